@@ -1,0 +1,29 @@
+/**
+ * BlobStore: bytes by content hash.
+ *
+ * Contract
+ * - The name of a blob is the lower-case hex sha256 of its bytes. No other name reaches the store, so no user text becomes a path.
+ * - `put` resolves when the bytes are durable; a blob is visible whole or not at all, also after kill -9 or a full disk.
+ *   Putting the same bytes twice, also at the same time, is one blob.
+ * - `get` of a whole blob verifies the hash: CORRUPT if the bytes differ, NOT_FOUND if there is none. A ranged get cannot verify.
+ * - `list` may miss or include blobs that are put or deleted meanwhile. `delete` is idempotent.
+ */
+export interface BlobStore {
+  /** Resolves with the hash. A stream is hashed on the way and never held whole in memory. */
+  put(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<BlobInfo>;
+  get(hash: string): Promise<Buffer>;
+  /** Bytes `[start, end)`; TOO_LARGE never, INVALID_ARGUMENT when start is beyond the end. */
+  getRange(hash: string, start: number, end: number): Promise<Buffer>;
+  /** The bytes in chunks; rejects with CORRUPT at the end when the hash does not match. */
+  stream(hash: string): AsyncIterable<Uint8Array>;
+  stat(hash: string): Promise<BlobInfo | undefined>;
+  /** Hashes in ascending order, in pages. */
+  list(): AsyncIterable<readonly BlobInfo[]>;
+  delete(hash: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BlobInfo {
+  readonly hash: string;
+  readonly sizeBytes: number;
+}
