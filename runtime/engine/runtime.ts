@@ -1,0 +1,88 @@
+import type { EventOf, EventTopic } from '../../schemas/events.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Ids } from '../ports/ids.ts';
+import type { Log, LogRecord } from '../ports/log.ts';
+import type { SchemaRegistry } from '../ports/schema-registry.ts';
+import type { StateStore } from '../ports/state-store.ts';
+import type { IdentifiedOutput, Service } from './service.ts';
+import type { RawTopology, RecordMeta, Topology } from './topology.ts';
+
+/** Where structured log lines go; pino fits. */
+export interface Logger {
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+/** The parts that the engine runs on. */
+export interface EngineParts {
+  readonly log: Log;
+  readonly state: StateStore;
+  readonly blobs: BlobStore;
+  readonly registry: SchemaRegistry;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly logger: Logger;
+  /** Put before every topic and group name, such as `acme.`. @default '' */
+  readonly prefix?: string;
+}
+
+/** A running part: closes idempotently. */
+export interface Running {
+  /** Resolves when every partition that this member was given is open and has caught up with the end it saw at its start. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The engine as services, the CLI and tests see it. `createRuntime` in `create-runtime.ts` makes one.
+ */
+export interface Runtime {
+  readonly parts: EngineParts;
+  /** Real name of a catalogue topic. */
+  topic(name: string): string;
+  partitions(topic: string): number;
+  runTopology(topology: Topology | RawTopology): Promise<Running>;
+  runService(service: Service): Promise<Running>;
+  /** Encodes and appends; resolves when acknowledged. Ids make repeats harmless. */
+  publish(outputs: readonly IdentifiedOutput[]): Promise<readonly PublishedAt[]>;
+  /** A view of a compacted topic, kept up to date. */
+  openTable<T extends TableTopic>(topic: T): Promise<Table<T>>;
+  /** Follows a topic from a position without a group; repeats (same ce_id) are dropped. */
+  follow<T extends EventTopic>(topic: T, options: FollowOptions<T>): Promise<Running>;
+  decode<T extends EventTopic>(topic: T, record: LogRecord): Promise<FollowedEvent<T>>;
+  close(): Promise<void>;
+}
+
+export interface PublishedAt {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export type TableTopic = 'flows' | 'models' | 'deployments';
+
+export interface Table<T extends TableTopic> {
+  /** The row as known now. */
+  get(key: string): EventOf<T>['data'] | undefined;
+  /** Like `get`, but a miss reads the table to its present end first. */
+  find(key: string): Promise<EventOf<T>['data'] | undefined>;
+  rows(): readonly EventOf<T>['data'][];
+  /** Reads to the present end. */
+  refresh(): Promise<void>;
+  /** Called for each row that is set (or forgotten: undefined) from now on. */
+  onChange(listener: (key: string, row: EventOf<T>['data'] | undefined) => void): void;
+  close(): Promise<void>;
+}
+
+export type FollowedEvent<T extends EventTopic> = RecordMeta & EventOf<T>;
+
+export interface FollowOptions<T extends EventTopic> {
+  /** @default 'latest' */
+  readonly from?: 'earliest' | 'latest' | readonly number[];
+  readonly onEvent: (event: FollowedEvent<T>) => void;
+  /** A record that cannot be decoded. @default it is logged */
+  readonly onPoison?: (record: LogRecord, error: unknown) => void;
+}

@@ -1,0 +1,57 @@
+/**
+ * What a service is to the engine: code with effects that reacts to topics.
+ *
+ * The engine runs one task per partition of each input topic: it hands over batches in order, appends what `handle` answers, then
+ * commits the position together with the service's own values. A crash in between repeats the batch: every output carries an id
+ * that follows from its request, so that whoever folds it drops the repeat.
+ */
+import type { EventOf, EventTopic } from '../../schemas/events.ts';
+import type { TopicName } from '../../schemas/topics.ts';
+import type { LogRecord, TopicPartition } from '../ports/log.ts';
+import type { Output, RecordMeta } from './topology.ts';
+
+export interface Service<T extends TopicName = TopicName> {
+  /** Consumer group, and the first part of the names of its tasks. */
+  readonly name: string;
+  readonly inputs: readonly T[];
+  readonly outputs: readonly TopicName[];
+  readonly summary: string;
+  /** Most records in one batch. @default 500 */
+  readonly batchRecords?: number;
+  /** Called when a partition is opened, before its first batch; `state` is what was committed. */
+  opened?(task: ServiceTask): Promise<void>;
+  handle(batch: readonly ServiceRecord[], task: ServiceTask): Promise<ServiceResult>;
+  /** The partition was lost or the process ends: stop work that belongs to it. Must not wait for commits. */
+  closed?(task: ServiceTask): void;
+}
+
+/** A record as a service gets it. Closed topics are decoded; open topics come raw, to be parsed by `openEvents` of the codec. */
+export interface ServiceRecord {
+  readonly raw: LogRecord;
+  readonly meta: RecordMeta;
+  /** Set on closed topics; undefined on open ones. */
+  readonly event: EventOf<EventTopic> | undefined;
+}
+
+export interface ServiceTask {
+  readonly name: string;
+  readonly partition: TopicPartition;
+  /** Aborts when the partition is lost or the process ends. */
+  readonly signal: AbortSignal;
+  get<V>(key: string): Promise<V | undefined>;
+  /** All entries with the prefix, in pages, ascending. */
+  entries<V>(prefix: string): AsyncIterable<readonly [key: string, value: V]>;
+  /** Stops and restarts delivery of this partition, for back-pressure from outside the batch loop. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface ServiceResult {
+  readonly outputs: readonly IdentifiedOutput[];
+  readonly put?: readonly (readonly [key: string, value: unknown])[];
+  readonly delete?: readonly string[];
+  readonly count?: Readonly<Record<string, number>>;
+}
+
+/** An output with the id that makes saying it twice harmless. */
+export type IdentifiedOutput = Output & { readonly id: string; readonly traceparent?: string | undefined };
