@@ -1,0 +1,77 @@
+/**
+ * A deployment as it travels in events: every model is named by hash, so what was in production can be run again. Users write
+ * `sdk/deployment`, where a model may also be named by version or alias; the gateway resolves that before it asks to deploy.
+ */
+export interface DeploymentDocument {
+  /** `[a-z0-9][a-z0-9-]{0,62}`. */
+  readonly name: string;
+  readonly routes: readonly DeploymentRoute[];
+  /** What the inputs mean, in the order of the feature columns; used by monitors and by `explain`. */
+  readonly features: readonly FeatureSpec[];
+  /** Tensor of the answer that feedback is compared with. @default the first output */
+  readonly output?: string;
+  readonly feedback: FeedbackSettings;
+  readonly monitors: MonitorSettings;
+}
+
+/** One arm of the traffic split. */
+export interface DeploymentRoute {
+  readonly name: string;
+  readonly model: string;
+  readonly modelVersion: number;
+  /** Blob with the ONNX file. */
+  readonly artifactHash: string;
+  /** Share of the traffic: weight / sum of weights; at least 0. */
+  readonly weight: number;
+}
+
+export interface FeatureSpec {
+  readonly name: string;
+  readonly kind: 'numeric' | 'categorical';
+  /** For categorical features: label of code 0, 1, … */
+  readonly categories?: readonly string[];
+}
+
+export interface FeedbackSettings {
+  /** How long a prediction waits for feedback, and feedback for its prediction. */
+  readonly windowMs: number;
+  /** How truth and prediction become a reward, when the feedback brings none. */
+  readonly reward: 'negative-squared-error' | 'negative-absolute-error' | 'equal';
+}
+
+export interface MonitorSettings {
+  /** Rows a window holds; it also closes when its first row is `maxAgeMs` old and it has at least `minRows`. */
+  readonly window: { readonly rows: number; readonly minRows: number; readonly maxAgeMs: number };
+  /** Blob with the reference sample ({@link ReferenceSample} as JSON); absent: no drift and outlier detection. */
+  readonly referenceHash?: string;
+  readonly drift?: {
+    readonly alpha: number;
+    readonly correction: 'bonferroni' | 'benjamini-hochberg';
+    /** A feature counts as drifted only if its effect size reaches this too. */
+    readonly minEffectSize: number;
+    /** Drifted windows in a row before the alarm, and clean ones before it ends. */
+    readonly raiseAfter: number;
+    readonly clearAfter: number;
+  };
+  readonly outliers?: { readonly falsePositiveRate: number };
+  readonly experiment?: { readonly assessEvery: number; readonly alpha: number };
+}
+
+/** Rows of the training data, as columns; the order of `columns` is that of the features. */
+export interface ReferenceSample {
+  readonly columns: readonly { readonly name: string; readonly values: readonly number[] }[];
+}
+
+/**
+ * The route of a prediction: a hash of its id against the weights, so that anyone can compute it again.
+ * The first 8 hex characters after the partition, as a fraction of 2^32, fall into the cumulative weights in document order.
+ */
+export function routeOf(predictionId: string, routes: readonly DeploymentRoute[]): DeploymentRoute | undefined {
+  const total = routes.reduce((sum, route) => sum + route.weight, 0);
+  let rest = (Number.parseInt(predictionId.slice(4, 12), 16) / 2 ** 32) * total;
+  for (const route of routes) {
+    rest -= route.weight;
+    if (rest < 0) return route;
+  }
+  return routes.findLast((route) => route.weight > 0);
+}
