@@ -56,9 +56,8 @@ function compare(newer: SchemaNode, older: SchemaNode, field: string, walk: Walk
 }
 
 function compareRecords(newer: RecordNode, older: RecordNode, field: string, walk: Walk): void {
-  const pair = `${newer.name} ${field.split('.').length > 32 ? field : ''}`;
-  if (walk.seen.has(pair)) return;
-  walk.seen.add(pair);
+  if (walk.seen.has(newer.name)) return;
+  walk.seen.add(newer.name);
   for (const now of newer.fields) {
     const before = counterpart(now, older.fields);
     const path = field === '' ? now.name : `${field}.${now.name}`;
