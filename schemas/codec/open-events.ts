@@ -1,0 +1,141 @@
+/**
+ * What outsiders write on open topics, in any of three forms: Avro with Confluent framing, plain JSON, or a CloudEvent (binary mode
+ * in headers around either, or structured mode as JSON). Nothing that a header claims about the platform is believed here.
+ * Source: CloudEvents 1.0 Kafka protocol binding, §3.2 (binary) and §3.3 (structured).
+ */
+import { type EventCodec, PoisonError } from './event-codec.ts';
+
+/** The parts of a record that matter here; a `LogRecord` fits. */
+export interface OpenRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: Readonly<Record<string, Uint8Array>>;
+}
+
+/** CloudEvents attributes, as far as the producer gave them. */
+export interface OpenAttributes {
+  readonly id: string | undefined;
+  readonly source: string | undefined;
+  readonly type: string | undefined;
+  readonly subject: string | undefined;
+}
+
+export type OpenEvent = OpenAttributes &
+  (
+    | { readonly format: 'json'; readonly data: unknown }
+    | { readonly format: 'avro'; readonly name: string; readonly data: unknown }
+  );
+
+const depthMax = 32;
+
+/** Parses one record; PoisonError says what is wrong and where. Call `codec.prepare` with the value before. */
+export function parseOpen(record: OpenRecord, codec: EventCodec): OpenEvent {
+  const { value } = record;
+  if (value === null || value.length === 0) throw new PoisonError('the record has no value');
+  const attributes = binaryAttributes(record);
+  if (value[0] === 0) {
+    const decoded = codec.decodeAny(value);
+    const name = decoded.kind === 'event' ? `${decoded.topic}/${decoded.type}` : decoded.name;
+    return { ...attributes, format: 'avro', name, data: decoded.data };
+  }
+  const json = parseJson(value);
+  const contentType = headerText(record, 'content-type') ?? '';
+  if (contentType.startsWith('application/cloudevents') || isStructured(json)) return structured(json);
+  return { ...attributes, format: 'json', data: json };
+}
+
+/** A trigger: any object. Its name is the CloudEvent's type, else its `name` property, else the record's key. */
+export interface OpenTrigger {
+  readonly id: string | undefined;
+  readonly source: string | undefined;
+  readonly name: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export function parseTrigger(record: OpenRecord, codec: EventCodec): OpenTrigger {
+  const event = parseOpen(record, codec);
+  if (event.format === 'avro' && event.name === 'triggers/triggered') {
+    const { name, payload } = event.data as { name: string; payload: string };
+    return { id: event.id, source: event.source, name, payload: objectOf(parseJson(Buffer.from(payload)), 'payload') };
+  }
+  const payload = objectOf(event.data, 'value');
+  const ownName = payload['name'];
+  const key = record.key === null ? undefined : Buffer.from(record.key).toString('utf8');
+  const name = event.type ?? (typeof ownName === 'string' ? ownName : key);
+  if (name === undefined || name === '') {
+    throw new PoisonError('the trigger has no name: set the header ce_type, a property `name`, or the record key');
+  }
+  return { id: event.id, source: event.source, name, payload };
+}
+
+/** A header as text; undefined when absent. */
+export function headerText(record: OpenRecord, name: string): string | undefined {
+  const value = record.headers[name];
+  return value === undefined ? undefined : Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
+}
+
+function binaryAttributes(record: OpenRecord): OpenAttributes {
+  return {
+    id: headerText(record, 'ce_id'),
+    source: headerText(record, 'ce_source'),
+    type: headerText(record, 'ce_type'),
+    subject: headerText(record, 'ce_subject'),
+  };
+}
+
+function isStructured(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'specversion' in json && 'type' in json && 'source' in json;
+}
+
+function structured(json: unknown): OpenEvent {
+  const event = objectOf(json, 'cloud event');
+  for (const required of ['id', 'source', 'type', 'specversion'] as const) {
+    if (typeof event[required] !== 'string' || event[required] === '') {
+      throw new PoisonError(`the cloud event's attribute '${required}' must be a text that is not empty`);
+    }
+  }
+  if (event['specversion'] !== '1.0')
+    throw new PoisonError(`specversion must be '1.0', got '${String(event['specversion'])}'`);
+  const base64 = event['data_base64'];
+  if (base64 !== undefined && typeof base64 !== 'string') throw new PoisonError(`'data_base64' must be a text`);
+  const data = base64 === undefined ? event['data'] : parseJson(Buffer.from(base64, 'base64'));
+  return {
+    id: event['id'] as string,
+    source: event['source'] as string,
+    type: event['type'] as string,
+    subject: typeof event['subject'] === 'string' ? event['subject'] : undefined,
+    format: 'json',
+    data,
+  };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let value: unknown;
+  try {
+    value = JSON.parse(buffer.toString('utf8'));
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new PoisonError(`the value is neither framed Avro nor JSON: ${message.slice(0, 120)}`, { cause });
+  }
+  if (depthOf(value, 0) > depthMax) throw new PoisonError(`the JSON is nested deeper than ${depthMax}`);
+  return value;
+}
+
+function depthOf(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null || depth > depthMax) return depth;
+  let deepest = depth + 1;
+  for (const item of Object.values(value)) {
+    if (typeof item === 'object' && item !== null) deepest = Math.max(deepest, depthOf(item, depth + 1));
+  }
+  return deepest;
+}
+
+function objectOf(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new PoisonError(`the ${what} must be a JSON object`);
+  return value as Readonly<Record<string, unknown>>;
+}
