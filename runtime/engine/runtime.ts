@@ -27,6 +27,8 @@ export interface EngineParts {
   readonly logger: Logger;
   /** Put before every topic and group name, such as `acme.`. @default '' */
   readonly prefix?: string;
+  /** Rebuild a task by itself when its state is ahead of the log (embedded log after a power loss). @default false */
+  readonly rebuildAlone?: boolean;
 }
 
 /** A running part: closes idempotently. */
@@ -34,6 +36,24 @@ export interface Running {
   /** Resolves when every partition that this member was given is open and has caught up with the end it saw at its start. */
   ready(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What one task looks like from outside; exported as metrics. */
+export interface TaskStats {
+  readonly task: string;
+  /** Next offset to process. */
+  readonly position: number;
+  /** End of the partition as last heard. */
+  readonly endOffset: number;
+  readonly queuedRecords: number;
+  readonly timers: number;
+  /** Counters of the committed state: `in`, `folded`, `repeats`, `gaps`, `dead`, `ticks`, `out` and the topology's own. */
+  readonly counters: Readonly<Record<string, number>>;
+  readonly commits: number;
+  readonly commitMsSum: number;
+  /** Append time of the newest processed record, milliseconds; 0 before the first. */
+  readonly timeMs: number;
+  readonly status: 'opening' | 'running' | 'reopening' | 'failed' | 'closed';
 }
 
 /**
@@ -53,6 +73,8 @@ export interface Runtime {
   /** Follows a topic from a position without a group; repeats (same ce_id) are dropped. */
   follow<T extends EventTopic>(topic: T, options: FollowOptions<T>): Promise<Running>;
   decode<T extends EventTopic>(topic: T, record: LogRecord): Promise<FollowedEvent<T>>;
+  /** Every task of this process. */
+  stats(): readonly TaskStats[];
   close(): Promise<void>;
 }
 

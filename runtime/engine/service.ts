@@ -16,6 +16,12 @@ export interface Service<T extends TopicName = TopicName> {
   readonly inputs: readonly T[];
   readonly outputs: readonly TopicName[];
   readonly summary: string;
+  /**
+   * `append`: outputs are on the log before the position moves, so a crash repeats the batch under the same ids.
+   * `commit`: position, values and outputs are committed first and sent after, so a claim is never made twice.
+   * @default 'append'
+   */
+  readonly first?: 'append' | 'commit';
   /** Most records in one batch. @default 500 */
   readonly batchRecords?: number;
   /** Called when a partition is opened, before its first batch; `state` is what was committed. */
@@ -51,6 +57,8 @@ export interface ServiceResult {
   readonly put?: readonly (readonly [key: string, value: unknown])[];
   readonly delete?: readonly string[];
   readonly count?: Readonly<Record<string, number>>;
+  /** Records that this service finds to be poison; their original bytes go to `dead-letters`. */
+  readonly deadLetters?: readonly { readonly record: LogRecord; readonly error: unknown }[];
 }
 
 /** An output with the id that makes saying it twice harmless. */

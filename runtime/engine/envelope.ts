@@ -1,0 +1,76 @@
+/**
+ * The envelope of a record: CloudEvents 1.0 Kafka binary mode in headers, plus what the engine says to itself.
+ */
+import { cloudEventType } from '../../schemas/events.ts';
+import type { LogRecord } from '../ports/log.ts';
+import type { RecordMeta } from './topology.ts';
+
+export const header = {
+  id: 'ce_id',
+  source: 'ce_source',
+  type: 'ce_type',
+  subject: 'ce_subject',
+  time: 'ce_time',
+  specVersion: 'ce_specversion',
+  contentType: 'content-type',
+  traceparent: 'traceparent',
+  /** On closed topics only: `tick`, or `replay`. */
+  control: 'millrace-control',
+  /** Of a replay: `<task>@<offset>`. */
+  replay: 'millrace-replay',
+  /** The value lies in the blob store: `<sha256>:<bytes>`. */
+  claim: 'millrace-claim',
+} as const;
+
+export interface EnvelopeFacts {
+  readonly id: string;
+  /** Who says it: a topology or a service. */
+  readonly by: string;
+  readonly topic: string;
+  readonly type: string;
+  readonly key: string;
+  readonly timeMs: number;
+  readonly traceparent: string | undefined;
+}
+
+export function envelopeHeaders(facts: EnvelopeFacts): Record<string, string> {
+  const headers: Record<string, string> = {
+    [header.specVersion]: '1.0',
+    [header.id]: facts.id,
+    [header.source]: `/millrace/${facts.by}`,
+    [header.type]: cloudEventType(facts.topic, facts.type),
+    [header.subject]: facts.key,
+    [header.time]: isoTime(facts.timeMs),
+    [header.contentType]: 'application/avro',
+  };
+  if (facts.traceparent !== undefined) headers[header.traceparent] = facts.traceparent;
+  return headers;
+}
+
+let lastMs = Number.NaN;
+let lastIso = '';
+/** Many outputs share a millisecond. */
+function isoTime(timeMs: number): string {
+  if (timeMs !== lastMs) {
+    lastMs = timeMs;
+    lastIso = new Date(timeMs).toISOString();
+  }
+  return lastIso;
+}
+
+export function textHeader(record: LogRecord, name: string): string | undefined {
+  return record.headers[name]?.toString('utf8');
+}
+
+export function metaOf(record: LogRecord, timeMs: number): RecordMeta {
+  const headers = record.headers;
+  return {
+    topic: record.topic,
+    partition: record.partition,
+    offset: record.offset,
+    timeMs,
+    key: record.key === null ? '' : record.key.toString('utf8'),
+    id: headers[header.id]?.toString('utf8') ?? `${record.topic}@${record.partition}@${record.offset}`,
+    traceparent: headers[header.traceparent]?.toString('utf8'),
+  };
+}

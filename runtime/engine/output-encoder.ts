@@ -1,0 +1,87 @@
+import type { EventCodec } from '../../schemas/codec/event-codec.ts';
+import { partitionOf } from '../../schemas/partitioner.ts';
+import { claimCheckBytes, recordBytesMax, topics } from '../../schemas/topics.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import { MillraceError } from '../ports/errors.ts';
+import type { OutgoingRecord } from '../ports/log.ts';
+import { envelopeHeaders, header } from './envelope.ts';
+import type { Output } from './topology.ts';
+
+export interface EncodingContext {
+  readonly codec: EventCodec;
+  readonly blobs: BlobStore;
+  /** Real name of a catalogue topic. */
+  topic(name: string): string;
+  /** Partitions of a catalogue topic. */
+  partitions(name: string): number;
+}
+
+/** An output as bytes, resolved to its partitions; it still lacks its id. */
+export interface EncodedOutput {
+  readonly output: Output;
+  readonly value: Buffer | null;
+  readonly partitions: readonly number[];
+}
+
+/** Encodes, checks the size and resolves the partition: whatever is wrong with an output shows here, before anything is committed. */
+export function encodeOutput(output: Output, context: EncodingContext): EncodedOutput {
+  const value =
+    output.tombstone === true ? null : context.codec.encode(output.topic, output.type as never, output.data);
+  const partitions = context.partitions(output.topic);
+  return { output, value, partitions: partitionsOf(output, partitions) };
+}
+
+function partitionsOf(output: Output, partitions: number): readonly number[] {
+  if (output.partition === 'all') return Array.from({ length: partitions }, (_, partition) => partition);
+  if (output.partition === undefined) return [partitionOf(output.key, partitions)];
+  if (!Number.isInteger(output.partition) || output.partition < 0 || output.partition >= partitions) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `${output.topic}/${output.type} is addressed to partition ${output.partition}, there are ${partitions}`,
+    );
+  }
+  return [output.partition];
+}
+
+export interface Said {
+  readonly id: string;
+  readonly by: string;
+  readonly timeMs: number;
+  readonly traceparent: string | undefined;
+}
+
+export function outgoingRecord(
+  encoded: EncodedOutput,
+  partition: number,
+  said: Said,
+  context: EncodingContext,
+): OutgoingRecord {
+  const { output, value } = encoded;
+  return {
+    topic: context.topic(output.topic),
+    partition,
+    key: output.key,
+    value,
+    headers: envelopeHeaders({ ...said, topic: output.topic, type: output.type, key: output.key }),
+  };
+}
+
+/** Puts big values into the blob store, before any event names them, and leaves a claim in the record. */
+export async function checkClaims(records: OutgoingRecord[], blobs: BlobStore): Promise<void> {
+  for (const [index, record] of records.entries()) {
+    if (record.value === null || record.value.length <= claimCheckBytes) continue;
+    const { hash, sizeBytes } = await blobs.put(record.value);
+    records[index] = {
+      ...record,
+      value: Buffer.alloc(0),
+      headers: { ...record.headers, [header.claim]: `${hash}:${sizeBytes}` },
+    };
+  }
+}
+
+/** True for topics whose records may be read by folds. */
+export function isClosed(topic: string): boolean {
+  return topics[topic as keyof typeof topics]?.access === 'closed';
+}
+
+export { recordBytesMax };

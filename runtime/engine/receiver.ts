@@ -1,0 +1,80 @@
+import { parseStamp } from './stamp.ts';
+
+/** What to do with a record, judged by its id alone. */
+export type Verdict =
+  | { readonly type: 'taken' }
+  | { readonly type: 'repeat' }
+  /** The record counts, but its origin said something in between that never came. */
+  | { readonly type: 'gap'; readonly origin: string; readonly fromOrdinal: number; readonly toOrdinal: number }
+  /** Said by a branch of its origin that was since replaced. */
+  | { readonly type: 'stale-branch' };
+
+/** Last ordinal seen of an origin: [branch, ordinal]. */
+export type Watermarks = Readonly<Record<string, readonly [branch: number, ordinal: number]>>;
+
+const taken: Verdict = { type: 'taken' };
+const repeat: Verdict = { type: 'repeat' };
+
+/**
+ * The stamp check of one input partition. Stamped records are judged by their origin's dense ordinals; records of services by the ids
+ * seen within the last `idWindow` records. What an origin says first is its baseline.
+ */
+export class Receiver {
+  readonly #watermarks: Map<string, [number, number]>;
+  readonly #ids = new Map<string, number>();
+  readonly #idWindow: number;
+
+  constructor(watermarks: Watermarks, idWindow: number) {
+    this.#watermarks = new Map(
+      Object.entries(watermarks).map(([origin, [branch, ordinal]]) => [origin, [branch, ordinal]]),
+    );
+    this.#idWindow = idWindow;
+  }
+
+  judge(id: string, offset: number): Verdict {
+    const stamp = parseStamp(id);
+    if (stamp === undefined) return this.#judgeId(id, offset);
+    const seen = this.#watermarks.get(stamp.origin);
+    if (seen === undefined) {
+      this.#watermarks.set(stamp.origin, [stamp.branch, stamp.ordinal]);
+      return taken;
+    }
+    const [branch, ordinal] = seen;
+    if (stamp.branch < branch) return { type: 'stale-branch' };
+    if (stamp.branch === branch && stamp.ordinal <= ordinal) return repeat;
+    seen[0] = stamp.branch;
+    seen[1] = stamp.ordinal;
+    if (stamp.branch === branch && stamp.ordinal > ordinal + 1) {
+      return { type: 'gap', origin: stamp.origin, fromOrdinal: ordinal + 1, toOrdinal: stamp.ordinal - 1 };
+    }
+    return taken;
+  }
+
+  /** Notes the id of a record that was judged before this process began. */
+  remember(id: string, offset: number): void {
+    if (parseStamp(id) === undefined) this.#note(id, offset);
+  }
+
+  watermarks(): Watermarks {
+    return Object.fromEntries(
+      [...this.#watermarks].map(([origin, [branch, ordinal]]) => [origin, [branch, ordinal] as const]),
+    );
+  }
+
+  #judgeId(id: string, offset: number): Verdict {
+    const known = this.#ids.get(id);
+    if (known !== undefined && known > offset - this.#idWindow) return repeat;
+    this.#note(id, offset);
+    return taken;
+  }
+
+  /** A Map keeps the order in which ids came, so the oldest are in front. */
+  #note(id: string, offset: number): void {
+    this.#ids.delete(id);
+    this.#ids.set(id, offset);
+    for (const [oldest, at] of this.#ids) {
+      if (at > offset - this.#idWindow) break;
+      this.#ids.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import type { StateEntry, TaskState } from '../ports/state-store.ts';
+import type { RangeRead, Reads, StateView } from './topology.ts';
+import { decodeValue, encodeValue } from './value-codec.ts';
+
+/** A topology's own keys lie behind this, apart from the engine's. */
+const own = 'k/';
+
+/** Decoded values kept between batches. */
+const cachedValuesMax = 50_000;
+const absent = Symbol('absent');
+
+/**
+ * The values of one task as its fold sees them: committed ones, fetched before the fold and kept in a bounded cache, with the
+ * writes since the last commit on top. Only the owner writes a task, so the cache is right as long as commits succeed.
+ */
+export class StateCache implements StateView {
+  readonly #state: TaskState;
+  readonly #freeze: boolean;
+  readonly #values = new Map<string, unknown>();
+  #dirty = new Map<string, unknown>();
+  #ranges = new Map<string, readonly (readonly [string, unknown])[]>();
+  /** Writes of the record that is being folded; they count only when its fold succeeded whole. */
+  #pending = new Map<string, unknown>();
+  #declared: Reads = {};
+
+  constructor(state: TaskState, options: { readonly freeze?: boolean } = {}) {
+    this.#state = state;
+    this.#freeze = options.freeze ?? false;
+  }
+
+  /** Fetches what the reads name and the cache lacks. */
+  async prefetch(reads: readonly Reads[]): Promise<void> {
+    const missing = new Set<string>();
+    const ranges = new Map<string, RangeRead>();
+    for (const read of reads) {
+      for (const key of read.keys ?? []) if (!this.#values.has(key) && !this.#dirty.has(key)) missing.add(key);
+      for (const range of read.ranges ?? []) ranges.set(range.prefix, range);
+    }
+    if (missing.size > 0) {
+      const keys = [...missing];
+      const found = await this.#state.get(keys.map((key) => own + key));
+      keys.forEach((key, index) => {
+        const bytes = found[index];
+        this.#values.set(key, bytes === undefined ? absent : this.#hold(decodeValue(bytes)));
+      });
+    }
+    this.#ranges = new Map();
+    for (const { prefix, limit } of ranges.values()) {
+      const entries = await this.#state.range({ gte: own + prefix, lt: own + upperBound(prefix), limit });
+      this.#ranges.set(
+        prefix,
+        entries.map(([key, bytes]) => [key.slice(own.length), this.#hold(decodeValue(bytes))] as const),
+      );
+    }
+  }
+
+  /** Begins the fold of one record or timer: what it declared, and no writes yet. */
+  begin(declared: Reads): void {
+    this.#declared = declared;
+    this.#pending = new Map();
+  }
+
+  put(key: string, value: unknown): void {
+    this.#pending.set(key, this.#hold(value));
+  }
+
+  delete(key: string): void {
+    this.#pending.set(key, absent);
+  }
+
+  /** The fold succeeded: its writes count. */
+  keep(): void {
+    for (const [key, value] of this.#pending) this.#dirty.set(key, value);
+    this.#pending = new Map();
+  }
+
+  get<V>(key: string): V | undefined {
+    if (!(this.#declared.keys ?? []).includes(key))
+      throw new Error(`the topology read key '${key}' without declaring it in reads`);
+    const value = this.#dirty.has(key) ? this.#dirty.get(key) : this.#values.get(key);
+    return value === absent ? undefined : (value as V | undefined);
+  }
+
+  range<V>(prefix: string): readonly (readonly [key: string, value: V])[] {
+    const committed = this.#ranges.get(prefix);
+    if (committed === undefined || !(this.#declared.ranges ?? []).some((range) => range.prefix === prefix)) {
+      throw new Error(`the topology read the range '${prefix}' without declaring it in reads`);
+    }
+    const merged = new Map(committed);
+    for (const [key, value] of this.#dirty) if (key.startsWith(prefix)) merged.set(key, value);
+    return [...merged].filter(([, value]) => value !== absent).sort(([a], [b]) => (a < b ? -1 : 1)) as [string, V][];
+  }
+
+  /** The writes since the last commit, encoded. They move into the cache: the caller commits them or throws the cache away. */
+  takeWrites(): { readonly put: StateEntry[]; readonly delete: string[] } {
+    const put: StateEntry[] = [];
+    const remove: string[] = [];
+    for (const [key, value] of this.#dirty) {
+      this.#values.delete(key);
+      this.#values.set(key, value);
+      if (value === absent) remove.push(own + key);
+      else put.push([own + key, encodeValue(value)]);
+    }
+    this.#dirty = new Map();
+    if (this.#values.size > cachedValuesMax) {
+      let surplus = this.#values.size - cachedValuesMax / 2;
+      for (const key of this.#values.keys()) {
+        if (surplus-- <= 0) break;
+        this.#values.delete(key);
+      }
+    }
+    return { put, delete: remove };
+  }
+
+  #hold(value: unknown): unknown {
+    return this.#freeze ? deepFreeze(value) : value;
+  }
+}
+
+/** First text after all that begin with the prefix (keys are ASCII). */
+export function upperBound(prefix: string): string {
+  return `${prefix}\u007f`;
+}
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import type { LogRecord } from '../ports/log.ts';
+import type { StateEntry } from '../ports/state-store.ts';
+import type { Watermarks } from './receiver.ts';
+import { decodeValue, encodeValue } from './value-codec.ts';
+
+/** What a task keeps beside its values; committed with them, so that both always belong to one position. */
+export interface TaskMeta {
+  /** Version of the topology that wrote it. */
+  version: number;
+  /** Branch of this origin: grows when it is rebuilt from behind what it had said. */
+  branch: number;
+  /** Running maximum of append times. */
+  timeMs: number;
+  /** Of the record before the position; '' before the first. */
+  fingerprint: string;
+  watermarks: Watermarks;
+  /** Last ordinal said, by `<topic>/<partition>`. */
+  ordinals: Record<string, number>;
+  /** The ledger. */
+  counters: Record<string, number>;
+  /** Offsets of records that were dead-lettered and not replayed since. */
+  dead: number[];
+}
+
+const key = '~meta';
+
+/** Offsets remembered as dead; an older one can no longer be replayed. */
+export const deadOffsetsMax = 10_000;
+
+export function freshMeta(version: number): TaskMeta {
+  return { version, branch: 0, timeMs: 0, fingerprint: '', watermarks: {}, ordinals: {}, counters: {}, dead: [] };
+}
+
+export function metaEntry(meta: TaskMeta): StateEntry {
+  return [key, encodeValue(meta)];
+}
+
+export const metaKeys: readonly string[] = [key];
+
+export function decodeMeta(bytes: Uint8Array | undefined, version: number): TaskMeta {
+  return bytes === undefined ? freshMeta(version) : (decodeValue(bytes) as TaskMeta);
+}
+
+export function count(meta: TaskMeta, counter: string, by = 1): void {
+  meta.counters[counter] = (meta.counters[counter] ?? 0) + by;
+}
+
+/** Tells whether the log still holds the record that a state was folded up to. */
+export function fingerprintOf(record: LogRecord): string {
+  const hash = createHash('sha1').update(`${record.offset} ${record.timestampMs} `);
+  hash.update(record.key ?? '').update(' ');
+  hash.update(record.value ?? '');
+  return hash.digest('base64').slice(0, 20);
+}
