@@ -12,6 +12,7 @@ import {
   features,
   type Matrix,
 } from '../../examples/diamonds/features.ts';
+import { binMatrix } from '../../examples/diamonds/histogram-bins.ts';
 import { type PriceModel, trainBoostedTrees, trainElasticNet } from '../../examples/diamonds/price-models.ts';
 import { createRandom } from '../../examples/diamonds/random.ts';
 import { isShifted, referenceSample, splitDiamonds, streamRows } from '../../examples/diamonds/split.ts';
@@ -175,6 +176,24 @@ describe('boosted trees', () => {
   const rows = 300;
   const small: Matrix = { values: Float32Array.from({ length: rows * 2 }, random), rows, columns: 2 };
   const target = Float64Array.from({ length: rows }, (_, i) => small.values[2 * i]! * 3 + Math.sin(9 * random()));
+
+  it('cuts between neighbouring values, at the lower one where float32 has nothing between them', () => {
+    const next = Math.fround(1 + 2 ** -23);
+    const x: Matrix = { values: Float32Array.of(2, 0, next, 1, 2, 1), rows: 6, columns: 1 };
+    const { thresholds, bins } = binMatrix(x, 8);
+    expect([...thresholds[0]!]).toEqual([0.5, 1, 1.5]);
+    expect([...bins]).toEqual([3, 0, 2, 1, 3, 1]);
+  });
+
+  it('cuts a column of many values into bins of about equal counts', () => {
+    const { bins, thresholds } = binMatrix(small, 10);
+    for (const column of [0, 1]) {
+      expect(thresholds[column]).toHaveLength(9);
+      const counts = new Array<number>(10).fill(0);
+      for (const bin of bins.subarray(column * rows, (column + 1) * rows)) counts[bin]! += 1;
+      expect(counts).toEqual(new Array(10).fill(30));
+    }
+  });
 
   it('chooses the split that a search over all of them chooses', () => {
     const { trees } = fitBoostedTrees(small, target, {
