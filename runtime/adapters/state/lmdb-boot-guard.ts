@@ -1,0 +1,52 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Without syncing, LMDB's file survives the death of every process, but a power loss may tear it. This guard notices one: a
+ * file that was not closed cleanly and was last used before the machine's present boot is not to be trusted. State is derived,
+ * so the guard removes it, and each task is rebuilt from its newest snapshot and the log.
+ */
+export interface BootGuard {
+  /** False where the machine does not say which boot this is: then the store must sync as it goes. */
+  readonly canTell: boolean;
+  /** True when the files of `directory` were removed. */
+  readonly discarded: boolean;
+  /** To be called after the last sync. */
+  closedCleanly(): void;
+}
+
+export function guardAgainstPowerLoss(directory: string, boot: string | undefined = bootId()): BootGuard {
+  const path = join(directory, 'boot.json');
+  const before = readMark(path);
+  const torn = before !== undefined && !before.clean && before.boot !== boot;
+  if (torn) for (const file of ['data.mdb', 'lock.mdb']) rmSync(join(directory, file), { force: true });
+  const write = (clean: boolean): void => {
+    writeFileSync(`${path}.part`, `${JSON.stringify({ boot: boot ?? '', clean })}\n`);
+    renameSync(`${path}.part`, path);
+  };
+  // A store that syncs as it goes is as good after a power loss as after a clean close.
+  write(boot === undefined);
+  return { canTell: boot !== undefined, discarded: torn, closedCleanly: () => write(true) };
+}
+
+function readMark(path: string): { readonly boot: string; readonly clean: boolean } | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const mark: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof mark !== 'object' || mark === null) return { boot: '', clean: false };
+    return {
+      boot: 'boot' in mark && typeof mark.boot === 'string' ? mark.boot : '',
+      clean: 'clean' in mark && mark.clean === true,
+    };
+  } catch {
+    return { boot: '', clean: false };
+  }
+}
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
