@@ -1,3 +1,4 @@
+import type { EventCodec } from '../../schemas/codec/event-codec.ts';
 import type { EventOf, EventTopic } from '../../schemas/events.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -61,6 +62,8 @@ export interface TaskStats {
  */
 export interface Runtime {
   readonly parts: EngineParts;
+  /** For open topics: `codec.prepare`, then `parseOpen` of `schemas/codec/open-events.ts`. */
+  readonly codec: EventCodec;
   /** Real name of a catalogue topic. */
   topic(name: string): string;
   partitions(topic: string): number;
@@ -105,6 +108,8 @@ export interface FollowOptions<T extends EventTopic> {
   /** @default 'latest' */
   readonly from?: 'earliest' | 'latest' | readonly number[];
   readonly onEvent: (event: FollowedEvent<T>) => void;
+  /** Compacted topics: the key was forgotten. */
+  readonly onTombstone?: (key: string) => void;
   /** A record that cannot be decoded. @default it is logged */
   readonly onPoison?: (record: LogRecord, error: unknown) => void;
 }

@@ -21,6 +21,8 @@ export interface TaskMeta {
   counters: Record<string, number>;
   /** Offsets of records that were dead-lettered and not replayed since. */
   dead: number[];
+  /** While a rebuild catches up: what is below this offset was said before, and these verdicts stand. */
+  rebuild: { readonly saidBelow: number; readonly dead: readonly number[] } | null;
 }
 
 const key = '~meta';
@@ -29,7 +31,17 @@ const key = '~meta';
 export const deadOffsetsMax = 10_000;
 
 export function freshMeta(version: number): TaskMeta {
-  return { version, branch: 0, timeMs: 0, fingerprint: '', watermarks: {}, ordinals: {}, counters: {}, dead: [] };
+  return {
+    version,
+    branch: 0,
+    timeMs: 0,
+    fingerprint: '',
+    watermarks: {},
+    ordinals: {},
+    counters: {},
+    dead: [],
+    rebuild: null,
+  };
 }
 
 export function metaEntry(meta: TaskMeta): StateEntry {

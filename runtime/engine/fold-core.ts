@@ -1,0 +1,261 @@
+import type { TopicName } from '../../schemas/topics.ts';
+import type { LogRecord, OutgoingRecord } from '../ports/log.ts';
+import { deadLetter, deadTimer } from './dead-letter.ts';
+import { envelopeHeaders, header, textHeader } from './envelope.ts';
+import { type EncodedOutput, type EncodingContext, encodeOutput } from './output-encoder.ts';
+import type { Receiver } from './receiver.ts';
+import { stampPrefix } from './stamp.ts';
+import { count, deadOffsetsMax, type TaskMeta } from './task-meta.ts';
+import type { StoredTimer, TimerIndex } from './timers.ts';
+import type { DueTimer, Effects, Output, Reads, StateView, TimerSpec } from './topology.ts';
+
+/** A fold with its kind of input hidden: decoded events, or raw records. */
+export interface FoldTarget {
+  readonly name: string;
+  readonly version: number;
+  readonly input: TopicName;
+  reads(input: unknown): Reads;
+  fold(input: unknown, state: StateView): Effects;
+  onTimer(timer: DueTimer, state: StateView): Effects;
+}
+
+/** The state that a fold works on; its writes count after `keep`. */
+export interface WorkingState extends StateView {
+  begin(declared: Reads): void;
+  put(key: string, value: unknown): void;
+  delete(key: string): void;
+  keep(): void;
+}
+
+/** A record, decoded as far as that went. */
+export interface DecodedRecord {
+  readonly record: LogRecord;
+  readonly timeMs: number;
+  readonly id: string;
+  readonly traceparent: string | undefined;
+  readonly control: string | undefined;
+  /** What the fold gets; undefined for a tick or a record that could not be decoded. */
+  readonly input: unknown;
+  readonly error: unknown;
+}
+
+export interface FoldCoreParts {
+  readonly target: FoldTarget;
+  readonly task: string;
+  readonly partition: number;
+  readonly meta: TaskMeta;
+  readonly timers: TimerIndex;
+  readonly state: WorkingState;
+  readonly receiver: Receiver;
+  readonly context: EncodingContext;
+}
+
+/**
+ * The synchronous heart of a task: one record after the other through stamp check, due timers, fold and encoding. It does no I/O; what is to
+ * be committed and sent collects here until the caller takes it. The same code runs in production and in the test driver.
+ */
+export class FoldCore {
+  readonly #parts: FoldCoreParts;
+  #outputs: OutgoingRecord[] = [];
+  #outputBytes = 0;
+  #timerChanges = new Map<string, StoredTimer | undefined>();
+  /** During a rebuild: outputs of earlier offsets were said before. */
+  #silent = false;
+  #knownDead: ReadonlySet<number>;
+
+  constructor(parts: FoldCoreParts) {
+    this.#parts = parts;
+    this.#knownDead = new Set(parts.meta.rebuild?.dead);
+  }
+
+  get outputBytes(): number {
+    return this.#outputBytes;
+  }
+
+  /** Fires what is due before the record at `offset` with time `timeMs`. False: a due timer's reads were not fetched, so the batch must end before this. */
+  fireDue(offset: number, timeMs: number, isFetched: (timer: TimerSpec) => boolean): boolean {
+    const { meta, timers } = this.#parts;
+    if (meta.rebuild !== null) this.#followRebuild(offset);
+    meta.timeMs = Math.max(meta.timeMs, timeMs);
+    for (;;) {
+      const timer = timers.peek();
+      if (timer === undefined || timer.dueMs > meta.timeMs) return true;
+      if (!isFetched(timer)) return false;
+      this.#clearTimer(timer.name);
+      this.#fire(timer);
+    }
+  }
+
+  /** Takes one record, whose due timers were fired before. */
+  take(decoded: DecodedRecord): void {
+    const { meta, receiver } = this.#parts;
+    count(meta, 'in');
+    if (decoded.control === 'tick') {
+      count(meta, 'ticks');
+      return;
+    }
+    if (decoded.control === 'replay') {
+      this.#replay(decoded);
+      return;
+    }
+    const verdict = receiver.judge(decoded.id, decoded.record.offset);
+    switch (verdict.type) {
+      case 'repeat':
+        count(meta, 'repeats');
+        return;
+      case 'stale-branch':
+        count(meta, 'staleBranches');
+        return;
+      case 'gap':
+        count(meta, 'gaps');
+        this.#emit([this.#gapFact(verdict)], undefined);
+        break;
+      case 'taken':
+        break;
+    }
+    this.#fold(decoded, 1);
+  }
+
+  /** Outputs since the last call, stamped, in order. */
+  takeOutputs(): OutgoingRecord[] {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    this.#outputBytes = 0;
+    return outputs;
+  }
+
+  /** Timers set (or cleared: undefined) since the last call. */
+  takeTimerChanges(): Map<string, StoredTimer | undefined> {
+    const changes = this.#timerChanges;
+    this.#timerChanges = new Map();
+    return changes;
+  }
+
+  #fold(decoded: DecodedRecord, attempt: number): void {
+    const { target, meta, state } = this.#parts;
+    if (decoded.error !== undefined || this.#knownDead.has(decoded.record.offset)) {
+      this.#die(decoded, decoded.error ?? new Error('dead by an earlier verdict'), attempt);
+      return;
+    }
+    try {
+      state.begin(target.reads(decoded.input));
+      this.#apply(target.fold(decoded.input, state), decoded.traceparent);
+      count(meta, 'folded');
+    } catch (error) {
+      this.#die(decoded, error, attempt);
+    }
+  }
+
+  #fire(timer: TimerSpec): void {
+    const { target, meta, state, partition } = this.#parts;
+    try {
+      state.begin(timer.reads ?? {});
+      this.#apply(target.onTimer({ ...timer, timeMs: meta.timeMs, partition }, state), undefined);
+      count(meta, 'timersFired');
+    } catch (error) {
+      count(meta, 'dead');
+      this.#push(deadTimer(timer.name, timer.dueMs, partition, error, this.#deadLetterPlace()));
+    }
+  }
+
+  /** A new record that names a dead one: folded once, only while that offset is dead. */
+  #replay(decoded: DecodedRecord): void {
+    const { meta, task } = this.#parts;
+    const [wanted, offsetText] = (textHeader(decoded.record, header.replay) ?? '').split('@');
+    const offset = Number(offsetText);
+    const index = wanted === task ? meta.dead.indexOf(offset) : -1;
+    if (index < 0) {
+      count(meta, wanted === task ? 'replaysRefused' : 'replaysOfOthers');
+      return;
+    }
+    meta.dead.splice(index, 1);
+    count(meta, 'replayed');
+    this.#fold(decoded, 2);
+  }
+
+  #die(decoded: DecodedRecord, error: unknown, attempt: number): void {
+    const { meta } = this.#parts;
+    count(meta, 'dead');
+    meta.dead.push(decoded.record.offset);
+    if (meta.dead.length > deadOffsetsMax) meta.dead.shift();
+    this.#push(deadLetter(decoded.record, error, this.#deadLetterPlace(), attempt));
+  }
+
+  /** All or nothing: outputs are encoded before any write of this fold counts. */
+  #apply(effects: Effects, traceparent: string | undefined): void {
+    const { meta, state } = this.#parts;
+    const encoded = (effects.emit ?? []).map((output) => encodeOutput(output, this.#parts.context));
+    for (const [key, value] of effects.put ?? []) state.put(key, value);
+    for (const key of effects.delete ?? []) state.delete(key);
+    state.keep();
+    for (const name of effects.clearTimers ?? []) this.#clearTimer(name);
+    for (const { name, dueMs, reads, data } of effects.setTimers ?? []) {
+      const timer: StoredTimer = { dueMs, reads, data };
+      this.#parts.timers.set(name, timer);
+      this.#timerChanges.set(name, timer);
+    }
+    for (const [counter, by] of Object.entries(effects.count ?? {})) count(meta, counter, by);
+    for (const output of encoded) this.#stamp(output, traceparent);
+  }
+
+  #emit(outputs: readonly Output[], traceparent: string | undefined): void {
+    for (const output of outputs) this.#stamp(encodeOutput(output, this.#parts.context), traceparent);
+  }
+
+  #stamp({ output, value, partitions }: EncodedOutput, traceparent: string | undefined): void {
+    const { meta, target, partition: inputPartition, context } = this.#parts;
+    for (const partition of partitions) {
+      const place = `${output.topic}/${partition}`;
+      const ordinal = (meta.ordinals[place] ?? 0) + 1;
+      meta.ordinals[place] = ordinal;
+      const id = stampPrefix(`${target.name}/${inputPartition}`, meta.branch, output.topic, partition) + ordinal;
+      const facts = {
+        id,
+        by: target.name,
+        topic: output.topic,
+        type: output.type,
+        key: output.key,
+        timeMs: meta.timeMs,
+        traceparent,
+      };
+      this.#push({
+        topic: context.topic(output.topic),
+        partition,
+        key: output.key,
+        value,
+        headers: envelopeHeaders(facts),
+      });
+    }
+  }
+
+  /** Once past what was said before, the rebuild is over. */
+  #followRebuild(offset: number): void {
+    const { meta } = this.#parts;
+    this.#silent = meta.rebuild !== null && offset < meta.rebuild.saidBelow;
+    if (this.#silent) return;
+    meta.rebuild = null;
+    this.#knownDead = new Set();
+  }
+
+  #push(record: OutgoingRecord): void {
+    if (this.#silent) return;
+    this.#outputs.push(record);
+    this.#outputBytes += 300 + (record.value?.length ?? 0);
+    count(this.#parts.meta, 'out');
+  }
+
+  #clearTimer(name: string): void {
+    this.#parts.timers.clear(name);
+    this.#timerChanges.set(name, undefined);
+  }
+
+  #deadLetterPlace(): { task: string; topic: string } {
+    return { task: this.#parts.task, topic: this.#parts.context.topic('dead-letters') };
+  }
+
+  #gapFact(gap: { origin: string; fromOrdinal: number; toOrdinal: number }): Output {
+    const { task } = this.#parts;
+    const { origin, fromOrdinal, toOrdinal } = gap;
+    return { topic: 'operations', type: 'gap-detected', key: task, data: { task, origin, fromOrdinal, toOrdinal } };
+  }
+}

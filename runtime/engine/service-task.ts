@@ -1,0 +1,298 @@
+import { topics } from '../../schemas/topics.ts';
+import { hasCode, messageOf } from '../ports/errors.ts';
+import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts';
+import { crashPoint } from './crash-points.ts';
+import { deadLetter } from './dead-letter.ts';
+import type { EngineContext } from './engine-context.ts';
+import { metaOf } from './envelope.ts';
+import type { DecodedRecord } from './fold-core.ts';
+import { InputQueue } from './input-queue.ts';
+import { outboxEntry, outboxKey } from './outbox.ts';
+import { checkClaims } from './output-encoder.ts';
+import { encodeIdentified } from './publisher.ts';
+import type { TaskStats } from './runtime.ts';
+import type { Service, ServiceRecord, ServiceResult, ServiceTask as ServiceTaskPort } from './service.ts';
+import { upperBound } from './state-cache.ts';
+import type { HostedTask, TaskEnvironment } from './task-host.ts';
+import { count, fingerprintOf, metaEntry } from './task-meta.ts';
+import { type OpenedTask, openTask } from './task-opening.ts';
+import { decodeValue, encodeValue } from './value-codec.ts';
+
+const own = 'k/';
+const idWindow = 1_000;
+const pageEntries = 1_000;
+
+/**
+ * One input partition of a service: the same receive and commit cycle as a fold's, around code that may do I/O. Batches are handled
+ * one after the other; `handle` itself may work on many records at once.
+ */
+export class ServiceTask implements HostedTask, ServiceTaskPort {
+  readonly name: string;
+  readonly partition: TopicPartition;
+  readonly #context: EngineContext;
+  readonly #service: Service;
+  readonly #environment: TaskEnvironment;
+  /** Catalogue name of the input. */
+  readonly #topic: keyof typeof topics;
+  readonly #queue: InputQueue;
+  readonly #abort = new AbortController();
+  #opened: OpenedTask | undefined;
+  #expected: number | undefined;
+  #position = 0;
+  #reported = -1;
+  #status: TaskStats['status'] = 'opening';
+  #commits = 0;
+  #commitMsSum = 0;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    context: EngineContext,
+    service: Service,
+    topic: keyof typeof topics,
+    name: string,
+    environment: TaskEnvironment,
+  ) {
+    this.#context = context;
+    this.#service = service;
+    this.#topic = topic;
+    this.#environment = environment;
+    this.name = name;
+    this.partition = environment.partition;
+    this.#queue = new InputQueue(4 * this.#batchRecords, environment.flow);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get #batchRecords(): number {
+    return this.#service.batchRecords ?? 500;
+  }
+
+  async open(): Promise<number> {
+    const { log, state } = this.#context.parts;
+    this.#opened = await openTask(log, await state.open(this.name), {
+      partition: this.partition,
+      version: 1,
+      idWindow,
+    });
+    this.#expected = this.#opened.state.position;
+    this.#position = this.#opened.position;
+    await this.#service.opened?.(this);
+    this.#status = 'running';
+    return this.#position;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  enqueue(records: readonly LogRecord[], endOffset: number): void {
+    this.#queue.push(records, endOffset);
+  }
+
+  noteEnd(endOffset: number): void {
+    this.#queue.endOffset = Math.max(this.#queue.endOffset, endOffset);
+  }
+
+  stop(): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort();
+    this.#queue.close();
+    this.#service.closed?.(this);
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#loop;
+    if (this.#status !== 'failed') this.#status = 'closed';
+  }
+
+  async get<V>(key: string): Promise<V | undefined> {
+    const [bytes] = (await this.#opened?.state.get([own + key])) ?? [];
+    return bytes === undefined ? undefined : (decodeValue(bytes) as V);
+  }
+
+  async *entries<V>(prefix: string): AsyncIterable<readonly [key: string, value: V]> {
+    for (let gte = own + prefix; ; ) {
+      const page = (await this.#opened?.state.range({ gte, lt: own + upperBound(prefix), limit: pageEntries })) ?? [];
+      for (const [key, bytes] of page) yield [key.slice(own.length), decodeValue(bytes) as V];
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageEntries) return;
+      gte = `${last[0]}\0`;
+    }
+  }
+
+  pause(): void {
+    this.#queue.hold();
+  }
+
+  resume(): void {
+    this.#queue.release();
+  }
+
+  stats(): TaskStats {
+    return {
+      task: this.name,
+      position: this.#position,
+      endOffset: this.#queue.endOffset,
+      queuedRecords: this.#queue.size,
+      timers: 0,
+      counters: { ...this.#opened?.meta.counters },
+      commits: this.#commits,
+      commitMsSum: this.#commitMsSum,
+      timeMs: this.#opened?.meta.timeMs ?? 0,
+      status: this.#status,
+    };
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      crashPoint('before-poll');
+      const batch = this.#queue.take(this.#batchRecords);
+      crashPoint('after-poll');
+      if (batch.length === 0) {
+        this.#report();
+        await this.#queue.wait();
+        continue;
+      }
+      if (!(await this.#processUntilDone(batch))) return;
+    }
+    this.#report();
+  }
+
+  /** False when the task is over. */
+  async #processUntilDone(batch: readonly LogRecord[]): Promise<boolean> {
+    const { logger, clock } = this.#context.parts;
+    for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
+      try {
+        if (this.#status === 'reopening') await this.open();
+        await this.#process(batch);
+        return true;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return false;
+        if (!hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) {
+          this.#status = 'failed';
+          logger.error(
+            { task: this.name, error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
+            'the task has stopped',
+          );
+          this.#environment.failed(error);
+          return false;
+        }
+        this.#status = 'reopening';
+        logger.warn({ task: this.name, error: messageOf(error) }, 'the task reopens');
+        await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+      }
+    }
+  }
+
+  async #process(batch: readonly LogRecord[]): Promise<void> {
+    const opened = this.#opened;
+    const fresh = batch.filter(({ offset }) => offset >= this.#position);
+    const last = fresh.at(-1);
+    if (opened === undefined || last === undefined) return;
+    const { meta } = opened;
+    const open = topics[this.#topic].access === 'open';
+    const decoded = await this.#context.decoder.decode(
+      fresh,
+      open ? undefined : (this.#topic as never),
+      meta.timeMs,
+      this.#abort.signal,
+    );
+    const letters: OutgoingRecord[] = [];
+    const records: ServiceRecord[] = [];
+    for (const item of decoded) this.#sort(item, open, records, letters);
+    meta.timeMs = decoded.at(-1)?.timeMs ?? meta.timeMs;
+    const result: ServiceResult = records.length === 0 ? { outputs: [] } : await this.#service.handle(records, this);
+    const place = { task: this.name, topic: this.#context.encoding.topic('dead-letters') };
+    for (const { record, error } of result.deadLetters ?? []) {
+      count(meta, 'dead');
+      letters.push(deadLetter(record, error, place));
+    }
+    count(meta, 'handled', records.length);
+    for (const [counter, by] of Object.entries(result.count ?? {})) count(meta, counter, by);
+    const outputs = [...encodeIdentified(result.outputs, this.#service.name, this.#context), ...letters];
+    count(meta, 'out', outputs.length);
+    await checkClaims(outputs, this.#context.parts.blobs);
+    if (this.#service.first === 'commit') {
+      await this.#commit(last, result, outputs);
+      await this.#append(outputs);
+    } else {
+      await this.#append(outputs);
+      await this.#commit(last, result, []);
+    }
+  }
+
+  /** Repeats and ticks are passed over; what cannot be decoded becomes a dead letter; the rest goes to the service. */
+  #sort(item: DecodedRecord, open: boolean, records: ServiceRecord[], letters: OutgoingRecord[]): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    const { meta, receiver } = opened;
+    count(meta, 'in');
+    const { record, timeMs } = item;
+    if (open) {
+      records.push({ raw: record, meta: metaOf(record, timeMs), event: undefined });
+      return;
+    }
+    if (item.control === 'tick' || item.control === 'replay') return;
+    if (item.error !== undefined) {
+      count(meta, 'dead');
+      letters.push(
+        deadLetter(record, item.error, { task: this.name, topic: this.#context.encoding.topic('dead-letters') }),
+      );
+      return;
+    }
+    const verdict = receiver.judge(item.id, record.offset);
+    if (verdict.type === 'repeat' || verdict.type === 'stale-branch') {
+      count(meta, 'repeats');
+      return;
+    }
+    if (verdict.type === 'gap') count(meta, 'gaps');
+    const input = item.input as ServiceRecord['event'];
+    records.push({ raw: record, meta: metaOf(record, timeMs), event: input });
+  }
+
+  async #append(outputs: readonly OutgoingRecord[]): Promise<void> {
+    if (outputs.length === 0) return;
+    crashPoint('before-append');
+    await this.#context.parts.log.append(outputs);
+    crashPoint('after-append');
+  }
+
+  async #commit(last: LogRecord, result: ServiceResult, outbox: readonly OutgoingRecord[]): Promise<void> {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    const { meta, receiver, state } = opened;
+    meta.fingerprint = fingerprintOf(last);
+    meta.watermarks = receiver.watermarks();
+    const put = (result.put ?? []).map(([key, value]) => [own + key, encodeValue(value)] as const);
+    const remove = (result.delete ?? []).map((key) => own + key);
+    if (this.#service.first === 'commit' && outbox.length === 0) remove.push(outboxKey);
+    const position = last.offset + 1;
+    crashPoint('before-commit');
+    const began = performance.now();
+    await state.commit(this.#expected, {
+      position,
+      put: [...put, metaEntry(meta), ...(outbox.length === 0 ? [] : [outboxEntry(outbox)])],
+      delete: remove,
+    });
+    this.#commitMsSum += performance.now() - began;
+    this.#commits += 1;
+    crashPoint('after-commit');
+    this.#position = position;
+    this.#expected = position;
+  }
+
+  #report(): void {
+    if (this.#reported === this.#position) return;
+    crashPoint('before-report');
+    this.#reported = this.#position;
+    this.#environment.report(this.#position);
+    crashPoint('after-report');
+  }
+}

@@ -1,0 +1,162 @@
+import { messageOf } from '../ports/errors.ts';
+import { type LogRecord, partitionName, type Subscription, type TopicPartition } from '../ports/log.ts';
+import type { EngineContext } from './engine-context.ts';
+import type { Running, TaskStats } from './runtime.ts';
+
+/** What the host drives: one task per partition. */
+export interface HostedTask {
+  readonly position: number;
+  open(): Promise<number>;
+  start(): void;
+  enqueue(records: readonly LogRecord[], endOffset: number): void;
+  noteEnd(endOffset: number): void;
+  stop(): void;
+  close(): Promise<void>;
+  stats(): TaskStats;
+}
+
+export interface TaskEnvironment {
+  readonly group: string;
+  readonly partition: TopicPartition;
+  readonly flow: { pause(): void; resume(): void };
+  report(position: number): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Runs one task per partition that the consumer group gives to this process: opens its state when it comes, stops it when it goes,
+ * and hands over what is delivered.
+ */
+export class TaskHost implements Running {
+  readonly #context: EngineContext;
+  readonly #group: string;
+  readonly #topics: readonly string[];
+  readonly #create: (environment: TaskEnvironment) => HostedTask;
+  readonly #tasks = new Map<string, HostedTask>();
+  readonly #endsAtStart = new Map<string, number>();
+  readonly #stopping = new Set<Promise<void>>();
+  readonly #failures: unknown[] = [];
+  #subscription: Subscription | undefined;
+  #assignedOnce = false;
+  #closed = false;
+
+  constructor(
+    context: EngineContext,
+    group: string,
+    topics: readonly string[],
+    create: (environment: TaskEnvironment) => HostedTask,
+  ) {
+    this.#context = context;
+    this.#group = group;
+    this.#topics = topics;
+    this.#create = create;
+  }
+
+  async start(): Promise<void> {
+    this.#subscription = await this.#context.parts.log.subscribe(
+      { group: this.#group, topics: this.#topics, start: 'earliest' },
+      {
+        assigned: async (partitions) => {
+          const starts = await Promise.all(partitions.map((partition) => this.#assignOrReport(partition)));
+          this.#assignedOnce = true;
+          return starts;
+        },
+        revoked: (partitions) => {
+          for (const partition of partitions) this.#revoke(partition);
+        },
+        records: (partition, records, endOffset) =>
+          this.#tasks.get(partitionName(partition))?.enqueue(records, endOffset),
+        failed: (error) => {
+          this.#failures.push(error);
+          this.#context.parts.logger.error(
+            { group: this.#group, error: messageOf(error) },
+            'the subscription has stopped',
+          );
+        },
+      },
+    );
+  }
+
+  async ready(): Promise<void> {
+    while (!this.#closed) {
+      if (this.#failures.length > 0) throw this.#failures[0];
+      const behind = [...this.#tasks].some(([name, task]) => task.position < (this.#endsAtStart.get(name) ?? 0));
+      if (this.#assignedOnce && !behind) return;
+      await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  stats(): readonly TaskStats[] {
+    return [...this.#tasks.values()].map((task) => task.stats());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const task of this.#tasks.values()) task.stop();
+    await Promise.all([...this.#tasks.values()].map((task) => task.close()));
+    await Promise.all(this.#stopping);
+    await this.#subscription?.close();
+  }
+
+  /** A task that cannot open must not keep the others from opening: it is reported, and its partition waits for a person. */
+  async #assignOrReport(partition: TopicPartition): Promise<TopicPartition & { offset: number }> {
+    try {
+      return await this.#assign(partition);
+    } catch (error) {
+      this.#failures.push(error);
+      this.#context.parts.logger.error(
+        { group: this.#group, ...partition, error: messageOf(error) },
+        'a task cannot be opened',
+      );
+      const end = (await this.#context.parts.log.endOffsets(partition.topic))[partition.partition] ?? 0;
+      return { ...partition, offset: end };
+    }
+  }
+
+  async #assign(partition: TopicPartition): Promise<TopicPartition & { offset: number }> {
+    const name = partitionName(partition);
+    const { logger, log } = this.#context.parts;
+    const previous = this.#tasks.get(name);
+    if (previous !== undefined) {
+      previous.stop();
+      await previous.close();
+    }
+    const task = this.#create({
+      group: this.#group,
+      partition,
+      flow: {
+        pause: () => this.#subscription?.pause([partition]),
+        resume: () => this.#subscription?.resume([partition]),
+      },
+      report: (offset) => {
+        this.#subscription?.commit([{ ...partition, offset }]).catch((error: unknown) => {
+          if (!this.#closed)
+            logger.debug(
+              { group: this.#group, ...partition, error: messageOf(error) },
+              'the position could not be reported',
+            );
+        });
+      },
+      failed: (error) => this.#failures.push(error),
+    });
+    const offset = await task.open();
+    const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
+    task.noteEnd(end);
+    this.#endsAtStart.set(name, end);
+    this.#tasks.set(name, task);
+    task.start();
+    return { ...partition, offset };
+  }
+
+  #revoke(partition: TopicPartition): void {
+    const name = partitionName(partition);
+    const task = this.#tasks.get(name);
+    if (task === undefined) return;
+    this.#tasks.delete(name);
+    task.stop();
+    const closing = task.close().catch(() => undefined);
+    this.#stopping.add(closing);
+    void closing.then(() => this.#stopping.delete(closing));
+  }
+}

@@ -1,0 +1,113 @@
+import { hasCode, MillraceError } from '../ports/errors.ts';
+import type { Log, LogRecord, TopicPartition } from '../ports/log.ts';
+import type { TaskState } from '../ports/state-store.ts';
+import { header } from './envelope.ts';
+import { readOutbox } from './outbox.ts';
+import { Receiver } from './receiver.ts';
+import { decodeMeta, fingerprintOf, metaKeys, type TaskMeta } from './task-meta.ts';
+
+/** What a task knows once its state is open and agrees with the log. */
+export interface OpenedTask {
+  readonly state: TaskState;
+  readonly meta: TaskMeta;
+  readonly receiver: Receiver;
+  readonly position: number;
+}
+
+export interface OpeningOptions {
+  readonly partition: TopicPartition;
+  /** Version of the topology; a newer one in the state is refused. */
+  readonly version: number;
+  readonly idWindow: number;
+  /**
+   * Folds refuse a log that does not reach their state. Services have nothing that a rebuild could give back: they begin at this
+   * group's position, or where the log starts, and say so. @default 'refuse'
+   */
+  readonly mismatch?: 'refuse' | { readonly group: string; warn(message: string): void };
+}
+
+/**
+ * Reads a task's state, says its outbox again, and holds state and log against each other: a state that knows more than the log, or
+ * a log that starts after the state, is refused.
+ */
+export async function openTask(log: Log, state: TaskState, options: OpeningOptions): Promise<OpenedTask> {
+  const { partition, version, idWindow } = options;
+  const [metaBytes] = await state.get(metaKeys);
+  const meta = decodeMeta(metaBytes, version);
+  if (meta.version > version) {
+    throw new MillraceError(
+      'NEWER_FORMAT',
+      `the state of ${state.task} was written by version ${meta.version}, this program has ${version}: start the newer program`,
+    );
+  }
+  meta.version = version;
+  let position = state.position ?? 0;
+  const { mismatch = 'refuse' } = options;
+  if (mismatch !== 'refuse' && state.position === undefined) {
+    position = (await log.committed(mismatch.group, partition.topic))[partition.partition] ?? 0;
+  }
+  try {
+    await checkAgainstLog(log, state, meta, partition, position);
+  } catch (error) {
+    if (mismatch === 'refuse' || !hasCode(error, 'STATE_AHEAD_OF_LOG', 'LOG_TRUNCATED')) throw error;
+    mismatch.warn(error.message);
+    position = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
+  }
+  const outbox = await readOutbox(state);
+  if (outbox.length > 0) await log.append(outbox);
+  const receiver = new Receiver(meta.watermarks, idWindow);
+  await rememberIds(log, receiver, partition, position, idWindow);
+  return { state, meta, receiver, position };
+}
+
+async function checkAgainstLog(
+  log: Log,
+  state: TaskState,
+  meta: TaskMeta,
+  partition: TopicPartition,
+  position: number,
+): Promise<void> {
+  const [start, end] = [await log.startOffsets(partition.topic), await log.endOffsets(partition.topic)];
+  const endOffset = end[partition.partition] ?? 0;
+  const startOffset = start[partition.partition] ?? 0;
+  const where = `${partition.topic}/${partition.partition}`;
+  if (position > endOffset) {
+    throw new MillraceError(
+      'STATE_AHEAD_OF_LOG',
+      `${state.task} has folded ${where} up to ${position}, but it ends at ${endOffset}: run \`millrace tasks rebuild ${state.task}\``,
+    );
+  }
+  if (startOffset > position && (position > 0 || startOffset > 0)) {
+    throw new MillraceError(
+      'LOG_TRUNCATED',
+      `${where} starts at ${startOffset}, after the position ${position} of ${state.task}, and no snapshot covers what is missing`,
+    );
+  }
+  if (position === 0 || meta.fingerprint === '') return;
+  for await (const records of log.read(partition, { from: position - 1, to: position })) {
+    const record = records.find(({ offset }) => offset === position - 1);
+    if (record !== undefined && fingerprintOf(record) !== meta.fingerprint) {
+      throw new MillraceError(
+        'STATE_AHEAD_OF_LOG',
+        `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. Run \`millrace tasks rebuild ${state.task}\``,
+      );
+    }
+  }
+}
+
+/** The ids of the last `idWindow` records, so that a service's repeat is recognised right after a restart. */
+async function rememberIds(
+  log: Log,
+  receiver: Receiver,
+  partition: TopicPartition,
+  position: number,
+  idWindow: number,
+): Promise<void> {
+  if (position === 0 || idWindow === 0) return;
+  const note = (record: LogRecord): void => {
+    const id = record.headers[header.id];
+    if (id !== undefined) receiver.remember(id.toString('utf8'), record.offset);
+  };
+  for await (const records of log.read(partition, { from: Math.max(0, position - idWindow), to: position }))
+    records.forEach(note);
+}

@@ -1,0 +1,381 @@
+import { hasCode, MillraceError, messageOf } from '../ports/errors.ts';
+import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts';
+import type { StateEntry } from '../ports/state-store.ts';
+import { crashPoint } from './crash-points.ts';
+import type { EngineContext } from './engine-context.ts';
+import { header } from './envelope.ts';
+import { type DecodedRecord, FoldCore, type FoldTarget } from './fold-core.ts';
+import { InputQueue } from './input-queue.ts';
+import { outboxBytesMax, outboxEntry, outboxKey } from './outbox.ts';
+import { checkClaims } from './output-encoder.ts';
+import { lostItsState, rebuildIfPossible, rebuildTask } from './rebuild.ts';
+import type { TaskStats } from './runtime.ts';
+import { StateCache, upperBound } from './state-cache.ts';
+import { fingerprintOf, metaEntry } from './task-meta.ts';
+import { type OpenedTask, openTask } from './task-opening.ts';
+import { type StoredTimer, TimerIndex } from './timers.ts';
+import { decodeValue, encodeValue } from './value-codec.ts';
+
+export interface TopologyTaskOptions {
+  readonly target: FoldTarget;
+  /** Events are decoded for the fold; a raw topology gets records. */
+  readonly raw: boolean;
+  readonly idWindow: number;
+  readonly task: string;
+  /** Consumer group of the topology. */
+  readonly group: string;
+  readonly partition: TopicPartition;
+  readonly batchRecords: number;
+  readonly flow: { pause(): void; resume(): void };
+  /** Remembers the position for the consumer group. */
+  report(position: number): void;
+  failed(error: unknown): void;
+}
+
+const timerPrefix = '~t/';
+const readLimit = 100_000;
+
+/**
+ * One partition of one topology: takes records from its queue, folds them, commits by compare-and-set, sends the outbox. Lost
+ * ownership or an unknown outcome ends in a reopen: everything that matters is in the committed state.
+ */
+export class TopologyTask {
+  readonly #context: EngineContext;
+  readonly #options: TopologyTaskOptions;
+  readonly #queue: InputQueue;
+  readonly #abort = new AbortController();
+  #opened: OpenedTask | undefined;
+  #core: FoldCore | undefined;
+  #cache: StateCache | undefined;
+  #timers = new TimerIndex();
+  #position = 0;
+  #reported = -1;
+  #sending: Promise<unknown> = Promise.resolve();
+  #outboxHeld = false;
+  #tickOutstanding = false;
+  #cancelTick: (() => void) | undefined;
+  #status: TaskStats['status'] = 'opening';
+  #commits = 0;
+  #commitMsSum = 0;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(context: EngineContext, options: TopologyTaskOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#queue = new InputQueue(4 * options.batchRecords, options.flow);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Opens the state and answers where delivery is to begin. */
+  async open(): Promise<number> {
+    await this.#open();
+    return this.#position;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  enqueue(records: readonly LogRecord[], endOffset: number): void {
+    this.#queue.push(records, endOffset);
+  }
+
+  noteEnd(endOffset: number): void {
+    this.#queue.endOffset = Math.max(this.#queue.endOffset, endOffset);
+  }
+
+  /** Stops at the next record; does not wait. */
+  stop(): void {
+    this.#abort.abort();
+    this.#cancelTick?.();
+    this.#queue.close();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#loop;
+    this.#status = this.#status === 'failed' ? 'failed' : 'closed';
+  }
+
+  stats(): TaskStats {
+    return {
+      task: this.#options.task,
+      position: this.#position,
+      endOffset: this.#queue.endOffset,
+      queuedRecords: this.#queue.size,
+      timers: this.#timers.size,
+      counters: { ...this.#opened?.meta.counters },
+      commits: this.#commits,
+      commitMsSum: this.#commitMsSum,
+      timeMs: this.#opened?.meta.timeMs ?? 0,
+      status: this.#status,
+    };
+  }
+
+  async #open(): Promise<void> {
+    const { target, task, partition, idWindow, group } = this.#options;
+    const { log, state: store, logger } = this.#context.parts;
+    const opening = { partition, version: target.version, idWindow };
+    const rebuilding = { task, group, partition, version: target.version };
+    let opened = await store.open(task);
+    if (await lostItsState(this.#context, rebuilding, opened)) {
+      logger.warn({ task }, 'the state is gone; it is rebuilt');
+      opened = await rebuildTask(this.#context, rebuilding, false);
+    }
+    try {
+      this.#opened = await openTask(log, opened, opening);
+    } catch (error) {
+      const rebuilt = await rebuildIfPossible(this.#context, error, rebuilding);
+      if (rebuilt === undefined) throw error;
+      this.#opened = await openTask(log, rebuilt, opening);
+    }
+    const { state, meta, receiver, position } = this.#opened;
+    this.#position = position;
+    this.#outboxHeld = true;
+    this.#cache = new StateCache(state);
+    this.#timers = new TimerIndex();
+    for (let from = timerPrefix; ; ) {
+      const page = await state.range({ gte: from, lt: upperBound(timerPrefix), limit: readLimit });
+      for (const [key, bytes] of page)
+        this.#timers.set(key.slice(timerPrefix.length), decodeValue(bytes) as StoredTimer);
+      const last = page.at(-1);
+      if (last === undefined || page.length < readLimit) break;
+      from = `${last[0]}\0`;
+    }
+    this.#core = new FoldCore({
+      target,
+      task,
+      partition: partition.partition,
+      meta,
+      timers: this.#timers,
+      state: this.#cache,
+      receiver,
+      context: this.#context.encoding,
+    });
+    this.#tickOutstanding = false;
+    this.#status = 'running';
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      crashPoint('before-poll');
+      const batch = this.#queue.take(this.#options.batchRecords);
+      crashPoint('after-poll');
+      try {
+        if (batch.length > 0) await this.#process(batch);
+        if (batch.length === 0 || this.#queue.size === 0) await this.#idle();
+      } catch (error) {
+        if (this.#abort.signal.aborted) break;
+        if (!(await this.#recover(error, batch))) return;
+      }
+    }
+    await this.#sending.catch(() => undefined);
+    this.#report();
+  }
+
+  async #idle(): Promise<void> {
+    await this.#sending;
+    this.#report();
+    this.#scheduleTick();
+    await this.#queue.wait();
+    this.#cancelTick?.();
+  }
+
+  async #process(records: readonly LogRecord[]): Promise<void> {
+    const { raw, target } = this.#options;
+    const { core, cache, meta } = this.#live();
+    const fresh = records.filter(({ offset }) => offset >= this.#position);
+    const first = fresh[0];
+    if (first === undefined) return;
+    this.#tickOutstanding = false;
+    const topic = raw ? undefined : (target.input as never);
+    const decoded = await this.#context.decoder.decode(fresh, topic, meta.timeMs, this.#abort.signal);
+    const inputs = raw ? decoded.map(rawInput) : decoded;
+    const lastTime = inputs.at(-1)?.timeMs ?? 0;
+    const due = this.#timers.due(lastTime);
+    await cache.prefetch([
+      ...due.map((timer) => timer.reads ?? {}),
+      ...inputs.filter(({ input }) => input !== undefined).map(({ input }) => this.#readsOf(input)),
+    ]);
+    const fetched = new Set(due.map(({ name, dueMs }) => `${dueMs} ${name}`));
+    crashPoint('before-fold');
+    let folded = 0;
+    for (const input of inputs) {
+      const ready = core.fireDue(
+        input.record.offset,
+        input.timeMs,
+        (timer) => timer.reads === undefined || fetched.has(`${timer.dueMs} ${timer.name}`),
+      );
+      if (!ready || core.outputBytes > outboxBytesMax) break;
+      core.take(input);
+      folded += 1;
+    }
+    crashPoint('after-fold');
+    if (folded < inputs.length) this.#queue.putBack(fresh.slice(folded));
+    const last = fresh[folded - 1];
+    await this.#commit(last);
+  }
+
+  /** A fold that throws in `reads` would take the batch down: it dies alone, in its fold. */
+  #readsOf(input: unknown): ReturnType<FoldTarget['reads']> {
+    try {
+      return this.#options.target.reads(input);
+    } catch {
+      return {};
+    }
+  }
+
+  async #commit(last: LogRecord | undefined): Promise<void> {
+    const { core, cache, meta, state, receiver } = this.#live();
+    const outputs = core.takeOutputs();
+    await checkClaims(outputs, this.#context.parts.blobs);
+    const writes = cache.takeWrites();
+    for (const [name, timer] of core.takeTimerChanges()) {
+      if (timer === undefined) writes.delete.push(timerPrefix + name);
+      else writes.put.push([timerPrefix + name, encodeValue(timer)] as StateEntry);
+    }
+    if (last !== undefined) meta.fingerprint = fingerprintOf(last);
+    meta.watermarks = receiver.watermarks();
+    writes.put.push(metaEntry(meta));
+    if (outputs.length > 0) writes.put.push(outboxEntry(outputs));
+    else if (this.#outboxHeld) writes.delete.push(outboxKey);
+    await this.#sending;
+    const position = last === undefined ? this.#position : last.offset + 1;
+    crashPoint('before-commit');
+    const began = performance.now();
+    await state.commit(this.#committedPosition(), { position, put: writes.put, delete: writes.delete });
+    this.#commitMsSum += performance.now() - began;
+    this.#commits += 1;
+    crashPoint('after-commit');
+    this.#position = position;
+    this.#expected = position;
+    this.#outboxHeld = outputs.length > 0;
+    if (outputs.length > 0) this.#send(outputs);
+    this.#context.snapshots.consider(this.#options.task, this.#options.target.version, position, state);
+  }
+
+  #expected: number | undefined;
+  #committedPosition(): number | undefined {
+    return this.#expected ?? this.#opened?.state.position;
+  }
+
+  /** The append overlaps the next batch's fold; the next commit waits for it. */
+  #send(outputs: readonly OutgoingRecord[]): void {
+    crashPoint('before-append');
+    this.#sending = this.#context.parts.log.append(outputs).then(() => crashPoint('after-append'));
+    this.#sending.catch(() => undefined);
+  }
+
+  #report(): void {
+    if (this.#reported === this.#position || this.#status === 'failed') return;
+    crashPoint('before-report');
+    this.#reported = this.#position;
+    this.#options.report(this.#position);
+    crashPoint('after-report');
+  }
+
+  /** Idle, caught up and something due: one tick on the own partition moves time for every topology of the topic. */
+  #scheduleTick(): void {
+    this.#cancelTick?.();
+    const next = this.#timers.peek();
+    if (next === undefined || this.#tickOutstanding || this.#position < this.#queue.endOffset) return;
+    const { clock, log } = this.#context.parts;
+    const jitterMs = 1 + (hashOf(this.#options.task) % 20);
+    const delayMs = Math.max(0, next.dueMs - clock.now()) + jitterMs;
+    this.#cancelTick = clock.after(Math.min(delayMs, 60_000), () => {
+      if (this.#abort.signal.aborted || this.#queue.size > 0) return;
+      if (next.dueMs > clock.now()) {
+        this.#queue.wakeUp();
+        return;
+      }
+      this.#tickOutstanding = true;
+      const { topic, partition } = this.#options.partition;
+      const id = this.#context.parts.ids.next();
+      log
+        .append([
+          {
+            topic,
+            partition,
+            key: null,
+            value: Buffer.alloc(0),
+            headers: { [header.control]: 'tick', [header.id]: id },
+          },
+        ])
+        .catch((error: unknown) => {
+          this.#tickOutstanding = false;
+          this.#context.parts.logger.warn(
+            { task: this.#options.task, error: messageOf(error) },
+            'a tick could not be written',
+          );
+          this.#queue.wakeUp();
+        });
+    });
+  }
+
+  /** True when the task goes on. */
+  async #recover(error: unknown, batch: readonly LogRecord[]): Promise<boolean> {
+    const { logger, clock, log } = this.#context.parts;
+    const { task, partition } = this.#options;
+    let cause = error;
+    for (let waitMs = 20; !this.#abort.signal.aborted; waitMs = Math.min(2 * waitMs, 2_000)) {
+      if (!hasCode(cause, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) break;
+      this.#status = 'reopening';
+      logger.warn({ task, error: messageOf(cause) }, 'the task reopens');
+      await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+      try {
+        this.#expected = undefined;
+        this.#sending = Promise.resolve();
+        await this.#open();
+        this.#queue.putBack(batch);
+        await this.#fillGap(log, partition);
+        return true;
+      } catch (next) {
+        cause = next;
+      }
+    }
+    if (this.#abort.signal.aborted) return false;
+    this.#status = 'failed';
+    logger.error({ task, error: messageOf(cause) }, 'the task has stopped');
+    this.#options.failed(cause);
+    return false;
+  }
+
+  /** The state may have gone back behind what is queued: what lies between is read again. */
+  async #fillGap(log: EngineContext['parts']['log'], partition: TopicPartition): Promise<void> {
+    const queued = this.#queue.take(Number.MAX_SAFE_INTEGER);
+    const firstQueued = queued[0]?.offset ?? this.#queue.endOffset;
+    const missing: LogRecord[] = [];
+    if (this.#position < firstQueued) {
+      for await (const records of log.read(partition, { from: this.#position, to: firstQueued }))
+        missing.push(...records);
+    }
+    this.#queue.putBack([...missing, ...queued]);
+  }
+
+  #live(): OpenedTask & { core: FoldCore; cache: StateCache } {
+    if (this.#opened === undefined || this.#core === undefined || this.#cache === undefined) {
+      throw new MillraceError('CLOSED', `${this.#options.task} is not open`);
+    }
+    return { ...this.#opened, core: this.#core, cache: this.#cache };
+  }
+}
+
+function rawInput(decoded: DecodedRecord): DecodedRecord {
+  const { record, timeMs } = decoded;
+  const { topic, partition, offset, key, value, headers } = record;
+  return {
+    ...decoded,
+    control: undefined,
+    id: `${offset}`,
+    input: { topic, partition, offset, timeMs, keyBytes: key, valueBytes: value, headers },
+  };
+}
+
+function hashOf(text: string): number {
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) >>> 0;
+  return hash;
+}
