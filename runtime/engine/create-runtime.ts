@@ -118,7 +118,7 @@ class EngineRuntime implements Runtime {
         target: foldTarget(topology),
         raw: isRaw(topology),
         idWindow: isRaw(topology) ? 0 : (topology.idWindow ?? idWindowDefault),
-        task: `${group}@${input}@${environment.partition.partition}`,
+        task: `${group}/${input}/${environment.partition.partition}`,
         batchRecords: this.#options.batchRecords ?? 1_000,
       });
     });
@@ -133,7 +133,7 @@ class EngineRuntime implements Runtime {
           'INTERNAL',
           `${service.name} was given ${environment.partition.topic}, which it does not read`,
         );
-      const name = `${group}@${input}@${environment.partition.partition}`;
+      const name = `${group}/${input}/${environment.partition.partition}`;
       return new ServiceTask(this.#context, service, input, name, environment);
     });
   }

@@ -161,8 +161,9 @@ export class FoldCore {
   /** A new record that names a dead one: folded once, only while that offset is dead. */
   #replay(decoded: DecodedRecord): void {
     const { meta, task } = this.#parts;
-    const [wanted, offsetText] = (textHeader(decoded.record, header.replay) ?? '').split('@');
-    const offset = Number(offsetText);
+    const replay = textHeader(decoded.record, header.replay) ?? '';
+    const wanted = replay.slice(0, replay.lastIndexOf('@'));
+    const offset = Number(replay.slice(replay.lastIndexOf('@') + 1));
     const index = wanted === task ? meta.dead.indexOf(offset) : -1;
     if (index < 0) {
       count(meta, wanted === task ? 'replaysRefused' : 'replaysOfOthers');
