@@ -85,8 +85,9 @@ export class TopologyDriver<T extends EventTopic> {
   #nowMs: number;
 
   constructor(topology: Topology<T> | RawTopology, eventCodec: EventCodec, options: DriverOptions) {
-    const target = foldTarget(topology as Topology | RawTopology);
-    this.#raw = isRaw(topology as Topology | RawTopology);
+    const whole = topology as unknown as Topology | RawTopology;
+    const target = foldTarget(whole);
+    this.#raw = isRaw(whole);
     this.#inputTopic = target.input;
     this.#partition = options.partition ?? 0;
     this.#codec = eventCodec;
@@ -97,7 +98,7 @@ export class TopologyDriver<T extends EventTopic> {
     this.#nowMs = Math.max(this.#nowMs, this.#meta.timeMs);
     this.#state = new MapState(snapshot?.values ?? []);
     for (const [name, bytes] of snapshot?.timers ?? []) this.#timers.set(name, decodeValue(bytes) as StoredTimer);
-    this.#receiver = new Receiver(this.#meta.watermarks, (topology as Topology).idWindow ?? 2_000);
+    this.#receiver = new Receiver(this.#meta.watermarks, (whole as Topology).idWindow ?? 2_000);
     this.#core = new FoldCore({
       target,
       task: `${target.name}/${target.input}/${this.#partition}`,
@@ -250,7 +251,7 @@ export class TopologyDriver<T extends EventTopic> {
     const id = headers['ce_id'] ?? '';
     const base = { topic, key: String(record.key), partition: record.partition, id };
     if (record.value === null) return { ...base, type: 'tombstone', data: null } as unknown as DriverOutput;
-    return { ...base, ...this.#codec.decode(topic, record.value) } as DriverOutput;
+    return Object.assign(base, this.#codec.decode(topic, record.value)) as DriverOutput;
   }
 }
 
