@@ -1,0 +1,144 @@
+/**
+ * Every setting of the platform, as data: the one place that knows its type, default, meaning and environment variable. The
+ * reference page `docs/configuration.md` is generated from here.
+ *
+ * A setting `kafka.bootstrap` is the environment variable MILLRACE_KAFKA_BOOTSTRAP, the flag `--set kafka.bootstrap=…`, and
+ * `kafka: { bootstrap: … }` in `millrace.yaml`. Precedence: flag, environment, file, profile, default.
+ */
+export type Setting =
+  | {
+      readonly type: 'text';
+      readonly default: string;
+      readonly doc: string;
+      readonly secret?: true;
+      readonly pattern?: string;
+    }
+  | { readonly type: 'choice'; readonly choices: readonly string[]; readonly default: string; readonly doc: string }
+  | {
+      readonly type: 'integer';
+      readonly min: number;
+      readonly max: number;
+      readonly default: number;
+      readonly doc: string;
+    }
+  | { readonly type: 'switch'; readonly default: boolean; readonly doc: string };
+
+export const settings = {
+  profile: {
+    type: 'choice',
+    choices: ['local', 'cluster'],
+    default: 'local',
+    doc: 'local: embedded log, LMDB and a directory, Node alone. cluster: Kafka, Redis, S3 and a schema registry.',
+  },
+  directory: {
+    type: 'text',
+    default: '.millrace',
+    doc: 'Where the local profile keeps everything, and every profile its caches.',
+  },
+  durability: {
+    type: 'choice',
+    choices: ['process', 'disk'],
+    default: 'process',
+    doc: 'What an acknowledged write survives: kill -9 of every process, or power loss too (local profile).',
+  },
+  actor: {
+    type: 'text',
+    default: '',
+    doc: 'Who is recorded for calls that name nobody; empty: the user of the operating system.',
+  },
+  'log.level': {
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'warn',
+    doc: 'Least severe log line that is written.',
+  },
+
+  'http.host': {
+    type: 'text',
+    default: '127.0.0.1',
+    doc: 'Address to listen on. Any but a loopback address needs http.token.',
+  },
+  'http.port': { type: 'integer', min: 0, max: 65_535, default: 7400, doc: 'Port to listen on; 0 takes a free one.' },
+  'http.token': {
+    type: 'text',
+    default: '',
+    secret: true,
+    doc: 'Bearer token that every call must carry; empty: none is asked for (loopback only).',
+  },
+  'http.hosts': {
+    type: 'text',
+    default: '',
+    doc: 'Comma-separated Host names that are served beside the loopback names.',
+  },
+  'http.body_bytes_max': {
+    type: 'integer',
+    min: 1_024,
+    max: 1_073_741_824,
+    default: 16_777_216,
+    doc: 'Largest request body, bytes.',
+  },
+
+  'kafka.bootstrap': { type: 'text', default: '127.0.0.1:9092', doc: 'Comma-separated host:port of brokers.' },
+  'kafka.prefix': {
+    type: 'text',
+    default: '',
+    pattern: '[a-zA-Z0-9._-]*',
+    doc: 'Put before every topic and group name.',
+  },
+  'kafka.replication': { type: 'integer', min: 1, max: 9, default: 1, doc: 'Copies of each partition.' },
+  'kafka.tls': { type: 'switch', default: false, doc: 'Encrypt connections to brokers.' },
+  'kafka.tls_ca': { type: 'text', default: '', doc: 'File with the PEM certificate authority of the brokers.' },
+  'kafka.sasl_mechanism': {
+    type: 'choice',
+    choices: ['', 'plain', 'scram-sha-256', 'scram-sha-512'],
+    default: '',
+    doc: 'How to authenticate; empty: not at all.',
+  },
+  'kafka.sasl_username': { type: 'text', default: '', doc: 'SASL user.' },
+  'kafka.sasl_password': { type: 'text', default: '', secret: true, doc: 'SASL password.' },
+
+  'redis.url': {
+    type: 'text',
+    default: 'redis://127.0.0.1:6379',
+    doc: 'Redis that keeps the state of topologies. It must not evict (maxmemory-policy noeviction).',
+  },
+  'redis.cluster': { type: 'switch', default: false, doc: 'The address is a node of a Redis Cluster.' },
+
+  's3.endpoint': { type: 'text', default: 'http://127.0.0.1:9000', doc: 'S3 endpoint.' },
+  's3.region': { type: 'text', default: 'us-east-1', doc: 'S3 region.' },
+  's3.bucket': {
+    type: 'text',
+    default: 'millrace',
+    doc: 'Bucket for artifacts and snapshots; it is made when absent.',
+  },
+  's3.access_key_id': { type: 'text', default: '', doc: 'S3 access key id.' },
+  's3.secret_access_key': { type: 'text', default: '', secret: true, doc: 'S3 secret access key.' },
+
+  'registry.url': { type: 'text', default: 'http://127.0.0.1:8081', doc: 'Confluent-compatible schema registry.' },
+
+  'worker.slots': { type: 'integer', min: 1, max: 256, default: 4, doc: 'Steps that run at once in a step worker.' },
+  'worker.memory_mb': { type: 'integer', min: 64, max: 1_048_576, default: 2_048, doc: 'Memory limit of a step, MiB.' },
+  'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
+  'engine.snapshot_every_records': {
+    type: 'integer',
+    min: 100,
+    max: 1_000_000_000,
+    default: 100_000,
+    doc: 'Records between two snapshots of a task.',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+type ValueOf<S extends Setting> = S extends { type: 'integer' }
+  ? number
+  : S extends { type: 'switch' }
+    ? boolean
+    : string;
+
+/** A validated configuration: every setting has a value. */
+export type Configuration = { readonly [N in SettingName]: ValueOf<(typeof settings)[N]> };
+
+export function environmentName(name: string): string {
+  return `MILLRACE_${name.replaceAll('.', '_').toUpperCase()}`;
+}
