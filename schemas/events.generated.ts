@@ -407,6 +407,24 @@ export interface PredictionRequested {
   readonly inputs: readonly Tensor[];
 }
 
+/** What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts. */
+export interface MonitoringTerms {
+  /** Tensor that feedback is compared with; empty: the first output. */
+  readonly output: string;
+  /** 0: no feedback is expected. */
+  readonly feedbackWindowMs: number;
+  /** Rule for feedback that brings a truth and no reward. */
+  readonly reward: string;
+  /** Rows of a monitoring window; 0: not sampled. */
+  readonly windowRows: number;
+  readonly windowMinRows: number;
+  readonly windowMaxAgeMs: number;
+  /** Rewards between two assessments of the routes; 0: never. */
+  readonly assessEvery: number;
+  /** Error rate of the whole series of assessments. */
+  readonly alpha: number;
+}
+
 /** A request was answered. */
 export interface PredictionCompleted {
   readonly predictionId: string;
@@ -426,6 +444,7 @@ export interface PredictionCompleted {
   readonly receivedAt: number;
   readonly queueMs: number;
   readonly runMs: number;
+  readonly terms: MonitoringTerms;
 }
 
 /** A request has no answer: the code and message say why. */
@@ -460,6 +479,8 @@ export interface FeedbackReceived {
   readonly reward: null | number;
   readonly source: null | Position;
   readonly actor: string;
+  /** How long it waits for a prediction that is not there yet. */
+  readonly waitMs: number;
 }
 
 /** The truth or a reward for a prediction. */
@@ -468,13 +489,6 @@ export interface FeedbackGiven {
   readonly truth: null | number;
   readonly label: null | string;
   readonly reward: null | number;
-}
-
-/** Offsets of one partition, both ends included. */
-export interface OffsetRange {
-  readonly partition: number;
-  readonly firstOffset: number;
-  readonly lastOffset: number;
 }
 
 /** One feature or output as a column. NaN is a missing value. */
@@ -487,11 +501,24 @@ export interface Column {
 export interface ObservationsSampled {
   readonly deployment: string;
   readonly deploymentVersion: number;
-  readonly sources: readonly OffsetRange[];
+  /** Source partition of `predictions`. */
+  readonly partition: number;
+  /** Source offset of each row. */
+  readonly offsets: readonly number[];
+  readonly windowRows: number;
+  readonly windowMinRows: number;
+  readonly windowMaxAgeMs: number;
   readonly predictionIds: readonly string[];
   readonly routes: readonly string[];
   readonly columns: readonly Column[];
   readonly outputs: readonly Column[];
+}
+
+/** Offsets of one partition, both ends included. */
+export interface OffsetRange {
+  readonly partition: number;
+  readonly firstOffset: number;
+  readonly lastOffset: number;
 }
 
 /** A window of rows is complete and can be judged. */
@@ -503,10 +530,13 @@ export interface WindowClosed {
   readonly openedAt: number;
   readonly closedAt: number;
   readonly sources: readonly OffsetRange[];
-  readonly monitors: string;
   readonly columns: readonly Column[];
   readonly outputs: readonly Column[];
   readonly predictionIds: readonly string[];
+  /** Route of each row. */
+  readonly routes: readonly string[];
+  /** rows, age, or room: as much as one window may hold. */
+  readonly closedBy: string;
 }
 
 /** Verdict on one feature. */
@@ -518,6 +548,8 @@ export interface FeatureDrift {
   readonly effectSize: number;
   readonly threshold: number;
   readonly drifted: boolean;
+  /** Population stability index. */
+  readonly psi: number;
 }
 
 /** Verdict on one window against the reference. */
@@ -533,6 +565,11 @@ export interface DriftAssessed {
   readonly features: readonly FeatureDrift[];
   readonly drifted: boolean;
   readonly sources: readonly OffsetRange[];
+  readonly minEffectSize: number;
+  /** Drifted windows in a row before an alarm. */
+  readonly raiseAfter: number;
+  /** Clean windows in a row before it ends. */
+  readonly clearAfter: number;
 }
 
 /** A window could not be judged, and why. */
@@ -540,12 +577,16 @@ export interface DriftNotAssessed {
   readonly deployment: string;
   readonly windowId: string;
   readonly reason: string;
+  readonly deploymentVersion: number;
+  readonly rows: number;
 }
 
 /** Outlier score of one row. */
 export interface RowScore {
   readonly predictionId: string;
   readonly score: number;
+  /** Features with the largest shares in the score, largest first. */
+  readonly features: readonly string[];
 }
 
 /** Rows of a window beyond the outlier threshold. */
@@ -558,6 +599,9 @@ export interface OutliersAssessed {
   readonly rows: number;
   readonly threshold: number;
   readonly outliers: readonly RowScore[];
+  readonly falsePositiveRate: number;
+  /** Rows without missing values; only these have a score. */
+  readonly scoredRows: number;
 }
 
 /** Feedback joined to its exact prediction. */
@@ -574,14 +618,19 @@ export interface RewardRecorded {
   /** prediction minus truth */
   readonly error: null | number;
   readonly reward: null | number;
+  /** Where the reward comes from: 'feedback', or the deployment's rule. */
+  readonly rule: string;
+  readonly assessEvery: number;
+  readonly alpha: number;
 }
 
-/** What became of a feedback that earned nothing: duplicate, contradictory, unmatched or late. */
+/** What became of a feedback that earned nothing: duplicate, contradictory, unmatched, late or not-comparable. */
 export interface FeedbackClosed {
   readonly feedbackId: string;
   readonly predictionId: string;
   readonly deployment: null | string;
   readonly outcome: string;
+  readonly reason: string;
 }
 
 /** How one route did, from feedback. */
@@ -609,6 +658,10 @@ export interface ExperimentAssessed {
   readonly pValue: number;
   readonly verdict: string;
   readonly better: null | string;
+  /** Rewards so far, those without an error included. */
+  readonly rewards: number;
+  /** The p-value that this look had to reach. */
+  readonly threshold: number;
 }
 
 /** Something needs attention. */
@@ -618,6 +671,9 @@ export interface AlertRaised {
   readonly subject: string;
   readonly message: string;
   readonly evidenceId: string;
+  /** The same from raised to cleared. */
+  readonly alertId: string;
+  readonly deploymentVersion: number;
 }
 
 /** It is over. */
@@ -626,6 +682,9 @@ export interface AlertCleared {
   readonly kind: string;
   readonly subject: string;
   readonly evidenceId: string;
+  /** The same from raised to cleared. */
+  readonly alertId: string;
+  readonly deploymentVersion: number;
 }
 
 /** Who asked for what, and what became of it. Detail is JSON. */
@@ -671,6 +730,8 @@ export interface AuditLinked {
   readonly records: number;
   readonly previous: string;
   readonly digest: string;
+  /** Running maximum of append times up to toOffset. */
+  readonly timeMs: number;
 }
 
 /** Where a task's whole committed state of one position lies. */
@@ -821,25 +882,25 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
   'deployments/deployment-row': '{"type":"record","name":"DeploymentRow","namespace":"millrace.deployments","doc":"Current version of a deployment (document is JSON).","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"document","type":"string"},{"name":"actor","type":"string"},{"name":"appliedAt","type":"long"}]}',
   'prediction-requests/prediction-requested': '{"type":"record","name":"PredictionRequested","namespace":"millrace.prediction_requests","doc":"Please predict. The deployment and deadline are headers.","fields":[{"name":"id","type":["null","string"],"default":null},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}}]}',
-  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"}]}',
+  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05}}]}',
   'predictions/prediction-failed': '{"type":"record","name":"PredictionFailed","namespace":"millrace.predictions","doc":"A request has no answer: the code and message say why.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"code","type":"string"},{"name":"message","type":"string"},{"name":"receivedAt","type":"long"}]}',
   'predictions/prediction-conflicted': '{"type":"record","name":"PredictionConflicted","namespace":"millrace.predictions","doc":"The same client id came again with another body; the first outcome stands.","fields":[{"name":"predictionId","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"inputDigest","type":"string"},{"name":"firstInputDigest","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}',
-  'predictions/feedback-received': '{"type":"record","name":"FeedbackReceived","namespace":"millrace.predictions","doc":"The truth or a reward for a prediction.","fields":[{"name":"feedbackId","type":"string"},{"name":"predictionId","type":"string"},{"name":"truth","type":["null","double"],"default":null},{"name":"label","type":["null","string"],"default":null},{"name":"reward","type":["null","double"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"actor","type":"string"}]}',
+  'predictions/feedback-received': '{"type":"record","name":"FeedbackReceived","namespace":"millrace.predictions","doc":"The truth or a reward for a prediction.","fields":[{"name":"feedbackId","type":"string"},{"name":"predictionId","type":"string"},{"name":"truth","type":["null","double"],"default":null},{"name":"label","type":["null","string"],"default":null},{"name":"reward","type":["null","double"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"actor","type":"string"},{"name":"waitMs","type":"long","default":3600000,"doc":"How long it waits for a prediction that is not there yet."}]}',
   'feedback/feedback-given': '{"type":"record","name":"FeedbackGiven","namespace":"millrace.feedback","doc":"The truth or a reward for a prediction.","fields":[{"name":"predictionId","type":"string"},{"name":"truth","type":["null","double"],"default":null},{"name":"label","type":["null","string"],"default":null},{"name":"reward","type":["null","double"],"default":null}]}',
-  'observations/observations-sampled': '{"type":"record","name":"ObservationsSampled","namespace":"millrace.observations","doc":"Feature and output rows of one source partition, as columns.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"sources","type":{"type":"array","items":{"type":"record","name":"OffsetRange","namespace":"millrace.common","doc":"Offsets of one partition, both ends included.","fields":[{"name":"partition","type":"int"},{"name":"firstOffset","type":"long"},{"name":"lastOffset","type":"long"}]}}},{"name":"predictionIds","type":{"type":"array","items":"string"}},{"name":"routes","type":{"type":"array","items":"string"}},{"name":"columns","type":{"type":"array","items":{"type":"record","name":"Column","namespace":"millrace.common","doc":"One feature or output as a column. NaN is a missing value.","fields":[{"name":"name","type":"string"},{"name":"values","type":{"type":"array","items":"double"}}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Column"}}]}',
-  'observations/window-closed': '{"type":"record","name":"WindowClosed","namespace":"millrace.observations","doc":"A window of rows is complete and can be judged.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"rows","type":"int"},{"name":"openedAt","type":"long"},{"name":"closedAt","type":"long"},{"name":"sources","type":{"type":"array","items":{"type":"record","name":"OffsetRange","namespace":"millrace.common","doc":"Offsets of one partition, both ends included.","fields":[{"name":"partition","type":"int"},{"name":"firstOffset","type":"long"},{"name":"lastOffset","type":"long"}]}}},{"name":"monitors","type":"string"},{"name":"columns","type":{"type":"array","items":{"type":"record","name":"Column","namespace":"millrace.common","doc":"One feature or output as a column. NaN is a missing value.","fields":[{"name":"name","type":"string"},{"name":"values","type":{"type":"array","items":"double"}}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Column"}},{"name":"predictionIds","type":{"type":"array","items":"string"}}]}',
-  'drift/drift-assessed': '{"type":"record","name":"DriftAssessed","namespace":"millrace.drift","doc":"Verdict on one window against the reference.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"detector","type":"string"},{"name":"referenceHash","type":"string"},{"name":"rows","type":"int"},{"name":"correction","type":"string"},{"name":"alpha","type":"double"},{"name":"features","type":{"type":"array","items":{"type":"record","name":"FeatureDrift","namespace":"millrace.common","doc":"Verdict on one feature.","fields":[{"name":"name","type":"string"},{"name":"test","type":"string"},{"name":"statistic","type":"double"},{"name":"pValue","type":"double"},{"name":"effectSize","type":"double"},{"name":"threshold","type":"double"},{"name":"drifted","type":"boolean"}]}}},{"name":"drifted","type":"boolean"},{"name":"sources","type":{"type":"array","items":{"type":"record","name":"OffsetRange","namespace":"millrace.common","doc":"Offsets of one partition, both ends included.","fields":[{"name":"partition","type":"int"},{"name":"firstOffset","type":"long"},{"name":"lastOffset","type":"long"}]}}}]}',
-  'drift/drift-not-assessed': '{"type":"record","name":"DriftNotAssessed","namespace":"millrace.drift","doc":"A window could not be judged, and why.","fields":[{"name":"deployment","type":"string"},{"name":"windowId","type":"string"},{"name":"reason","type":"string"}]}',
-  'outliers/outliers-assessed': '{"type":"record","name":"OutliersAssessed","namespace":"millrace.outliers","doc":"Rows of a window beyond the outlier threshold.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"detector","type":"string"},{"name":"referenceHash","type":"string"},{"name":"rows","type":"int"},{"name":"threshold","type":"double"},{"name":"outliers","type":{"type":"array","items":{"type":"record","name":"RowScore","namespace":"millrace.common","doc":"Outlier score of one row.","fields":[{"name":"predictionId","type":"string"},{"name":"score","type":"double"}]}}}]}',
-  'rewards/reward-recorded': '{"type":"record","name":"RewardRecorded","namespace":"millrace.rewards","doc":"Feedback joined to its exact prediction.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"predictionId","type":"string"},{"name":"feedbackId","type":"string"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"prediction","type":["null","double"],"default":null},{"name":"truth","type":["null","double"],"default":null},{"name":"error","type":["null","double"],"default":null,"doc":"prediction minus truth"},{"name":"reward","type":["null","double"],"default":null}]}',
-  'rewards/feedback-closed': '{"type":"record","name":"FeedbackClosed","namespace":"millrace.rewards","doc":"What became of a feedback that earned nothing: duplicate, contradictory, unmatched or late.","fields":[{"name":"feedbackId","type":"string"},{"name":"predictionId","type":"string"},{"name":"deployment","type":["null","string"],"default":null},{"name":"outcome","type":"string"}]}',
-  'rewards/experiment-assessed': '{"type":"record","name":"ExperimentAssessed","namespace":"millrace.rewards","doc":"Routes of a deployment compared by feedback.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"assessment","type":"int"},{"name":"routes","type":{"type":"array","items":{"type":"record","name":"RouteScore","namespace":"millrace.common","doc":"How one route did, from feedback.","fields":[{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"count","type":"long"},{"name":"meanSquaredError","type":"double"},{"name":"meanSquaredErrorLow","type":"double"},{"name":"meanSquaredErrorHigh","type":"double"},{"name":"meanAbsoluteError","type":"double"},{"name":"meanReward","type":"double"}]}}},{"name":"difference","type":"double"},{"name":"differenceLow","type":"double"},{"name":"differenceHigh","type":"double"},{"name":"pValue","type":"double"},{"name":"verdict","type":"string"},{"name":"better","type":["null","string"],"default":null}]}',
-  'alerts/alert-raised': '{"type":"record","name":"AlertRaised","namespace":"millrace.alerts","doc":"Something needs attention.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"message","type":"string"},{"name":"evidenceId","type":"string"}]}',
-  'alerts/alert-cleared': '{"type":"record","name":"AlertCleared","namespace":"millrace.alerts","doc":"It is over.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"evidenceId","type":"string"}]}',
+  'observations/observations-sampled': '{"type":"record","name":"ObservationsSampled","namespace":"millrace.observations","doc":"Feature and output rows of one source partition, as columns.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"partition","type":"int","doc":"Source partition of `predictions`."},{"name":"offsets","type":{"type":"array","items":"long"},"doc":"Source offset of each row."},{"name":"windowRows","type":"int"},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"predictionIds","type":{"type":"array","items":"string"}},{"name":"routes","type":{"type":"array","items":"string"}},{"name":"columns","type":{"type":"array","items":{"type":"record","name":"Column","namespace":"millrace.common","doc":"One feature or output as a column. NaN is a missing value.","fields":[{"name":"name","type":"string"},{"name":"values","type":{"type":"array","items":"double"}}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Column"}}]}',
+  'observations/window-closed': '{"type":"record","name":"WindowClosed","namespace":"millrace.observations","doc":"A window of rows is complete and can be judged.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"rows","type":"int"},{"name":"openedAt","type":"long"},{"name":"closedAt","type":"long"},{"name":"sources","type":{"type":"array","items":{"type":"record","name":"OffsetRange","namespace":"millrace.common","doc":"Offsets of one partition, both ends included.","fields":[{"name":"partition","type":"int"},{"name":"firstOffset","type":"long"},{"name":"lastOffset","type":"long"}]}}},{"name":"columns","type":{"type":"array","items":{"type":"record","name":"Column","namespace":"millrace.common","doc":"One feature or output as a column. NaN is a missing value.","fields":[{"name":"name","type":"string"},{"name":"values","type":{"type":"array","items":"double"}}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Column"}},{"name":"predictionIds","type":{"type":"array","items":"string"}},{"name":"routes","type":{"type":"array","items":"string"},"default":[],"doc":"Route of each row."},{"name":"closedBy","type":"string","default":"rows","doc":"rows, age, or room: as much as one window may hold."}]}',
+  'drift/drift-assessed': '{"type":"record","name":"DriftAssessed","namespace":"millrace.drift","doc":"Verdict on one window against the reference.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"detector","type":"string"},{"name":"referenceHash","type":"string"},{"name":"rows","type":"int"},{"name":"correction","type":"string"},{"name":"alpha","type":"double"},{"name":"features","type":{"type":"array","items":{"type":"record","name":"FeatureDrift","namespace":"millrace.common","doc":"Verdict on one feature.","fields":[{"name":"name","type":"string"},{"name":"test","type":"string"},{"name":"statistic","type":"double"},{"name":"pValue","type":"double"},{"name":"effectSize","type":"double"},{"name":"threshold","type":"double"},{"name":"drifted","type":"boolean"},{"name":"psi","type":"double","default":0,"doc":"Population stability index."}]}}},{"name":"drifted","type":"boolean"},{"name":"sources","type":{"type":"array","items":{"type":"record","name":"OffsetRange","namespace":"millrace.common","doc":"Offsets of one partition, both ends included.","fields":[{"name":"partition","type":"int"},{"name":"firstOffset","type":"long"},{"name":"lastOffset","type":"long"}]}}},{"name":"minEffectSize","type":"double","default":0},{"name":"raiseAfter","type":"int","default":1,"doc":"Drifted windows in a row before an alarm."},{"name":"clearAfter","type":"int","default":1,"doc":"Clean windows in a row before it ends."}]}',
+  'drift/drift-not-assessed': '{"type":"record","name":"DriftNotAssessed","namespace":"millrace.drift","doc":"A window could not be judged, and why.","fields":[{"name":"deployment","type":"string"},{"name":"windowId","type":"string"},{"name":"reason","type":"string"},{"name":"deploymentVersion","type":"int","default":0},{"name":"rows","type":"int","default":0}]}',
+  'outliers/outliers-assessed': '{"type":"record","name":"OutliersAssessed","namespace":"millrace.outliers","doc":"Rows of a window beyond the outlier threshold.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"windowId","type":"string"},{"name":"detector","type":"string"},{"name":"referenceHash","type":"string"},{"name":"rows","type":"int"},{"name":"threshold","type":"double"},{"name":"outliers","type":{"type":"array","items":{"type":"record","name":"RowScore","namespace":"millrace.common","doc":"Outlier score of one row.","fields":[{"name":"predictionId","type":"string"},{"name":"score","type":"double"},{"name":"features","type":{"type":"array","items":"string"},"default":[],"doc":"Features with the largest shares in the score, largest first."}]}}},{"name":"falsePositiveRate","type":"double","default":0},{"name":"scoredRows","type":"int","default":0,"doc":"Rows without missing values; only these have a score."}]}',
+  'rewards/reward-recorded': '{"type":"record","name":"RewardRecorded","namespace":"millrace.rewards","doc":"Feedback joined to its exact prediction.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"predictionId","type":"string"},{"name":"feedbackId","type":"string"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"prediction","type":["null","double"],"default":null},{"name":"truth","type":["null","double"],"default":null},{"name":"error","type":["null","double"],"default":null,"doc":"prediction minus truth"},{"name":"reward","type":["null","double"],"default":null},{"name":"rule","type":"string","default":"","doc":"Where the reward comes from: \'feedback\', or the deployment\'s rule."},{"name":"assessEvery","type":"int","default":0},{"name":"alpha","type":"double","default":0.05}]}',
+  'rewards/feedback-closed': '{"type":"record","name":"FeedbackClosed","namespace":"millrace.rewards","doc":"What became of a feedback that earned nothing: duplicate, contradictory, unmatched, late or not-comparable.","fields":[{"name":"feedbackId","type":"string"},{"name":"predictionId","type":"string"},{"name":"deployment","type":["null","string"],"default":null},{"name":"outcome","type":"string"},{"name":"reason","type":"string","default":""}]}',
+  'rewards/experiment-assessed': '{"type":"record","name":"ExperimentAssessed","namespace":"millrace.rewards","doc":"Routes of a deployment compared by feedback.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"assessment","type":"int"},{"name":"routes","type":{"type":"array","items":{"type":"record","name":"RouteScore","namespace":"millrace.common","doc":"How one route did, from feedback.","fields":[{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"count","type":"long"},{"name":"meanSquaredError","type":"double"},{"name":"meanSquaredErrorLow","type":"double"},{"name":"meanSquaredErrorHigh","type":"double"},{"name":"meanAbsoluteError","type":"double"},{"name":"meanReward","type":"double"}]}}},{"name":"difference","type":"double"},{"name":"differenceLow","type":"double"},{"name":"differenceHigh","type":"double"},{"name":"pValue","type":"double"},{"name":"verdict","type":"string"},{"name":"better","type":["null","string"],"default":null},{"name":"rewards","type":"long","default":0,"doc":"Rewards so far, those without an error included."},{"name":"threshold","type":"double","default":0,"doc":"The p-value that this look had to reach."}]}',
+  'alerts/alert-raised': '{"type":"record","name":"AlertRaised","namespace":"millrace.alerts","doc":"Something needs attention.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"message","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
+  'alerts/alert-cleared': '{"type":"record","name":"AlertCleared","namespace":"millrace.alerts","doc":"It is over.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
   'operations/operation-recorded': '{"type":"record","name":"OperationRecorded","namespace":"millrace.operations","doc":"Who asked for what, and what became of it. Detail is JSON.","fields":[{"name":"operationId","type":"string"},{"name":"action","type":"string"},{"name":"object","type":"string"},{"name":"actor","type":"string"},{"name":"outcome","type":"string"},{"name":"detail","type":"string"}]}',
   'operations/trigger-handled': '{"type":"record","name":"TriggerHandled","namespace":"millrace.operations","doc":"What became of one trigger.","fields":[{"name":"triggerId","type":"string"},{"name":"name","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"flows","type":{"type":"array","items":"string"}},{"name":"outcome","type":"string"}]}',
   'operations/feedback-refused': '{"type":"record","name":"FeedbackRefused","namespace":"millrace.operations","doc":"A feedback that could not be admitted, and why.","fields":[{"name":"feedbackId","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"reason","type":"string"}]}',
   'operations/gap-detected': '{"type":"record","name":"GapDetected","namespace":"millrace.operations","doc":"Stamped records of an origin are missing.","fields":[{"name":"task","type":"string"},{"name":"origin","type":"string"},{"name":"fromOrdinal","type":"long"},{"name":"toOrdinal","type":"long"}]}',
-  'audit/audit-linked': '{"type":"record","name":"AuditLinked","namespace":"millrace.audit","doc":"One link of the hash chain over a source partition: digest = H(previous, record digests).","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long"},{"name":"records","type":"int"},{"name":"previous","type":"string"},{"name":"digest","type":"string"}]}',
+  'audit/audit-linked': '{"type":"record","name":"AuditLinked","namespace":"millrace.audit","doc":"One link of the hash chain over a source partition: digest = H(previous, record digests).","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long"},{"name":"records","type":"int"},{"name":"previous","type":"string"},{"name":"digest","type":"string"},{"name":"timeMs","type":"long","default":0,"doc":"Running maximum of append times up to toOffset."}]}',
   'snapshots/snapshot-taken': '{"type":"record","name":"SnapshotTaken","namespace":"millrace.snapshots","doc":"Where a task\'s whole committed state of one position lies.","fields":[{"name":"task","type":"string"},{"name":"topologyVersion","type":"int"},{"name":"position","type":"long"},{"name":"blob","type":"string"},{"name":"sizeBytes","type":"long"}]}',
 };

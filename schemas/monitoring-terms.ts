@@ -1,0 +1,17 @@
+import type { DeploymentDocument } from './deployment-document.ts';
+import type { MonitoringTerms } from './events.generated.ts';
+
+/** What a prediction carries of its deployment's document, for the folds that follow it. The same for all predictions of a version. */
+export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
+  const { feedback, monitors, output } = document;
+  return {
+    output: output ?? '',
+    feedbackWindowMs: feedback.windowMs,
+    reward: feedback.reward,
+    windowRows: monitors.window.rows,
+    windowMinRows: monitors.window.minRows,
+    windowMaxAgeMs: monitors.window.maxAgeMs,
+    assessEvery: monitors.experiment?.assessEvery ?? 0,
+    alpha: monitors.experiment?.alpha ?? 0.05,
+  };
+}
