@@ -1,0 +1,52 @@
+/**
+ * The YAML and JSON form of a deployment. Its schema is `deploymentSpecSchema`; features may be plain names, settings may be left
+ * out, exactly as in TypeScript.
+ */
+import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
+import { checkedSpec, filledMonitors, type MonitorOptions } from './deployment.ts';
+import { type DeploymentSpec, defaultFeedback, defaultWeight } from './deployment-spec.ts';
+
+/** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
+export function parseDeployment(text: string): DeploymentSpec {
+  let value: unknown;
+  try {
+    value = parseYaml(text, { maxAliasCount: 10 });
+  } catch (cause) {
+    throw new TypeError(`the deployment is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+  return checkedSpec(filledSpec(value));
+}
+
+export function formatDeployment(spec: DeploymentSpec): string {
+  return stringifyYaml(spec, { lineWidth: 120 });
+}
+
+/** Fills in defaults where the parts have the shape for it; the check afterwards judges the rest. */
+export function filledSpec(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const { routes, features, feedback, monitors } = value;
+  return {
+    ...value,
+    routes: Array.isArray(routes)
+      ? routes.map((route: unknown) => (isObject(route) ? { weight: defaultWeight, ...route } : route))
+      : routes,
+    features: Array.isArray(features)
+      ? features.map((feature: unknown) => (typeof feature === 'string' ? { name: feature, kind: 'numeric' } : feature))
+      : (features ?? []),
+    feedback: isObject(feedback) || feedback === undefined ? { ...defaultFeedback, ...feedback } : feedback,
+    monitors: monitors === undefined ? filledMonitors({}) : filledOptions(monitors),
+  };
+}
+
+function filledOptions(monitors: unknown): unknown {
+  if (!isObject(monitors)) return monitors;
+  const parts = ['window', 'drift', 'outliers', 'experiment'];
+  if (parts.some((part) => monitors[part] !== undefined && !isObject(monitors[part]))) return monitors;
+  return { ...monitors, ...filledMonitors(monitors as MonitorOptions) };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
