@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MillraceError } from '../../ports/errors.ts';
+import { type LogRecord, partitionName, type StartPosition, type TopicPartition } from '../../ports/log.ts';
+import { fetchRecords, type FetchedPartition } from './fetch-request.ts';
+import { type KafkaCluster } from './kafka-cluster.ts';
+import { isLasting, asMillraceError, wireCodes } from './kafka-errors.ts';
+import { type ResolvedKafkaOptions } from './kafka-options.ts';
+import { offsetOf } from './offsets.ts';
+import { backoffMs, retrying, Signal } from './retrying.ts';
+
+export interface FetcherSink {
+  records(partition: TopicPartition, records: readonly LogRecord[], endOffset: number): void;
+  failed(error: unknown): void;
+}
+
+/** A partition that is being read. */
+interface Target {
+  readonly where: TopicPartition;
+  position: number;
+  paused: boolean;
+  /** Not fetched: its position is out of range, and the right one is being looked up. */
+  blocked: boolean;
+  /** Arrived while it was paused: delivered first on resume. */
+  held: FetchedPartition | undefined;
+  node: number | undefined;
+}
+
+/**
+ * Reads partitions from their leaders and delivers in offset order: one loop per broker, each with one fetch on the way. Pausing is by
+ * partition and takes effect at once.
+ */
+export class Fetcher {
+  readonly #cluster: KafkaCluster;
+  readonly #options: ResolvedKafkaOptions;
+  readonly #sink: FetcherSink;
+  readonly #targets = new Map<string, Target>();
+  readonly #loops = new Map<number, { readonly signal: Signal; readonly done: Promise<void> }>();
+  #finding: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(cluster: KafkaCluster, options: ResolvedKafkaOptions, sink: FetcherSink) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#sink = sink;
+  }
+
+  /** Begins to deliver from these positions, in place of all that was read before. */
+  assign(positions: readonly StartPosition[]): void {
+    this.#targets.clear();
+    for (const { topic, partition, offset } of positions) {
+      const where = { topic, partition };
+      this.#targets.set(partitionName(where), {
+        where,
+        position: offset,
+        paused: false,
+        blocked: false,
+        held: undefined,
+        node: undefined,
+      });
+    }
+    this.#followLeaders();
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const where of partitions) {
+      const target = this.#targets.get(partitionName(where));
+      if (target !== undefined) target.paused = true;
+    }
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const where of partitions) {
+      const target = this.#targets.get(partitionName(where));
+      if (target === undefined) continue;
+      target.paused = false;
+      if (target.held !== undefined) setImmediate(() => this.#release(target));
+      else if (target.node !== undefined) this.#loops.get(target.node)?.signal.wake();
+    }
+  }
+
+  /** No delivery after it was called; resolves when the loops have ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#targets.clear();
+    const loops = [...this.#loops.values()];
+    for (const { signal } of loops) signal.wake();
+    await Promise.all(loops.map(({ done }) => done));
+  }
+
+  #followLeaders(): void {
+    for (const target of this.#targets.values()) {
+      target.node = this.#cluster.leader(target.where);
+      if (target.node === undefined) void this.#findLeader();
+      else this.#wakeLoop(target.node);
+    }
+  }
+
+  #wakeLoop(node: number): void {
+    const loop = this.#loops.get(node);
+    if (loop !== undefined) return loop.signal.wake();
+    const signal = new Signal();
+    this.#loops.set(node, { signal, done: this.#run(node, signal) });
+  }
+
+  /** Asks for leaders until every partition has one. */
+  #findLeader(): Promise<void> {
+    this.#finding ??= (async () => {
+      for (let attempt = 0; !this.#closed; attempt++) {
+        await sleep(backoffMs(attempt));
+        const topics = [...new Set([...this.#targets.values()].map(({ where }) => where.topic))];
+        await this.#cluster.refresh(topics).catch(() => undefined);
+        if ([...this.#targets.values()].every(({ where }) => this.#cluster.leader(where) !== undefined)) break;
+      }
+      this.#finding = undefined;
+      if (!this.#closed) this.#followLeaders();
+    })();
+    return this.#finding;
+  }
+
+  async #run(node: number, signal: Signal): Promise<void> {
+    let rotation = 0;
+    let failures = 0;
+    while (!this.#closed) {
+      const wanted = [...this.#targets.values()].filter((target) => target.node === node && isReadable(target));
+      if (wanted.length === 0) {
+        await signal.wait();
+        continue;
+      }
+      rotation = (rotation + 1) % wanted.length; // each partition is first in its turn: the byte limit is shared fairly
+      const order = [...wanted.slice(rotation), ...wanted.slice(0, rotation)];
+      try {
+        await this.#fetchOnce(node, order);
+        failures = 0;
+      } catch (error) {
+        if (this.#closed) return;
+        if (isLasting(error)) return this.#fail(asMillraceError(error, 'reading'));
+        await sleep(backoffMs(failures++));
+        await this.#findLeader();
+      }
+    }
+  }
+
+  async #fetchOnce(node: number, wanted: readonly Target[]): Promise<void> {
+    const broker = await this.#cluster.broker(node);
+    const positions = wanted.map(({ where, position }) => ({ ...where, offset: position }));
+    const answers = await fetchRecords(broker, positions, {
+      waitMs: this.#options.fetchWaitMs,
+      bytesMax: this.#options.fetchBytesMax,
+      bytesPerPartition: this.#options.fetchBytesPerPartition,
+    });
+    let stale = false;
+    for (const answer of answers) {
+      const target = this.#targets.get(partitionName(answer));
+      // Revoked, or assigned anew, while the fetch was on the way: it is not the target that was asked for.
+      if (target === undefined || !wanted.includes(target) || target.position !== answer.offset) continue;
+      stale = !this.#accept(target, answer) || stale;
+    }
+    if (stale) await this.#findLeader();
+  }
+
+  /** False when the leader must be looked up anew. */
+  #accept(target: Target, answer: FetchedPartition): boolean {
+    if (answer.unreadable !== undefined) {
+      this.#fail(answer.unreadable);
+      return true;
+    }
+    if (answer.code === wireCodes.offsetOutOfRange) {
+      target.blocked = true;
+      void this.#backIntoRange(target).catch((error: unknown) => this.#fail(asMillraceError(error, 'reading')));
+      return true;
+    }
+    if (answer.code === wireCodes.topicAuthorizationFailed) {
+      this.#fail(
+        new MillraceError(
+          'FORBIDDEN',
+          `Kafka does not let this client read topic "${target.where.topic}". Check its ACLs.`,
+        ),
+      );
+      return true;
+    }
+    if (answer.code !== wireCodes.none) return false;
+    if (target.paused) target.held = answer;
+    else this.#deliver(target, answer);
+    return true;
+  }
+
+  /** Behind the start (retention, truncation): goes on at the start, as the port says. Beyond the end: the log shrank. */
+  async #backIntoRange(target: Target): Promise<void> {
+    const { topic, partition } = target.where;
+    const [start, end] = await retrying(
+      `looking up offsets of ${partitionName(target.where)}`,
+      this.#options.operationTimeoutMs,
+      () => Promise.all([offsetOf(this.#cluster, target.where, 'start'), offsetOf(this.#cluster, target.where, 'end')]),
+    );
+    if (this.#targets.get(partitionName(target.where)) !== target) return;
+    if (target.position > end) {
+      const message = `Partition ${partition} of topic "${topic}" ends at ${end}, but is read at ${target.position}: the log shrank or was created anew.`;
+      this.#fail(
+        new MillraceError('STATE_AHEAD_OF_LOG', message, {
+          details: { topic, partition, end, position: target.position },
+        }),
+      );
+      return;
+    }
+    target.position = Math.max(target.position, start);
+    target.blocked = false;
+    if (target.node !== undefined) this.#wakeLoop(target.node);
+  }
+
+  #release(target: Target): void {
+    const { held } = target;
+    if (held === undefined || target.paused || this.#targets.get(partitionName(target.where)) !== target) return;
+    target.held = undefined;
+    this.#deliver(target, held);
+    if (target.node !== undefined) this.#wakeLoop(target.node);
+  }
+
+  #deliver(target: Target, { records, nextOffset, endOffset }: FetchedPartition): void {
+    target.position = nextOffset;
+    if (records.length > 0) this.#sink.records(target.where, records, endOffset);
+  }
+
+  #fail(error: MillraceError): void {
+    if (this.#closed) return;
+    this.#targets.clear();
+    this.#sink.failed(error);
+  }
+}
+
+const isReadable = ({ paused, blocked, held }: Target): boolean => !paused && !blocked && held === undefined;

@@ -1,0 +1,89 @@
+import { createRequire } from 'node:module';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { MillraceError } from '../../ports/errors.ts';
+import { type WireBroker, type WireCluster, type WireMetadata } from './kafkajs-internals.ts';
+
+/**
+ * Everything in which this project departs from kafkajs 2.2.4, each with a test that fails without it:
+ *
+ * 1. its request queues re-arm a timer for ever, about 880 times a second in an idle process (guarded, for the whole process: it changes nothing else);
+ * 2. one partition without a leader makes the metadata of all topics unreadable (lenient, for our own clusters only);
+ * 3. its sockets wait for small packets to fill (TCP_NODELAY, for our own sockets only).
+ */
+const kafkajsVersion = '2.2.4';
+
+const load = createRequire(import.meta.url);
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+let mended = false;
+
+/** Loads a private module of kafkajs, mended. The version is asserted: private modules may change in any release. */
+export function loadKafkajs<T>(path: string): T {
+  if (!mended) {
+    const { version } = load('kafkajs/package.json') as { readonly version: string };
+    if (version !== kafkajsVersion) {
+      const message = `This adapter uses private parts of kafkajs ${kafkajsVersion}, but found ${version}. Install that very version.`;
+      throw new MillraceError('UNSUPPORTED', message);
+    }
+    guardTimer(load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue });
+    mended = true;
+  }
+  return load(`kafkajs/src/${path}`) as T;
+}
+
+/** Nothing is waiting and nothing is throttled: then there is nothing to check later. */
+function guardTimer({ prototype }: { readonly prototype: RequestQueue }): void {
+  const schedule = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function guarded(this: RequestQueue): void {
+    if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+  };
+}
+
+/** Brokers of this cluster answer metadata also when a topic is unknown or a partition has no leader (its leader is then -1). */
+export function makeMetadataLenient({ brokerPool }: WireCluster): void {
+  const { lookup, requests } = loadKafkajs<{ readonly lookup: Lookup; readonly requests: Record<string, unknown> }>(
+    'protocol/requests',
+  );
+  const apiKeys = loadKafkajs<Record<string, number>>('protocol/requests/apiKeys');
+  const create = brokerPool.createBroker;
+  brokerPool.createBroker = (options) => {
+    const broker = create(options) as WireBroker & { readonly versions: unknown };
+    broker.metadata = async (topics) => {
+      const metadata = lookup(broker.versions)(apiKeys['Metadata'], requests['Metadata']);
+      const { request, response } = metadata({ topics, allowAutoTopicCreation: false });
+      const lenient = { decode: response.decode, parse: (data: WireMetadata) => Promise.resolve(data) };
+      return broker.connectionPool.send({ request, response: lenient });
+    };
+    return broker;
+  };
+}
+
+type Lookup = (versions: unknown) => (
+  apiKey: unknown,
+  definition: unknown,
+) => (options: unknown) => {
+  readonly request: Parameters<WireBroker['connectionPool']['send']>[0]['request'];
+  readonly response: { decode(payload: Buffer): Promise<WireMetadata> };
+};
+
+interface SocketOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: ConnectionOptions | undefined;
+  readonly onConnect: () => void;
+}
+
+/** Requests are written whole: waiting for more bytes only delays them. */
+export function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
+  const named = isIP(host) ? {} : { servername: host };
+  const socket = ssl ? connectTls({ host, port, ...named, ...ssl }, onConnect) : connectTcp({ host, port }, onConnect);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, 60_000);
+  return socket;
+}
