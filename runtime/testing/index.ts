@@ -1,1 +1,2 @@
 export * from './topology-driver.ts';
+export * from './test-runtime.ts';
