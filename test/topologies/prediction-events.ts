@@ -1,0 +1,81 @@
+/** Builders of events on `predictions` for tests; every field can be overruled. */
+import type {
+  FeedbackReceived,
+  MonitoringTerms,
+  PredictionCompleted,
+  PredictionFailed,
+  Tensor,
+} from '../../schemas/events.ts';
+
+export const terms: MonitoringTerms = {
+  output: '',
+  feedbackWindowMs: 60_000,
+  reward: 'negative-squared-error',
+  windowRows: 200,
+  windowMinRows: 20,
+  windowMaxAgeMs: 10_000,
+  assessEvery: 10,
+  alpha: 0.05,
+};
+
+/** Row-major doubles. */
+export function tensor(name: string, shape: readonly number[], values: readonly number[]): Tensor {
+  return { name, datatype: 'FP64', shape, data: { 'millrace.common.Doubles': { values } } };
+}
+
+/** A prediction id of partition 0. */
+export function idOf(n: number): string {
+  return n.toString(16).padStart(32, '0');
+}
+
+export function completed(n: number, overrule: Partial<PredictionCompleted> = {}): PredictionCompleted {
+  return {
+    predictionId: idOf(n),
+    entity: `entity-${n}`,
+    deployment: 'diamonds',
+    deploymentVersion: 1,
+    route: 'linear',
+    model: 'diamonds',
+    modelVersion: 1,
+    artifactHash: 'a'.repeat(64),
+    clientId: null,
+    source: null,
+    inputDigest: `digest-${n}`,
+    inputs: [tensor('x', [1, 2], [n, 10 * n])],
+    outputs: [tensor('y', [1, 1], [100])],
+    rows: 1,
+    receivedAt: 0,
+    queueMs: 0,
+    runMs: 0,
+    terms,
+    ...overrule,
+  };
+}
+
+export function failed(n: number): PredictionFailed {
+  return {
+    predictionId: idOf(n),
+    entity: `entity-${n}`,
+    deployment: 'diamonds',
+    clientId: null,
+    source: null,
+    inputDigest: `digest-${n}`,
+    code: 'TIMEOUT',
+    message: 'too late',
+    receivedAt: 0,
+  };
+}
+
+export function feedback(n: number, feedbackId: string, overrule: Partial<FeedbackReceived> = {}): FeedbackReceived {
+  return {
+    feedbackId,
+    predictionId: idOf(n),
+    truth: 90,
+    label: null,
+    reward: null,
+    source: null,
+    actor: 'tester',
+    waitMs: 30_000,
+    ...overrule,
+  };
+}

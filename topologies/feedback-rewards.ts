@@ -1,0 +1,286 @@
+/**
+ * Feedback joined to its exact prediction. A prediction waits for feedback until its window ends; feedback that is early waits for its
+ * prediction. Every feedback ends in exactly one outcome: a reward, or closed as duplicate, contradictory, unmatched, late or
+ * not-comparable. The first feedback of a prediction counts.
+ *
+ * Ledger: predictionsOpened = predictionsClosedRewarded + predictionsClosedUnrewarded + open;
+ * feedbackReceived = feedbackRewarded + feedbackDuplicate + feedbackContradictory + feedbackUnmatched + feedbackLate +
+ * feedbackNotComparable + feedbackWaiting.
+ *
+ * One key and one timer per prediction id. After its window an entry stays for another window, so that late feedback is known as such.
+ */
+import {
+  type DueTimer,
+  type Effects,
+  type InputEvent,
+  nothing,
+  type Output,
+  type StateView,
+  type Topology,
+} from '../runtime/engine/topology.ts';
+import type { FeedbackReceived, PredictionCompleted, PredictionFailed } from '../schemas/events.ts';
+import { type Answer, answerOf, compare, type Judgement, judgementProblem } from './prediction-answer.ts';
+
+export const feedbackRewards: Topology<'predictions'> = {
+  name: 'feedback-rewards',
+  version: 1,
+  input: 'predictions',
+  outputs: ['rewards', 'predictions'],
+  summary: 'joins feedback to its exact prediction and says the reward, or why there is none',
+
+  reads(event) {
+    if (event.type === 'prediction-conflicted' || !isUsableId(event.data.predictionId)) return {};
+    return { keys: [keyOf(event.data.predictionId)] };
+  },
+
+  fold(event, state) {
+    switch (event.type) {
+      case 'prediction-completed':
+        return completed(event.data, event, state);
+      case 'prediction-failed':
+        return failed(event.data, event, state);
+      case 'feedback-received':
+        return received(event.data, event, state);
+      case 'prediction-conflicted':
+        return nothing;
+    }
+  },
+
+  onTimer({ name: predictionId, dueMs, data }: DueTimer) {
+    const due = data as TimerData | undefined;
+    if (due === undefined) return { delete: [keyOf(predictionId)], count: forgotten };
+    if (due[0] === 'window') {
+      return { setTimers: [{ name: predictionId, dueMs: dueMs + due[1] }], count: closedUnrewarded };
+    }
+    const closed = closing(due[1], predictionId, null, 'unmatched', 'no such prediction came while it waited');
+    return { ...closed, delete: [keyOf(predictionId)], count: waitingUnmatched };
+  },
+};
+
+/** Kept per prediction id, as tuples because hundreds of thousands are open at once. */
+type Entry = Waiting | Open | Rewarded | Failed;
+
+type Waiting = readonly [kind: 'waiting', feedbackId: string, ...judgement: JudgementTuple];
+type Open = readonly [
+  kind: 'open',
+  digest: string,
+  closesMs: number,
+  windowMs: number,
+  deployment: string,
+  deploymentVersion: number,
+  route: string,
+  model: string,
+  modelVersion: number,
+  answer: Answer,
+  rule: string,
+  assessEvery: number,
+  alpha: number,
+];
+type Rewarded = readonly [
+  kind: 'rewarded',
+  digest: string,
+  closesMs: number,
+  deployment: string,
+  feedbackId: string,
+  ...judgement: JudgementTuple,
+];
+type Failed = readonly [kind: 'failed', digest: string, deployment: string];
+
+type JudgementTuple = readonly [truth: number | null, label: string | null, reward: number | null];
+
+/** Of a window: its length. Of waiting feedback: its id. Without data the entry is forgotten. */
+type TimerData = readonly ['window', number] | readonly ['waiting', string];
+
+type Place = Pick<InputEvent<'predictions'>, 'key' | 'partition' | 'timeMs'>;
+
+/** How long a failed prediction is remembered, so that feedback for it ends at once. */
+const failedKeptMs = 600_000;
+const waitMsMax = 30 * 86_400_000;
+
+const opened = { predictionsOpened: 1 };
+const forgotten = { predictionsForgotten: 1 };
+const closedUnrewarded = { predictionsClosedUnrewarded: 1 };
+const waitingUnmatched = { feedbackUnmatched: 1, feedbackWaiting: -1 };
+
+function completed(data: PredictionCompleted, place: Place, state: StateView): Effects {
+  const { predictionId, terms } = data;
+  if (!isUsableId(predictionId)) throw new RangeError(`predictionId must be 1 to 128 printable ASCII characters`);
+  const windowMs = terms.feedbackWindowMs;
+  if (!(windowMs > 0)) return { count: { predictionsNotAwaited: 1 } };
+  const key = keyOf(predictionId);
+  const entry = state.get<Entry>(key);
+  if (entry !== undefined && entry[0] !== 'waiting') return again(data, entry[1], place);
+  const open: Open = [
+    'open',
+    data.inputDigest,
+    place.timeMs + windowMs,
+    windowMs,
+    data.deployment,
+    data.deploymentVersion,
+    data.route,
+    data.model,
+    data.modelVersion,
+    answerOf(data),
+    terms.reward,
+    terms.assessEvery,
+    terms.alpha,
+  ];
+  if (entry !== undefined) {
+    const [, feedbackId, ...judgement] = entry;
+    const settled = settle(predictionId, open, feedbackId, judgement);
+    return {
+      ...settled,
+      put: settled.put ?? [[key, open]],
+      setTimers: settled.setTimers ?? [windowTimer(predictionId, open)],
+      count: { ...settled.count, predictionsOpened: 1, feedbackWaiting: -1 },
+    };
+  }
+  return { put: [[key, open]], setTimers: [windowTimer(predictionId, open)], count: opened };
+}
+
+/** The outcome of an id that had one: the first stands. */
+function again(data: PredictionCompleted, firstInputDigest: string, place: Place): Effects {
+  const { predictionId, deployment, clientId, inputDigest, source } = data;
+  if (inputDigest === firstInputDigest) return { count: { predictionsRepeated: 1 } };
+  return {
+    emit: [
+      {
+        topic: 'predictions',
+        type: 'prediction-conflicted',
+        data: { predictionId, deployment, clientId, inputDigest, firstInputDigest, source },
+        key: place.key,
+        partition: place.partition,
+      },
+    ],
+    count: { predictionsConflicted: 1 },
+  };
+}
+
+function failed(data: PredictionFailed, place: Place, state: StateView): Effects {
+  const { predictionId, deployment, inputDigest } = data;
+  if (!isUsableId(predictionId)) throw new RangeError(`predictionId must be 1 to 128 printable ASCII characters`);
+  const key = keyOf(predictionId);
+  const entry = state.get<Entry>(key);
+  if (entry !== undefined && entry[0] !== 'waiting') return { count: { predictionsRepeated: 1 } };
+  const remembered: Failed = ['failed', inputDigest, deployment];
+  const kept = {
+    put: [[key, remembered]],
+    setTimers: [{ name: predictionId, dueMs: place.timeMs + failedKeptMs }],
+  } satisfies Effects;
+  if (entry === undefined) return { ...kept, count: { predictionsFailed: 1 } };
+  const closed = closing(entry[1], predictionId, deployment, 'unmatched', predictionFailed);
+  return { ...kept, ...closed, count: { ...waitingUnmatched, predictionsFailed: 1 } };
+}
+
+const predictionFailed = 'the prediction failed: there is no answer to compare with';
+
+function received(data: FeedbackReceived, place: Place, state: StateView): Effects {
+  const { feedbackId, predictionId, truth, label, reward } = data;
+  const close = (outcome: Outcome, deployment: string | null, reason = ''): Effects => {
+    const closed = closing(feedbackId, predictionId, deployment, outcome, reason);
+    return { ...closed, count: { feedbackReceived: 1, [counterOf[outcome]]: 1 } };
+  };
+  if (!isUsableId(predictionId)) return close('unmatched', null, 'it names no prediction id');
+  const entry = state.get<Entry>(keyOf(predictionId));
+  const problem = judgementProblem(data);
+  if (problem !== undefined) return close('not-comparable', null, problem);
+  if (entry === undefined) {
+    if (!(data.waitMs > 0)) return close('unmatched', null, 'there is no such prediction');
+    const waiting: Waiting = ['waiting', feedbackId, truth, label, reward];
+    const timer: TimerData = ['waiting', feedbackId];
+    const dueMs = place.timeMs + Math.min(data.waitMs, waitMsMax);
+    return {
+      put: [[keyOf(predictionId), waiting]],
+      setTimers: [{ name: predictionId, dueMs, data: timer }],
+      count: { feedbackReceived: 1, feedbackWaiting: 1 },
+    };
+  }
+  switch (entry[0]) {
+    case 'failed':
+      return close('unmatched', entry[2], predictionFailed);
+    case 'waiting': {
+      const [, firstId, ...first] = entry;
+      return firstId === feedbackId ? repeated : close(againstFirst(first, data), null);
+    }
+    case 'rewarded': {
+      const [, , closesMs, deployment, firstId, ...first] = entry;
+      if (firstId === feedbackId) return repeated;
+      return close(place.timeMs >= closesMs ? 'late' : againstFirst(first, data), deployment);
+    }
+    case 'open': {
+      if (place.timeMs >= entry[2]) return close('late', entry[4]);
+      const settled = settle(predictionId, entry, feedbackId, [truth, label, reward]);
+      return { ...settled, count: { ...settled.count, feedbackReceived: 1 } };
+    }
+  }
+}
+
+/** The same fact of the service again, beyond its id window. */
+const repeated: Effects = { count: { feedbackRepeated: 1 } };
+
+function againstFirst([truth, label, reward]: JudgementTuple, other: Judgement): Outcome {
+  return truth === other.truth && label === other.label && reward === other.reward ? 'duplicate' : 'contradictory';
+}
+
+/** Compares an open prediction with its first feedback. The window goes on when they cannot be compared. */
+function settle(predictionId: string, open: Open, feedbackId: string, said: JudgementTuple): Effects {
+  const [, digest, closesMs, windowMs, deployment, deploymentVersion, route, model, modelVersion, answer, rule] = open;
+  const [truth, label, reward] = said;
+  const compared = compare(answer, { truth, label, reward }, rule);
+  if (typeof compared === 'string') {
+    return {
+      ...closing(feedbackId, predictionId, deployment, 'not-comparable', compared),
+      count: { feedbackNotComparable: 1 },
+    };
+  }
+  const rewarded: Rewarded = ['rewarded', digest, closesMs, deployment, feedbackId, ...said];
+  const data = {
+    deployment,
+    deploymentVersion,
+    predictionId,
+    feedbackId,
+    route,
+    model,
+    modelVersion,
+    ...compared,
+    assessEvery: open[11],
+    alpha: open[12],
+  };
+  return {
+    put: [[keyOf(predictionId), rewarded]],
+    setTimers: [{ name: predictionId, dueMs: closesMs + windowMs }],
+    emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }],
+    count: { feedbackRewarded: 1, predictionsClosedRewarded: 1 },
+  };
+}
+
+type Outcome = 'duplicate' | 'contradictory' | 'unmatched' | 'late' | 'not-comparable';
+
+const counterOf: Readonly<Record<Outcome, string>> = {
+  duplicate: 'feedbackDuplicate',
+  contradictory: 'feedbackContradictory',
+  unmatched: 'feedbackUnmatched',
+  late: 'feedbackLate',
+  'not-comparable': 'feedbackNotComparable',
+};
+
+function closing(
+  feedbackId: string,
+  predictionId: string,
+  deployment: string | null,
+  outcome: Outcome,
+  reason: string,
+): { readonly emit: readonly Output[] } {
+  const data = { feedbackId, predictionId, deployment, outcome, reason };
+  return { emit: [{ topic: 'rewards', type: 'feedback-closed', data, key: deployment ?? predictionId }] };
+}
+
+function windowTimer(predictionId: string, open: Open): { name: string; dueMs: number; data: TimerData } {
+  return { name: predictionId, dueMs: open[2], data: ['window', open[3]] };
+}
+
+const keyOf = (predictionId: string): string => `p/${predictionId}`;
+
+function isUsableId(predictionId: string): boolean {
+  return /^[\x21-\x7e]{1,128}$/.test(predictionId);
+}
