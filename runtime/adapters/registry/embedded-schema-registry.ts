@@ -1,9 +1,8 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalSchema } from '../../../schemas/codec/canonical-schema.ts';
-import { fullTransitiveProblems } from '../../../schemas/codec/compatibility.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 import { type SchemaRegistry } from '../../ports/schema-registry.ts';
+import { canonical, refuseIncompatible } from './schema-text.ts';
 
 export interface EmbeddedSchemaRegistryOptions {
   /** Holds `registry.json`; made when missing. One process at a time (the caller holds the lock of the data directory). */
@@ -92,31 +91,6 @@ class EmbeddedSchemaRegistry implements SchemaRegistry {
 
 const versionsOf = (content: Content, subject: string): readonly number[] =>
   Object.hasOwn(content.subjects, subject) ? (content.subjects[subject] ?? []) : [];
-
-/** The canonical text; INVALID_ARGUMENT when it is no schema. */
-export function canonical(subject: string, schema: string): string {
-  try {
-    return canonicalSchema(schema);
-  } catch (cause) {
-    const message = `The text for subject "${subject}" is not a valid Avro schema: ${messageOf(cause)}`;
-    throw new MillraceError('INVALID_ARGUMENT', message, { cause, details: { subject } });
-  }
-}
-
-/** Throws INCOMPATIBLE_SCHEMA, which names subject, version and fields. */
-export function refuseIncompatible(subject: string, schema: string, versions: readonly string[]): void {
-  const broken = fullTransitiveProblems(schema, versions);
-  if (broken === undefined) return;
-  const says = broken.problems.map(
-    ({ field, says: why }) => `${field === '' ? 'the schema' : `field "${field}"`}: ${why}`,
-  );
-  throw new MillraceError(
-    'INCOMPATIBLE_SCHEMA',
-    `The schema for subject "${subject}" is not FULL_TRANSITIVE compatible with version ${broken.version}: ${says.join('; ')}. ` +
-      'Give added fields a default, keep what had none, or say a new event.',
-    { details: { subject, version: broken.version, problems: broken.problems } },
-  );
-}
 
 async function load(path: string): Promise<Content> {
   let text: string;
