@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Outside clients: kcat from Debian, and a Python environment with Confluent's, CloudEvents' and Avro's own clients.
+# Nothing is left running.
+# Prints python= and kcat=.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+debian kcat kcat || { echo "no kcat: install Debian's package kcat" >&2; exit 1; }
+python=$tools/clients/bin/python
+exec 9>"$tools/clients.lock"
+flock 9
+if [ ! -f "$tools/clients/done" ]; then
+  echo "installing the Python clients (once, into $tools/clients)" >&2
+  python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv-is-missing python3-venv || true
+  python3 -m venv "$tools/clients"
+  "$python" -m pip install -q cloudevents==2.2.0 'confluent-kafka[avro,schemaregistry]==2.16.1' fastavro==1.13.1 >&2
+  touch "$tools/clients/done"
+fi
+echo "python=$python"
+echo "kcat=$(command -v kcat)"

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests against real services; `npm run test:services` starts those and sets their addresses. One file at a time. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.services.test.ts'],
+    exclude: ['node_modules/**', 'dist/**'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    reporters: ['default'],
+  },
+});
