@@ -28,6 +28,7 @@ class ConfluentSchemaRegistry implements SchemaRegistry {
   readonly #client: InstanceType<typeof Client>;
   readonly #rest: ConfluentRest;
   readonly #texts = new Map<number, Promise<string>>();
+  #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: ConfluentSchemaRegistryOptions) {
@@ -36,7 +37,14 @@ class ConfluentSchemaRegistry implements SchemaRegistry {
     this.#client = new Client({ host: url, ...(auth === undefined ? {} : { auth }), retry: { retries: 2 } });
   }
 
-  async register(subject: string, schema: string): Promise<number> {
+  /** One after another: registries may give two ids to a schema that is registered twice at once. */
+  register(subject: string, schema: string): Promise<number> {
+    const result = this.#last.then(() => this.#register(subject, schema));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #register(subject: string, schema: string): Promise<number> {
     this.#refuseClosed();
     const text = canonical(subject, schema);
     await this.#setLevel(subject);
