@@ -1,0 +1,178 @@
+import type { Runtime } from '../../runtime/engine/runtime.ts';
+import { hasCode } from '../../runtime/ports/errors.ts';
+import { type CausalChain, explainPrediction } from './causal-chain.ts';
+import type { ProvenanceStore } from './projection.ts';
+
+export interface Finding {
+  readonly id: string;
+  readonly deployment: string;
+  readonly kind: string;
+  readonly positive: boolean;
+  readonly at: number;
+  readonly summary: string;
+}
+
+/** What people ask of the query store. Times are milliseconds since the epoch; lists are newest first. */
+export class ProvenanceQueries {
+  readonly #runtime: Runtime;
+  readonly #store: ProvenanceStore;
+
+  constructor(runtime: Runtime, store: ProvenanceStore) {
+    this.#runtime = runtime;
+    this.#store = store;
+  }
+
+  async listRuns({
+    flow,
+    status,
+    limit,
+  }: {
+    readonly flow?: string | undefined;
+    readonly status?: string | undefined;
+    readonly limit: number;
+  }) {
+    let query = this.#store.database.selectFrom('runs').selectAll().orderBy('requested_at', 'desc').limit(limit);
+    if (flow !== undefined) query = query.where('flow', '=', flow);
+    if (status !== undefined) query = query.where('status', '=', status);
+    return (await query.execute()).map(runSummary);
+  }
+
+  async showRun(runId: string) {
+    const { database } = this.#store;
+    const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+    if (run === undefined) return undefined;
+    const tasks = await database
+      .selectFrom('tasks')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .orderBy('started_at')
+      .execute();
+    const artifacts = await database
+      .selectFrom('artifacts')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .orderBy('offset')
+      .execute();
+    return {
+      ...runSummary(run),
+      failure: run.failure,
+      bundleHash: run.bundle_hash,
+      cause: { kind: run.cause_kind, id: run.cause_id },
+      parameters: await this.#parameters(run),
+      tasks: tasks.map((task) => ({
+        taskId: task.task_id,
+        status: task.status,
+        attempt: task.attempt,
+        worker: task.worker,
+        startedAt: task.started_at,
+        endedAt: task.ended_at,
+        message: task.message,
+        logsHash: task.logs_hash,
+        artifacts: artifacts
+          .filter(({ task_id }) => task_id === task.task_id)
+          .map(({ name, hash, size_bytes, codec }) => ({ name, hash, sizeBytes: size_bytes, codec })),
+      })),
+    };
+  }
+
+  async listOperations({
+    object,
+    actor,
+    limit,
+  }: {
+    readonly object?: string | undefined;
+    readonly actor?: string | undefined;
+    readonly limit: number;
+  }) {
+    let query = this.#store.database.selectFrom('operations').selectAll().orderBy('time_ms', 'desc').limit(limit);
+    if (object !== undefined) query = query.where('object', '=', object);
+    if (actor !== undefined) query = query.where('actor', '=', actor);
+    return (await query.execute()).map((row) => ({
+      operationId: row.id,
+      action: row.action,
+      object: row.object,
+      actor: row.actor,
+      outcome: row.outcome,
+      at: row.time_ms,
+    }));
+  }
+
+  async deploymentHistory(deployment: string, limit: number) {
+    const query = this.#store.database
+      .selectFrom('deployments')
+      .selectAll()
+      .where('deployment', '=', deployment)
+      .orderBy('version', 'desc')
+      .limit(limit);
+    return (await query.execute()).map(({ version, actor, applied_at }) => ({
+      deployment,
+      version,
+      actor,
+      appliedAt: applied_at,
+    }));
+  }
+
+  /** Drift verdicts, outliers, experiments and alerts. */
+  async listFindings({
+    deployment,
+    kind,
+    limit,
+  }: {
+    readonly deployment?: string | undefined;
+    readonly kind?: string | undefined;
+    readonly limit: number;
+  }): Promise<Finding[]> {
+    let query = this.#store.database.selectFrom('findings').selectAll().orderBy('time_ms', 'desc').limit(limit);
+    if (deployment !== undefined) query = query.where('deployment', '=', deployment);
+    if (kind !== undefined) query = query.where('kind', '=', kind);
+    return (await query.execute()).map((row) => ({
+      id: row.id,
+      deployment: row.deployment,
+      kind: row.kind,
+      positive: row.positive === 1,
+      at: row.time_ms,
+      summary: row.summary,
+    }));
+  }
+
+  /** undefined when no such prediction is known. */
+  async explain(predictionId: string): Promise<CausalChain | undefined> {
+    try {
+      return await explainPrediction(predictionId, this.#runtime, this.#store);
+    } catch (error) {
+      if (hasCode(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  async #parameters(run: { topic: string; partition: number; offset: number }): Promise<object> {
+    const place = { topic: this.#runtime.topic(run.topic), partition: run.partition };
+    for await (const records of this.#runtime.parts.log.read(place, { from: run.offset, to: run.offset + 1 })) {
+      const record = records[0];
+      if (record === undefined) break;
+      const event = await this.#runtime.decode('runs', record);
+      if (event.type === 'run-requested') return JSON.parse(event.data.parameters) as object;
+    }
+    return {};
+  }
+}
+
+function runSummary(run: {
+  id: string;
+  flow: string;
+  version: number;
+  status: string;
+  requested_at: number;
+  ended_at: number | null;
+  actor: string;
+}) {
+  return {
+    runId: run.id,
+    flow: run.flow,
+    version: run.version,
+    status: run.status,
+    startedAt: run.requested_at,
+    endedAt: run.ended_at,
+    actor: run.actor,
+  };
+}
