@@ -1,0 +1,33 @@
+/**
+ * Writes the reference pages that follow from data: configuration, errors, topics and the AsyncAPI document. `--check` tells which are stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { configurationReference } from '../runtime/config/reference.ts';
+import { asyncApiDocument } from './reference/asyncapi.ts';
+import { errorReference } from './reference/errors.ts';
+import { topicReference } from './reference/topics.ts';
+
+const pages: Readonly<Record<string, () => string>> = {
+  'configuration.md': configurationReference,
+  'errors.md': errorReference,
+  'topics.md': topicReference,
+  'asyncapi.yaml': asyncApiDocument,
+};
+
+for (const [name, write] of Object.entries(pages)) {
+  const file = new URL(name, import.meta.url);
+  const text = write();
+  if (!process.argv.includes('--check')) writeFileSync(file, text);
+  else if (read(file) !== text) {
+    console.error(`docs/${name} is stale: run \`npm run generate\``);
+    process.exitCode = 1;
+  }
+}
+
+function read(file: URL): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

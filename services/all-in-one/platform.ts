@@ -1,0 +1,76 @@
+import { Registry } from 'prom-client';
+import type { Configuration } from '../../runtime/config/settings.ts';
+import { createRuntime } from '../../runtime/engine/create-runtime.ts';
+import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import { openParts } from '../../runtime/profiles/open-parts.ts';
+import { exportMetrics } from './metrics.ts';
+import { roles, type SharedParts } from './roles.ts';
+
+export interface PlatformOptions {
+  readonly configuration: Configuration;
+  /** Names of {@link roles}. @default all */
+  readonly only?: readonly string[] | undefined;
+  /** Told as each part comes up. */
+  readonly onProgress?: ((what: string) => void) | undefined;
+}
+
+/** A running process of the platform. */
+export interface Platform {
+  readonly runtime: Runtime;
+  readonly metrics: Registry;
+  /** Where the gateway answers; undefined when it does not run here. */
+  readonly url: string | undefined;
+  readonly provenance: SharedParts['provenance'];
+  /** Resolves when every role has caught up with what was on the log at its start. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the parts of the profile and starts the roles. A failure closes what was started. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { configuration, only, onProgress } = options;
+  const chosen = only === undefined ? roles : roles.filter(({ name }) => only.includes(name));
+  const unknown = (only ?? []).filter((name) => !roles.some((role) => role.name === name));
+  if (unknown.length > 0) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `there is no service or topology ${unknown.join(', ')}; there are ${roles.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  const opened = await openParts(configuration);
+  const running: Running[] = [];
+  let runtime: Runtime | undefined;
+  const close = async (): Promise<void> => {
+    for (const part of running.splice(0).reverse()) await part.close();
+    await runtime?.close();
+    await opened.close();
+  };
+  try {
+    runtime = await createRuntime(opened.parts, {
+      snapshotEveryRecords: configuration['engine.snapshot_every_records'],
+      replication: configuration['kafka.replication'],
+    });
+    const metrics = new Registry();
+    exportMetrics(metrics, runtime);
+    const shared: SharedParts = {};
+    for (const role of chosen) {
+      running.push(await role.start({ runtime, configuration, metrics, shared }));
+      onProgress?.(role.name);
+    }
+    if (shared.url !== undefined) opened.setAddress(shared.url);
+    return {
+      runtime,
+      metrics,
+      url: shared.url,
+      provenance: shared.provenance,
+      ready: async () => {
+        await Promise.all(running.map((part) => part.ready()));
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Everything a process can be: each topology and each service by name. `millrace serve <role …>` runs any subset; the all-in-one runs all.
+ */
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import type { Configuration } from '../../runtime/config/settings.ts';
+import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import { topologies } from '../../topologies/index.ts';
+
+export interface RoleContext {
+  readonly runtime: Runtime;
+  readonly configuration: Configuration;
+  readonly metrics: Registry;
+  /** Parts that one role leaves for another in the same process. */
+  readonly shared: SharedParts;
+}
+
+/** The gateway answers predictions and queries itself when these run beside it. */
+export interface SharedParts {
+  modelServer?: import('../model-server/model-server.ts').ModelServer;
+  provenance?: import('../provenance/index.ts').Provenance;
+  url?: string;
+}
+
+export interface Role {
+  readonly name: string;
+  readonly kind: 'topology' | 'service';
+  readonly summary: string;
+  start(context: RoleContext): Promise<Running>;
+}
+
+/** In the order in which they start; they stop in the reverse order. */
+export const roles: readonly Role[] = [
+  ...topologies.map(
+    (topology): Role => ({
+      name: topology.name,
+      kind: 'topology',
+      summary: topology.summary,
+      start: ({ runtime }) => runtime.runTopology(topology),
+    }),
+  ),
+  {
+    name: 'provenance',
+    kind: 'service',
+    summary: 'indexes the log for queries and explanations',
+    start: async ({ runtime, configuration, shared }) => {
+      const { startProvenance } = await import('../provenance/index.ts');
+      const provenance = await startProvenance(runtime, join(configuration.directory, 'query'));
+      shared.provenance = provenance;
+      return { ready: () => provenance.projection.ready(), close: () => provenance.close() };
+    },
+  },
+  {
+    name: 'trigger-matcher',
+    kind: 'service',
+    summary: 'starts the flows that wait for a trigger',
+    start: async ({ runtime }) => {
+      const { createTriggerMatcher } = await import('../trigger-matcher/trigger-matcher.ts');
+      return await runtime.runService(await createTriggerMatcher(runtime));
+    },
+  },
+  {
+    name: 'feedback-admission',
+    kind: 'service',
+    summary: 'admits feedback to the partition of its prediction',
+    start: async ({ runtime }) => {
+      const { createFeedbackAdmission } = await import('../feedback-admission/feedback-admission.ts');
+      return await runtime.runService(createFeedbackAdmission({ runtime }));
+    },
+  },
+  {
+    name: 'step-worker',
+    kind: 'service',
+    summary: 'runs the steps of flows in child processes',
+    start: async (context) => {
+      const { startStepWorker } = await import('./start-step-worker.ts');
+      return await startStepWorker(context);
+    },
+  },
+  {
+    name: 'model-server',
+    kind: 'service',
+    summary: 'answers prediction requests',
+    start: async ({ runtime, configuration, shared }) => {
+      const { createModelServer } = await import('../model-server/model-server.ts');
+      const { createOnnxRuntime } = await import('../../runtime/adapters/onnx/onnx-runtime.ts');
+      const modelServer = await createModelServer({
+        runtime,
+        models: createOnnxRuntime({ threads: configuration['model_server.threads'] }),
+      });
+      shared.modelServer = modelServer;
+      const running = await runtime.runService(modelServer.service);
+      return {
+        ready: () => running.ready(),
+        close: async () => {
+          await running.close();
+          await modelServer.close();
+        },
+      };
+    },
+  },
+  {
+    name: 'scorer',
+    kind: 'service',
+    summary: 'computes drift and outliers of windows in worker threads',
+    start: async ({ runtime }) => {
+      const { createScorer } = await import('../scorer/scorer.ts');
+      const scorer = await createScorer({ runtime });
+      const running = await runtime.runService(scorer.service);
+      return {
+        ready: () => running.ready(),
+        close: async () => {
+          await running.close();
+          await scorer.close();
+        },
+      };
+    },
+  },
+  {
+    name: 'gateway',
+    kind: 'service',
+    summary: 'HTTP: the API, the Open Inference Protocol, CloudEvents, metrics and probes',
+    start: async (context) => {
+      const { startGatewayRole } = await import('./start-gateway.ts');
+      return await startGatewayRole(context);
+    },
+  },
+];

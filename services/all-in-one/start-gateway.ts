@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import type { Running } from '../../runtime/engine/runtime.ts';
+import { createGateway } from '../gateway/gateway.ts';
+import { startProvenance } from '../provenance/index.ts';
+import { createMaintenance } from '../maintenance/maintenance.ts';
+import type { RoleContext } from './roles.ts';
+
+/** Starts the gateway with the model server and the query store of this process where they run; else with a query store of its own. */
+export async function startGatewayRole({ runtime, configuration, metrics, shared }: RoleContext): Promise<Running> {
+  const own =
+    shared.provenance === undefined
+      ? await startProvenance(runtime, `${configuration.directory}/query-gateway`)
+      : undefined;
+  const provenance = shared.provenance ?? own;
+  if (provenance === undefined) throw new Error('unreachable: one of both is set');
+  const gateway = await createGateway({
+    runtime,
+    inference: shared.modelServer,
+    queries: provenance.queries,
+    maintenance: createMaintenance(runtime),
+    metrics,
+    version: packageVersion(),
+    host: configuration['http.host'],
+    port: configuration['http.port'],
+    token: configuration['http.token'],
+    hosts: configuration['http.hosts'].split(',').filter((name) => name !== ''),
+    actor: configuration.actor === '' ? undefined : configuration.actor,
+    bodyBytesMax: configuration['http.body_bytes_max'],
+  });
+  shared.url = await gateway.listen();
+  return {
+    ready: () => own?.projection.ready() ?? Promise.resolve(),
+    close: async () => {
+      await gateway.close();
+      await own?.close();
+    },
+  };
+}
+
+/** From the package.json above this file, whether it runs from sources or from `dist`. */
+export function packageVersion(): string {
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // one level further up
+    }
+  }
+  return '0.0.0';
+}
