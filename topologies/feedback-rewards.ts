@@ -50,7 +50,7 @@ export const feedbackRewards: Topology<'predictions'> = {
     const due = data as TimerData | undefined;
     if (due === undefined) return { delete: [keyOf(predictionId)], count: forgotten };
     if (due[0] === 'window') {
-      return { setTimers: [{ name: predictionId, dueMs: dueMs + due[1] }], count: closedUnrewarded };
+      return { setTimers: [{ name: predictionId, dueMs: endOf(dueMs, due[1]) }], count: closedUnrewarded };
     }
     const closed = closing(due[1], predictionId, null, 'unmatched', 'no such prediction came while it waited');
     return { ...closed, delete: [keyOf(predictionId)], count: waitingUnmatched };
@@ -113,7 +113,7 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
   const open: Open = [
     'open',
     data.inputDigest,
-    place.timeMs + windowMs,
+    endOf(place.timeMs, windowMs),
     windowMs,
     data.deployment,
     data.deploymentVersion,
@@ -165,7 +165,7 @@ function failed(data: PredictionFailed, place: Place, state: StateView): Effects
   const remembered: Failed = ['failed', inputDigest, deployment];
   const kept = {
     put: [[key, remembered]],
-    setTimers: [{ name: predictionId, dueMs: place.timeMs + failedKeptMs }],
+    setTimers: [{ name: predictionId, dueMs: endOf(place.timeMs, failedKeptMs) }],
   } satisfies Effects;
   if (entry === undefined) return { ...kept, count: { predictionsFailed: 1 } };
   const closed = closing(entry[1], predictionId, deployment, 'unmatched', predictionFailed);
@@ -188,7 +188,7 @@ function received(data: FeedbackReceived, place: Place, state: StateView): Effec
     if (!(data.waitMs > 0)) return close('unmatched', null, 'there is no such prediction');
     const waiting: Waiting = ['waiting', feedbackId, truth, label, reward];
     const timer: TimerData = ['waiting', feedbackId];
-    const dueMs = place.timeMs + Math.min(data.waitMs, waitMsMax);
+    const dueMs = endOf(place.timeMs, Math.min(data.waitMs, waitMsMax));
     return {
       put: [[keyOf(predictionId), waiting]],
       setTimers: [{ name: predictionId, dueMs, data: timer }],
@@ -248,7 +248,7 @@ function settle(predictionId: string, open: Open, feedbackId: string, said: Judg
   };
   return {
     put: [[keyOf(predictionId), rewarded]],
-    setTimers: [{ name: predictionId, dueMs: closesMs + windowMs }],
+    setTimers: [{ name: predictionId, dueMs: endOf(closesMs, windowMs) }],
     emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }],
     count: { feedbackRewarded: 1, predictionsClosedRewarded: 1 },
   };
@@ -277,6 +277,15 @@ function closing(
 
 function windowTimer(predictionId: string, open: Open): { name: string; dueMs: number; data: TimerData } {
   return { name: predictionId, dueMs: open[2], data: ['window', open[3]] };
+}
+
+/**
+ * The end of a span, rounded up to a fiftieth of its length (at most a second): ends that fall together need one tick of an idle
+ * partition instead of one each.
+ */
+function endOf(startMs: number, lengthMs: number): number {
+  const grainMs = Math.min(1_000, Math.max(1, Math.floor(lengthMs / 50)));
+  return Math.ceil((startMs + lengthMs) / grainMs) * grainMs;
 }
 
 const keyOf = (predictionId: string): string => `p/${predictionId}`;

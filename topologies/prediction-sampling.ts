@@ -15,6 +15,8 @@ export const predictionSampling: Topology<'predictions'> = {
   version: 1,
   input: 'predictions',
   outputs: ['observations'],
+  // A row has no state of its own by which a late repeat would be known.
+  idWindow: 10_000,
   summary: 'gathers the rows of predictions into columnar batches per deployment',
 
   reads(event) {

@@ -95,7 +95,7 @@ describe('early feedback', () => {
 
   it('is unmatched when no prediction comes while it waits, and leaves nothing behind', () => {
     give(1, 'f1');
-    driver.advance(29_999);
+    driver.advance(49_999);
     expect(said()).toEqual([]);
     driver.advance(1);
     expect(said()).toEqual(['unmatched']);
@@ -172,7 +172,7 @@ describe('the window', () => {
     expect(driver.stateKeys()).toEqual([]);
     expect(driver.timerCount()).toBe(0);
     give(1, 'f3');
-    driver.advance(30_000);
+    driver.advance(50_000);
     expect(said()).toEqual(['unmatched']);
   });
 

@@ -75,7 +75,7 @@ export function feedback(n: number, feedbackId: string, overrule: Partial<Feedba
     reward: null,
     source: null,
     actor: 'tester',
-    waitMs: 30_000,
+    waitMs: 50_000,
     ...overrule,
   };
 }
