@@ -18,7 +18,7 @@ interface Target {
   readonly where: TopicPartition;
   position: number;
   paused: boolean;
-  /** Not fetched: its position is out of range, and the right one is being looked up. */
+  /** Not fetched: its position is not known yet, or out of range, and is being looked up. */
   blocked: boolean;
   /** Arrived while it was paused: delivered first on resume. */
   held: FetchedPartition | undefined;
@@ -44,19 +44,28 @@ export class Fetcher {
     this.#sink = sink;
   }
 
-  /** Begins to deliver from these positions, in place of all that was read before. */
-  assign(positions: readonly StartPosition[]): void {
+  /** Takes these partitions in place of all before. They can be paused at once; nothing is read until `start`. */
+  prepare(partitions: readonly TopicPartition[]): void {
     this.#targets.clear();
-    for (const { topic, partition, offset } of positions) {
-      const where = { topic, partition };
+    for (const where of partitions) {
       this.#targets.set(partitionName(where), {
         where,
-        position: offset,
+        position: 0,
         paused: false,
-        blocked: false,
+        blocked: true,
         held: undefined,
         node: undefined,
       });
+    }
+  }
+
+  /** Begins to deliver prepared partitions from these positions. */
+  start(positions: readonly StartPosition[]): void {
+    for (const position of positions) {
+      const target = this.#targets.get(partitionName(position));
+      if (target === undefined) continue;
+      target.position = position.offset;
+      target.blocked = false;
     }
     this.#followLeaders();
   }

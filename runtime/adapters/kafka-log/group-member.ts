@@ -1,4 +1,4 @@
-import { type MillraceError } from '../../ports/errors.ts';
+import { MillraceError } from '../../ports/errors.ts';
 import { partitionName, type StartPosition, type TopicPartition } from '../../ports/log.ts';
 import { assignCoPartitioned } from './co-partition-assigner.ts';
 import { assignerName, decodeAssignment, decodeMember, encodeAssignment, encodeMember } from './group-protocol.ts';
@@ -54,21 +54,26 @@ export class GroupMember {
     this.#running ??= this.#run();
   }
 
-  /** Positions of partitions that are not owned now are ignored. */
+  /** Positions of partitions that are not owned are ignored. During a rebalance, its outcome says what is owned. */
   async commit(positions: readonly StartPosition[]): Promise<void> {
-    const generation = this.#generation;
-    if (generation === undefined) return;
-    const owned = positions.filter((position) => generation.owned.has(partitionName(position)));
-    if (owned.length === 0) return;
-    const topics = byTopic(owned, ({ partition, offset }) => ({ partition, offset: String(offset) }));
     await retrying(`committing offsets of group "${this.#group}"`, this.#options.operationTimeoutMs, async () => {
-      if (this.#generation !== generation) return; // not ours any more
+      if (this.#closed) return;
+      const generation = this.#generation;
+      if (generation === undefined) throw new MillraceError('UNAVAILABLE', 'The group is rebalancing.');
+      const owned = positions.filter((position) => generation.owned.has(partitionName(position)));
+      if (owned.length === 0) return;
       const coordinator = await this.#cluster.coordinator(this.#group);
-      const request = { groupId: this.#group, groupGenerationId: generation.id, memberId: generation.memberId, topics };
-      await coordinator.offsetCommit(request).catch((error: unknown) => {
-        if (!isStale(error)) throw error;
-        this.#wake.wake(); // the group went on without us: find out at once
-      });
+      await coordinator
+        .offsetCommit({
+          groupId: this.#group,
+          groupGenerationId: generation.id,
+          memberId: generation.memberId,
+          topics: byTopic(owned, ({ partition, offset }) => ({ partition, offset: String(offset) })),
+        })
+        .catch((error: unknown) => {
+          if (isStale(error)) this.#wake.wake(); // the group went on without us: find out at once
+          throw error;
+        });
     });
   }
 

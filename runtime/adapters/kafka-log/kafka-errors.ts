@@ -94,7 +94,8 @@ export function asMillraceError(error: unknown, doing: string): MillraceError {
   const type = wireType(error);
   const says = `Kafka failed while ${doing}: ${messageOf(error)}`;
   const options = { cause: error, details: type === undefined ? {} : { kafkaError: type } };
-  if (type?.endsWith('_AUTHORIZATION_FAILED') || type?.includes('SASL'))
+  const refusedCredentials = type?.includes('SASL') ?? (error instanceof Error && error.name.startsWith('KafkaJSSASL'));
+  if (refusedCredentials || type?.endsWith('_AUTHORIZATION_FAILED'))
     return new MillraceError('FORBIDDEN', says, options);
   if (type === 'INVALID_TOPIC_EXCEPTION' || type?.startsWith('INVALID_')) {
     return new MillraceError('INVALID_ARGUMENT', says, options);

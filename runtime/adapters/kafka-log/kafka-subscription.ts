@@ -80,11 +80,12 @@ export class KafkaSubscription implements Subscription {
   async #assign(partitions: readonly TopicPartition[], generation: number): Promise<void> {
     const owned = { partitions, generation };
     this.#owned = owned;
+    this.#fetcher.prepare(partitions);
     try {
       const answered = await this.#handler.assigned(partitions, generation);
       if (this.#owned !== owned) return;
       const positions = await this.#complete(partitions, answered);
-      if (this.#owned === owned) this.#fetcher.assign(positions);
+      if (this.#owned === owned) this.#fetcher.start(positions);
     } catch (error) {
       if (this.#owned === owned) this.#fail(error);
     }
@@ -93,7 +94,7 @@ export class KafkaSubscription implements Subscription {
   #revoke(): void {
     const owned = this.#owned;
     this.#owned = undefined;
-    this.#fetcher.assign([]);
+    this.#fetcher.prepare([]);
     if (owned !== undefined && !this.#dead) this.#handler.revoked(owned.partitions, owned.generation);
   }
 

@@ -8,8 +8,9 @@ import { type WireBroker, type WireCluster, type WireMetadata } from './kafkajs-
  * Everything in which this project departs from kafkajs 2.2.4, each with a test that fails without it:
  *
  * 1. its request queues re-arm a timer for ever, about 880 times a second in an idle process (guarded, for the whole process: it changes nothing else);
- * 2. one partition without a leader makes the metadata of all topics unreadable (lenient, for our own clusters only);
- * 3. its sockets wait for small packets to fill (TCP_NODELAY, for our own sockets only).
+ * 2. two requests that find a connection closed open a socket each, and mix their answers (one connects, the other waits; for the whole process);
+ * 3. one partition without a leader makes the metadata of all topics unreadable (lenient, for our own clusters only);
+ * 4. its sockets wait for small packets to fill (TCP_NODELAY, for our own sockets only).
  */
 const kafkajsVersion = '2.2.4';
 
@@ -32,6 +33,7 @@ export function loadKafkajs<T>(path: string): T {
       throw new MillraceError('UNSUPPORTED', message);
     }
     guardTimer(load('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue });
+    shareConnect(load('kafkajs/src/network/connection') as { readonly prototype: Connection });
     mended = true;
   }
   return load(`kafkajs/src/${path}`) as T;
@@ -42,6 +44,22 @@ function guardTimer({ prototype }: { readonly prototype: RequestQueue }): void {
   const schedule = prototype.scheduleCheckPendingRequests;
   prototype.scheduleCheckPendingRequests = function guarded(this: RequestQueue): void {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+  };
+}
+
+interface Connection {
+  connect(): Promise<unknown>;
+}
+
+function shareConnect({ prototype }: { readonly prototype: Connection }): void {
+  const connect = prototype.connect;
+  const underWay = new WeakMap<Connection, Promise<unknown>>();
+  prototype.connect = function shared(this: Connection): Promise<unknown> {
+    const known = underWay.get(this);
+    if (known !== undefined) return known;
+    const connecting = connect.call(this).finally(() => underWay.delete(this));
+    underWay.set(this, connecting);
+    return connecting;
   };
 }
 

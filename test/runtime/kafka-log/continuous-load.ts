@@ -1,0 +1,47 @@
+import { hasCode } from '../../../runtime/ports/errors.ts';
+import { type Log } from '../../../runtime/ports/log.ts';
+import { readAll, record, text } from '../../conformance/log/builders.ts';
+
+/** Appends numbered records to each partition, one call after another, until it is stopped; says again what had an unknown outcome. */
+export class ContinuousLoad {
+  readonly acknowledged: number[];
+  unknown = 0;
+  readonly #log: Log;
+  readonly #topic: string;
+  readonly #workers: Promise<void>[];
+  #stopped = false;
+
+  constructor(log: Log, topic: string, partitions: number) {
+    this.#log = log;
+    this.#topic = topic;
+    this.acknowledged = new Array<number>(partitions).fill(0);
+    this.#workers = this.acknowledged.map((_, partition) => this.#run(partition));
+  }
+
+  get total(): number {
+    return this.acknowledged.reduce((sum, count) => sum + count, 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#workers);
+  }
+
+  /** Values of each partition, as they lie on the log. */
+  async written(): Promise<readonly (readonly number[])[]> {
+    const partitions = this.acknowledged.map((_, partition) => readAll(this.#log, this.#topic, partition));
+    return (await Promise.all(partitions)).map((all) => all.map((one) => Number(text(one))));
+  }
+
+  async #run(partition: number): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#log.append([record(this.#topic, String(this.acknowledged[partition]), { partition })]);
+        this.acknowledged[partition]!++;
+      } catch (error) {
+        if (!hasCode(error, 'UNKNOWN_OUTCOME')) throw error;
+        this.unknown++;
+      }
+    }
+  }
+}
