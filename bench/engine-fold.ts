@@ -30,10 +30,32 @@ for (let from = 0; from < half; from += 1000) {
       partition: n % partitions,
       id: `p${n}`,
       data: {
-        predictionId: id, entity: `entity-${n}`, ...deployment, route: 'a', model: 'm', modelVersion: 1, artifactHash: 'h'.repeat(64), clientId: null, source: null,
-        inputDigest: 'd', inputs: [], rows: 1, receivedAt: 0, queueMs: 0, runMs: 0,
+        predictionId: id,
+        entity: `entity-${n}`,
+        ...deployment,
+        route: 'a',
+        model: 'm',
+        modelVersion: 1,
+        artifactHash: 'h'.repeat(64),
+        clientId: null,
+        source: null,
+        inputDigest: 'd',
+        inputs: [],
+        rows: 1,
+        receivedAt: 0,
+        queueMs: 0,
+        runMs: 0,
         outputs: [{ name: 'y', datatype: 'FP64', shape: [1, 1], data: { 'millrace.common.Doubles': { values: [n] } } }],
-        terms: { feedbackWindowMs: 3_600_000, reward: 'negative-squared-error', output: 'y', assessEvery: 1000, alpha: 0.05, windowRows: 0, windowMinRows: 0, windowMaxAgeMs: 0 } as never,
+        terms: {
+          feedbackWindowMs: 3_600_000,
+          reward: 'negative-squared-error',
+          output: 'y',
+          assessEvery: 1000,
+          alpha: 0.05,
+          windowRows: 0,
+          windowMinRows: 0,
+          windowMaxAgeMs: 0,
+        } as never,
       },
     };
   });
@@ -43,8 +65,24 @@ for (let from = 0; from < half; from += 1000) {
   await runtime.publish(
     Array.from({ length: 1000 }, (_, index) => {
       const n = from + index;
-      const data = { feedbackId: `f${n}`, predictionId: predictionId(n % partitions, 'bench', n), truth: n + 1, label: null, reward: null, source: null, actor: 'bench', waitMs: 1000 };
-      return { topic: 'predictions' as const, type: 'feedback-received' as const, key: data.predictionId, partition: n % partitions, id: `f${n}`, data };
+      const data = {
+        feedbackId: `f${n}`,
+        predictionId: predictionId(n % partitions, 'bench', n),
+        truth: n + 1,
+        label: null,
+        reward: null,
+        source: null,
+        actor: 'bench',
+        waitMs: 1000,
+      };
+      return {
+        topic: 'predictions' as const,
+        type: 'feedback-received' as const,
+        key: data.predictionId,
+        partition: n % partitions,
+        id: `f${n}`,
+        data,
+      };
     }),
   );
 }
@@ -61,9 +99,21 @@ const follower = await runtime.follow('rewards', {
     hash.update(event.data.predictionId);
   },
 });
-await eventually('all rewards', () => digests.size === half || (runtime.stats().some(({ status }) => status === 'failed') && new Error('failed')), 300_000);
+await eventually(
+  'all rewards',
+  () => digests.size === half || (runtime.stats().some(({ status }) => status === 'failed') && new Error('failed')),
+  300_000,
+);
 const seconds = (performance.now() - began) / 1000;
-console.log(JSON.stringify({ events: total, seconds, perSecond: Math.round(total / seconds), rewards: digests.size, complaints: tested.complaints.slice(0, 3) }));
+console.log(
+  JSON.stringify({
+    events: total,
+    seconds,
+    perSecond: Math.round(total / seconds),
+    rewards: digests.size,
+    complaints: tested.complaints.slice(0, 3),
+  }),
+);
 console.log(runtime.stats()[0]);
 await follower.close();
 await running.close();

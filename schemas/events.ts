@@ -9,9 +9,9 @@ export type EventTopic = { [T in TopicName]: keyof EventData[T] extends never ? 
 export type EventName<T extends EventTopic> = Extract<keyof EventData[T], string>;
 
 /** An event of topic T: `type` tells which, `data` is typed by it. */
-export type EventOf<T extends EventTopic> = {
-  [E in EventName<T>]: { readonly type: E; readonly data: EventData[T][E] };
-}[EventName<T>];
+export type EventOf<T extends EventTopic> = T extends EventTopic
+  ? { [E in EventName<T>]: { readonly type: E; readonly data: EventData[T][E] } }[EventName<T>]
+  : never;
 
 /** An event that is to be written: topic, type and data belong together. */
 export type AnyEvent = {

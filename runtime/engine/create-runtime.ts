@@ -24,7 +24,7 @@ import { ServiceTask } from './service-task.ts';
 import { SnapshotKeeper } from './snapshots.ts';
 import { FollowedTable } from './table.ts';
 import { TaskHost } from './task-host.ts';
-import type { RawTopology, Topology } from './topology.ts';
+import type { AnyTopology } from './topology.ts';
 import { TopologyTask } from './topology-task.ts';
 
 export interface RuntimeOptions {
@@ -103,7 +103,7 @@ class EngineRuntime implements Runtime {
     return this.#context.encoding.partitions(topic);
   }
 
-  async runTopology(topology: Topology | RawTopology): Promise<Running> {
+  async runTopology(topology: AnyTopology): Promise<Running> {
     const input = inputOf(topology);
     const group = this.#prefix + topology.name;
     if (!isRaw(topology) && topics[input].access === 'open') {

@@ -1,27 +1,27 @@
 import type { TopicName } from '../../schemas/topics.ts';
 import type { FoldTarget } from './fold-core.ts';
-import { nothing, type RawInput, type RawTopology, type Reads, type Topology } from './topology.ts';
+import { type AnyTopology, nothing, type RawTopology, type Reads } from './topology.ts';
 
 const noReads: Reads = {};
 
 /** Hides whether a topology folds decoded events or raw records. */
-export function foldTarget(topology: Topology | RawTopology): FoldTarget {
+export function foldTarget(topology: AnyTopology): FoldTarget {
+  const target = topology as unknown as Omit<FoldTarget, 'input' | 'reads' | 'onTimer'> &
+    Partial<Pick<FoldTarget, 'reads' | 'onTimer'>>;
   return {
     name: topology.name,
     version: topology.version,
     input: inputOf(topology),
-    reads: (input) => topology.reads?.(input as never) ?? noReads,
-    fold: (input, state) => topology.fold(input as never, state),
-    onTimer: (timer, state) => topology.onTimer?.(timer, state) ?? nothing,
+    reads: (input) => target.reads?.(input) ?? noReads,
+    fold: (input, state) => target.fold(input, state),
+    onTimer: (timer, state) => target.onTimer?.(timer, state) ?? nothing,
   };
 }
 
-export function isRaw(topology: Topology | RawTopology): topology is RawTopology {
+export function isRaw(topology: AnyTopology): topology is RawTopology {
   return 'rawInput' in topology;
 }
 
-export function inputOf(topology: Topology | RawTopology): TopicName {
+export function inputOf(topology: AnyTopology): TopicName {
   return isRaw(topology) ? topology.rawInput : topology.input;
 }
-
-export type { RawInput };

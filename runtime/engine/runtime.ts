@@ -7,7 +7,7 @@ import type { Log, LogRecord } from '../ports/log.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import type { StateStore } from '../ports/state-store.ts';
 import type { IdentifiedOutput, Service } from './service.ts';
-import type { RawTopology, RecordMeta, Topology } from './topology.ts';
+import type { AnyTopology, RecordMeta } from './topology.ts';
 
 /** Where structured log lines go; pino fits. */
 export interface Logger {
@@ -67,7 +67,7 @@ export interface Runtime {
   /** Real name of a catalogue topic. */
   topic(name: string): string;
   partitions(topic: string): number;
-  runTopology(topology: Topology | RawTopology): Promise<Running>;
+  runTopology(topology: AnyTopology): Promise<Running>;
   runService(service: Service): Promise<Running>;
   /** Encodes and appends; resolves when acknowledged. Ids make repeats harmless. */
   publish(outputs: readonly IdentifiedOutput[]): Promise<readonly PublishedAt[]>;

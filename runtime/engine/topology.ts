@@ -38,6 +38,9 @@ export interface RawTopology {
   onTimer?(timer: DueTimer, state: StateView): Effects;
 }
 
+/** Any topology, whatever it reads. */
+export type AnyTopology = { [T in EventTopic]: Topology<T> }[EventTopic] | RawTopology;
+
 export interface RecordMeta {
   readonly topic: string;
   readonly partition: number;

@@ -11,7 +11,7 @@ import { foldTarget, isRaw } from '../engine/fold-target.ts';
 import { Receiver } from '../engine/receiver.ts';
 import { decodeMeta, freshMeta, metaEntry, type TaskMeta } from '../engine/task-meta.ts';
 import { type StoredTimer, TimerIndex } from '../engine/timers.ts';
-import type { RawTopology, Reads, Topology } from '../engine/topology.ts';
+import type { AnyTopology, RawTopology, Reads, Topology } from '../engine/topology.ts';
 import { decodeValue, encodeValue } from '../engine/value-codec.ts';
 import type { LogRecord, OutgoingRecord } from '../ports/log.ts';
 
@@ -85,7 +85,7 @@ export class TopologyDriver<T extends EventTopic> {
   #nowMs: number;
 
   constructor(topology: Topology<T> | RawTopology, eventCodec: EventCodec, options: DriverOptions) {
-    const whole = topology as unknown as Topology | RawTopology;
+    const whole = topology as unknown as AnyTopology;
     const target = foldTarget(whole);
     this.#raw = isRaw(whole);
     this.#inputTopic = target.input;

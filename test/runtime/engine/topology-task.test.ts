@@ -14,7 +14,11 @@ describe('a topology on a runtime', () => {
     await tested.runtime.publish([aliasRequest('a', 1), aliasRequest('b', 1)]);
     await tested.runtime.publish([aliasRequest('a', 2), aliasRequest('a', 1)]);
     await eventually('three answers', () => facts.length >= 3 && sum(tested.runtime, 'repeats') >= 1);
-    expect(facts.map(({ data }) => [data.model, data.version, data.previous]).sort()).toEqual([['a', 1, 0], ['a', 2, 1], ['b', 1, 0]]);
+    expect(facts.map(({ data }) => [data.model, data.version, data.previous]).sort()).toEqual([
+      ['a', 1, 0],
+      ['a', 2, 1],
+      ['b', 1, 0],
+    ]);
     expect(sum(tested.runtime, 'aliasesSet')).toBe(3);
   });
 
@@ -47,7 +51,8 @@ describe('a topology on a runtime', () => {
     await eventually('the second is folded', () => sum(tested.runtime, 'aliasesSet') === 1);
     expect(sum(tested.runtime, 'dead')).toBe(1);
     const letters = [];
-    for await (const records of tested.runtime.parts.log.read({ topic: 'dead-letters', partition: 0 }, { from: 0 })) letters.push(...records);
+    for await (const records of tested.runtime.parts.log.read({ topic: 'dead-letters', partition: 0 }, { from: 0 }))
+      letters.push(...records);
     expect(letters[0]?.headers['__streams.errors.message']?.toString()).toBe('this alias always throws');
     expect(letters[0]?.headers['ce_id']?.toString()).toBe('request-a-1');
   });
@@ -74,7 +79,10 @@ describe('a topology on a runtime', () => {
 
 async function collect(runtime: Runtime, from: 'latest' | 'earliest' = 'latest') {
   const facts: Extract<FollowedEvent<'registry'>, { type: 'alias-set' }>[] = [];
-  const follower = await runtime.follow('registry', { from, onEvent: (event) => event.type === 'alias-set' && facts.push(event) });
+  const follower = await runtime.follow('registry', {
+    from,
+    onEvent: (event) => event.type === 'alias-set' && facts.push(event),
+  });
   await follower.ready();
   return facts;
 }

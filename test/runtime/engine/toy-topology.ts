@@ -21,7 +21,14 @@ export const toyTopology: Topology<'registry'> = {
     return {
       put: [[model, { aliases: count.aliases + 1, lastVersion: version }]],
       setTimers: [{ name: model, dueMs: event.timeMs + 1_000, reads: { keys: [model] }, data: { model } }],
-      emit: [{ topic: 'registry', type: 'alias-set', key: model, data: { model, alias, version, previous: count.lastVersion, requestId, actor } }],
+      emit: [
+        {
+          topic: 'registry',
+          type: 'alias-set',
+          key: model,
+          data: { model, alias, version, previous: count.lastVersion, requestId, actor },
+        },
+      ],
       count: { aliasesSet: 1 },
     };
   },
@@ -29,8 +36,19 @@ export const toyTopology: Topology<'registry'> = {
     const { model } = timer.data as { model: string };
     const count = state.get<Count>(model);
     const detail = JSON.stringify({ aliases: count?.aliases ?? 0 });
-    const data = { operationId: `close-${model}`, action: 'close', object: model, actor: 'toy', outcome: 'closed', detail };
-    return { delete: [model], emit: [{ topic: 'operations', type: 'operation-recorded', key: model, data }], count: { modelsClosed: 1 } };
+    const data = {
+      operationId: `close-${model}`,
+      action: 'close',
+      object: model,
+      actor: 'toy',
+      outcome: 'closed',
+      detail,
+    };
+    return {
+      delete: [model],
+      emit: [{ topic: 'operations', type: 'operation-recorded', key: model, data }],
+      count: { modelsClosed: 1 },
+    };
   },
 };
 
