@@ -1,10 +1,11 @@
 /**
- * Writes the reference pages that follow from data: configuration, errors, topics and the AsyncAPI document. `--check` tells which are stale.
+ * Writes the reference pages that follow from data: configuration, errors, topics, the AsyncAPI document and the topic manifests. `--check` tells which are stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configurationReference } from '../runtime/config/reference.ts';
 import { asyncApiDocument } from './reference/asyncapi.ts';
 import { errorReference } from './reference/errors.ts';
+import { kafkaTopicManifests } from './reference/kafka-topics.ts';
 import { topicReference } from './reference/topics.ts';
 
 const pages: Readonly<Record<string, () => string>> = {
@@ -12,6 +13,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'errors.md': errorReference,
   'topics.md': topicReference,
   'asyncapi.yaml': asyncApiDocument,
+  '../deploy/kubernetes/topics.yaml': kafkaTopicManifests,
 };
 
 for (const [name, write] of Object.entries(pages)) {
@@ -19,7 +21,7 @@ for (const [name, write] of Object.entries(pages)) {
   const text = write();
   if (!process.argv.includes('--check')) writeFileSync(file, text);
   else if (read(file) !== text) {
-    console.error(`docs/${name} is stale: run \`npm run generate\``);
+    console.error(`${name} is stale: run \`npm run generate\``);
     process.exitCode = 1;
   }
 }
