@@ -226,7 +226,8 @@ async function namesIn(folder: string, pattern: RegExp): Promise<readonly string
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 const isMissing = (error: unknown): boolean => codeOf(error) === 'ENOENT';
-const isDiskFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
+const fullDiskCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+const isDiskFull = (error: unknown): boolean => fullDiskCodes.includes(codeOf(error));
 
 function diskFull(directory: string, cause: unknown): MillraceError {
   return new MillraceError(

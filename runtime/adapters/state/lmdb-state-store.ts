@@ -58,6 +58,8 @@ export async function openLmdbStateStore(options: LmdbStateStoreOptions): Promis
     keyEncoder: latin1Keys,
     maxDbs: 2,
     noMemInit: true,
+    // With it the library holds promises of its own, whose rejections nobody could handle.
+    eventTurnBatching: false,
     ...(syncs ? { overlappingSync: true, separateFlushed: true } : { noSync: true }),
   });
   const store = new LmdbStateStore(environment, waitsForDisk, syncs ? () => {} : guard.closedCleanly);
@@ -125,7 +127,7 @@ class LmdbStateStore implements StateStore {
       this.tasksByName.putSync(task, encodeMark(next), newVersion());
       return found;
     });
-    if (before !== undefined) await this.clear(before.prefix);
+    if (before !== undefined) await this.clear(task, before.prefix);
   }
 
   async tasks(): Promise<readonly string[]> {
@@ -152,26 +154,38 @@ class LmdbStateStore implements StateStore {
     return String.fromCharCode((number >>> 24) & 255, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
   }
 
-  /** Writes under the condition that the task's mark still has `version`; false when it has another. */
-  async writeIf(task: string, version: number, write: () => void): Promise<boolean> {
+  /**
+   * Writes under the condition that the task's mark still has `version`; false when it has another. `write` returns the promises of
+   * its writes: they all settle as the batch does.
+   */
+  async writeIf(task: string, version: number, write: () => readonly Promise<boolean>[]): Promise<boolean> {
     try {
-      const writing = this.tasksByName.ifVersion(task, version, write);
+      const writing = this.tasksByName.ifVersion(task, version, () => ignoreRejections(write()));
       const done = await writing;
       if (done && this.#waitsForDisk) await (writing as FlushedPromise).flushed;
       return done;
     } catch (error) {
-      throw await writeError(task, error);
+      const cause = await commitErrorOf(error);
+      if (this.tasksByName.getEntry(task)?.version !== version) throw unknownOutcome(task, cause);
+      throw notWritten(task, cause);
+    }
+  }
+
+  /** Writes without a condition, for what no mark refers to. */
+  async write(task: string, write: () => readonly Promise<boolean>[]): Promise<void> {
+    try {
+      await this.values.batch(() => ignoreRejections(write()));
+    } catch (error) {
+      throw notWritten(task, await commitErrorOf(error));
     }
   }
 
   /** Removes a prefix's keys, a page a transaction so that other tasks' commits get their turns. */
-  async clear(prefix: string): Promise<void> {
+  async clear(task: string, prefix: string): Promise<void> {
     for (;;) {
       const keys = [...this.values.getKeys({ start: prefix, end: endOfPrefix(prefix), limit: clearPageSize })];
       if (keys.length === 0) return;
-      await this.values.batch(() => {
-        for (const key of keys) void this.values.remove(key);
-      });
+      await this.write(task, () => keys.map((key) => this.values.remove(key)));
     }
   }
 
@@ -187,7 +201,7 @@ class LmdbStateStore implements StateStore {
       const [key] = [...this.values.getKeys({ start: from, limit: 1 })];
       if (key === undefined) return;
       const prefix = key.slice(0, 4);
-      if (!live.has(prefix)) await this.clear(prefix);
+      if (!live.has(prefix)) await this.clear('that is no longer there', prefix);
       from = endOfPrefix(prefix);
     }
   }
@@ -255,9 +269,11 @@ class LmdbTaskState implements TaskState {
     const { prefix } = next;
     await this.#advance(next, (version) => {
       const { values, tasksByName } = this.#store;
-      for (const key of batch.delete) void values.remove(prefix + key);
-      for (const [key, value] of batch.put) void values.put(prefix + key, value as Buffer);
-      void tasksByName.put(this.task, encodeMark(next), version);
+      const writes: Promise<boolean>[] = [];
+      for (const key of batch.delete) writes.push(values.remove(prefix + key));
+      for (const [key, value] of batch.put) writes.push(values.put(prefix + key, value as Buffer));
+      writes.push(tasksByName.put(this.task, encodeMark(next), version));
+      return writes;
     });
   }
 
@@ -292,19 +308,19 @@ class LmdbTaskState implements TaskState {
     try {
       for await (const page of entries) {
         for (const entry of page) checkEntry(entry);
-        await values.batch(() => {
-          for (const [key, value] of page) void values.put(next.prefix + key, value as Buffer);
-        });
+        await this.#store.write(this.task, () =>
+          page.map(([key, value]) => values.put(next.prefix + key, value as Buffer)),
+        );
       }
-      await this.#advance(next, (version) => void tasksByName.put(this.task, encodeMark(next), version));
+      await this.#advance(next, (version) => [tasksByName.put(this.task, encodeMark(next), version)]);
     } catch (error) {
-      if (!this.#lost) await this.#store.clear(next.prefix);
+      if (!this.#lost) await this.#store.clear(this.task, next.prefix).catch(() => {}); // else the next open sweeps it
       throw error;
     }
-    await this.#store.clear(old.prefix);
+    await this.#store.clear(this.task, old.prefix);
   }
 
-  async #advance(next: Mark, write: (version: number) => void): Promise<void> {
+  async #advance(next: Mark, write: (version: number) => readonly Promise<boolean>[]): Promise<void> {
     const version = this.#version + 1;
     this.#committing = true;
     try {
@@ -388,20 +404,27 @@ function decodeMark(bytes: Buffer): Mark {
   };
 }
 
-/** A full disk refuses the whole transaction; after any other failure the file has to be looked at again. */
-async function writeError(task: string, error: unknown): Promise<MillraceError> {
-  const cause = await commitErrorOf(error);
-  if (/ENOSPC|No space left/i.test(messageOf(cause))) {
-    return new MillraceError(
-      'DISK_FULL',
-      `No space is left to commit task ${task}; nothing was written. Free some space.`,
-      {
-        cause,
-        details: { task },
-      },
-    );
+/** The mark is as it was, so nothing of the transaction was written. LMDB says EIO when a write was cut short by a full disk. */
+function notWritten(task: string, cause: unknown): MillraceError {
+  const options = { cause, details: { task } };
+  if (/ENOSPC|EDQUOT|EFBIG|EIO|No space left|quota|too large|Input\/output error/i.test(messageOf(cause))) {
+    const why = `No space is left to write the state of task ${task} (${messageOf(cause)}); nothing was written`;
+    return new MillraceError('DISK_FULL', `${why}. Free some space.`, options);
   }
-  return unknownOutcome(task, cause);
+  return new MillraceError(
+    'UNAVAILABLE',
+    `The state of task ${task} could not be written: ${messageOf(cause)}.`,
+    options,
+  );
+}
+
+/** Each write of a batch answers for itself; the batch's own promise is the one that is looked at. */
+function ignoreRejections(writes: readonly Promise<boolean>[]): void {
+  let last: Promise<boolean> | undefined;
+  for (const write of writes) {
+    if (write !== last) write.catch(() => {});
+    last = write;
+  }
 }
 
 async function commitErrorOf(error: unknown): Promise<unknown> {

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLmdbStateStore } from '../../../runtime/adapters/state/lmdb-state-store.ts';
 import { stateStoreConformance } from '../../conformance/state-store/index.ts';
@@ -78,6 +80,18 @@ describe('the LMDB state store', () => {
     expect([reopened.position, await getText(reopened, 'a')]).toEqual([1, 'kept']);
     await again.close();
     expect(storedKeyCount(directory)).toBe(1);
+  });
+
+  it('refuses a commit whole when the disk is full, and goes on with one that fits', () => {
+    const child = fileURLToPath(new URL('disk-full-child.ts', import.meta.url));
+    const limited = `ulimit -f 1024 && exec "$0" --import tsx "$@"`;
+    const output = execFileSync('bash', ['-c', limited, process.execPath, child, directory], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const told = JSON.parse(output) as Record<string, unknown>;
+    expect(told).toMatchObject({ refusedWith: 'DISK_FULL', wholeBytes: 50_000, refused: null });
+    expect(told['commits']).toBeGreaterThan(5);
   });
 
   it('refuses a second commit of an owner while one is under way', async () => {
