@@ -34,6 +34,8 @@ export * from './metrics/multiclass.ts';
 export * from './metrics/regression.ts';
 export * from './metrics/roc.ts';
 export * from './mmd.ts';
+export * from './metrics/running-classification.ts';
+export * from './metrics/running-regression.ts';
 export * from './multiple-testing.ts';
 export * from './online-step.ts';
 export * from './page-hinkley.ts';

@@ -66,11 +66,11 @@ export function tabularDrift(reference: Table, current: Table, options: TabularD
   const names = Object.keys(reference);
   if (names.length === 0) throw new RangeError('reference must have at least one column');
   for (const name of Object.keys(current)) {
-    if (!(name in reference)) throw new RangeError(`reference has no column ${JSON.stringify(name)}`);
+    if (!Object.hasOwn(reference, name)) throw new RangeError(`reference has no column ${JSON.stringify(name)}`);
   }
   const tested = names.map((name) => {
     const before = reference[name] ?? [];
-    const now = current[name];
+    const now = Object.hasOwn(current, name) ? current[name] : undefined;
     if (now === undefined) throw new RangeError(`current has no column ${JSON.stringify(name)}`);
     const categorical = options.categorical?.includes(name) === true || isText(before) || isText(now);
     return categorical ? testCategories(name, before, now) : testNumbers(name, before, now, options);

@@ -56,7 +56,7 @@ export function multiclassMetrics(
     const column = indexOf(index, predicted[row] ?? label, 'predicted', row);
     if (line !== undefined) line[column] = (line[column] ?? 0) + 1;
   });
-  return { labels, ...metricsOfConfusion(labels, confusion) };
+  return metricsFromConfusion(labels, confusion);
 }
 
 /**
@@ -103,10 +103,11 @@ export function probabilityMetrics(
   };
 }
 
-function metricsOfConfusion(
+/** The same metrics from a confusion table: confusion[i][j] counts rows of class i predicted as class j. */
+export function metricsFromConfusion(
   labels: readonly Label[],
   confusion: readonly (readonly number[])[],
-): Omit<MulticlassMetrics, 'labels'> {
+): MulticlassMetrics {
   const support = confusion.map((row) => row.reduce((a, b) => a + b, 0));
   const predicted = labels.map((_, j) => confusion.reduce((sum, row) => sum + (row[j] ?? 0), 0));
   const total = support.reduce((a, b) => a + b, 0);
@@ -129,6 +130,7 @@ function metricsOfConfusion(
   const saidSpread = total * total - predicted.reduce((sum, s) => sum + s * s, 0);
   const rowSpread = total * total - support.reduce((sum, s) => sum + s * s, 0);
   return {
+    labels,
     confusion,
     accuracy: correct / total,
     balancedAccuracy: present.reduce((sum, c) => sum + c.recall, 0) / present.length,

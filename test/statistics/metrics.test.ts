@@ -2,6 +2,20 @@ import { describe, expect, test } from 'vitest';
 import { binaryMetrics, confusionRates } from '../../statistics/metrics/binary.ts';
 import { multiclassMetrics, probabilityMetrics } from '../../statistics/metrics/multiclass.ts';
 import { regressionMetrics } from '../../statistics/metrics/regression.ts';
+import {
+  addClassification,
+  EMPTY_CLASSIFICATION,
+  mergeClassification,
+  OTHER_LABEL,
+  runningClassificationMetrics,
+} from '../../statistics/metrics/running-classification.ts';
+import {
+  addPrediction,
+  EMPTY_REGRESSION,
+  mergeRegression,
+  type RunningRegression,
+  runningRegressionMetrics,
+} from '../../statistics/metrics/running-regression.ts';
 import { rocCurve } from '../../statistics/metrics/roc.ts';
 import { expectGolden, goldenCase, goldenCases, num, nums, rows } from './golden.ts';
 
@@ -130,5 +144,64 @@ describe('multiclass metrics', () => {
     expect(() => multiclassMetrics(['a', 'z'], ['a', 'a'], ['a', 'b'])).toThrow(
       'truth[1] is not among the labels: "z"',
     );
+  });
+});
+
+describe('metrics of a stream', () => {
+  test('regression metrics in O(1) memory equal those of the whole sample, in any split', () => {
+    const golden = goldenCase('metrics', 'regression-good');
+    const y = nums(golden.inputs['y']);
+    const predicted = nums(golden.inputs['predicted']);
+    const fold = (from: number, to: number) =>
+      y
+        .slice(from, to)
+        .reduce((state, truth, i) => addPrediction(state, truth, predicted[from + i]!), EMPTY_REGRESSION);
+    const whole = regressionMetrics(y, predicted);
+    for (const cut of [0, 1, 50, y.length]) {
+      const state = JSON.parse(JSON.stringify(mergeRegression(fold(0, cut), fold(cut, y.length)))) as RunningRegression;
+      const running = runningRegressionMetrics(state);
+      expect(running.count).toBe(y.length);
+      for (const key of ['mse', 'rmse', 'mae', 'meanError', 'r2'] as const) {
+        expect(running[key], key).toBeCloseTo(whole[key]!, 10);
+      }
+      expect(running.maeInterval[0]).toBeLessThan(whole.mae);
+      expect(running.maeInterval[1]).toBeGreaterThan(whole.mae);
+    }
+    expect(runningRegressionMetrics(EMPTY_REGRESSION)).toMatchObject({ count: 0, mse: Number.NaN, r2: null });
+  });
+
+  test('classification metrics of a confusion table equal those of the whole sample, in any split', () => {
+    const golden = goldenCase('metrics', 'multiclass-string-labels');
+    const y = golden.inputs['y'] as string[];
+    const predicted = golden.inputs['predicted'] as string[];
+    const fold = (from: number, to: number) =>
+      y
+        .slice(from, to)
+        .reduce((state, truth, i) => addClassification(state, truth, predicted[from + i]!), EMPTY_CLASSIFICATION);
+    const merged = mergeClassification(fold(17, y.length), fold(0, 17));
+    expect(runningClassificationMetrics(merged)).toEqual(multiclassMetrics(y, predicted));
+    expect(runningClassificationMetrics(EMPTY_CLASSIFICATION)).toBeNull();
+    const odd = ['constructor', '__proto__', 'toString'].reduce(
+      (state, label) => addClassification(state, label, label),
+      EMPTY_CLASSIFICATION,
+    );
+    const counted = JSON.parse(JSON.stringify(odd)) as typeof odd;
+    expect(runningClassificationMetrics(counted)).toMatchObject({
+      accuracy: 1,
+      confusion: [
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+      ],
+    });
+  });
+
+  test('a stream of ever new labels does not grow its state without bound', () => {
+    let state = EMPTY_CLASSIFICATION;
+    for (let i = 0; i < 500; i++) state = addClassification(state, `label-${i}`, `label-${i}`);
+    const metrics = runningClassificationMetrics(state)!;
+    expect(state.count).toBe(500);
+    expect(metrics.labels.length).toBe(101);
+    expect(state.counts[OTHER_LABEL]).toEqual({ [OTHER_LABEL]: 400 });
   });
 });
