@@ -94,7 +94,7 @@ export function shapeProblems(schema: TSchema, value: unknown): readonly string[
   for (const error of Value.Errors(schema, value)) {
     if (error.keyword === 'additionalProperties') continue;
     const path = error.instancePath.slice(1).replaceAll('/', '.');
-    const got = Value.Pointer.Get(value, error.instancePath) as unknown;
+    const got = Value.Pointer.Get(value, error.instancePath);
     const rule =
       error.keyword === 'boolean'
         ? 'is not a known property'

@@ -3,7 +3,7 @@
  * out, exactly as in TypeScript.
  */
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
-import { checkedSpec, filledMonitors, type MonitorOptions } from './deployment.ts';
+import { checkedSpec, filledMonitors } from './deployment.ts';
 import { type DeploymentSpec, defaultFeedback, defaultWeight } from './deployment-spec.ts';
 
 /** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
@@ -44,7 +44,7 @@ function filledOptions(monitors: unknown): unknown {
   if (!isObject(monitors)) return monitors;
   const parts = ['window', 'drift', 'outliers', 'experiment'];
   if (parts.some((part) => monitors[part] !== undefined && !isObject(monitors[part]))) return monitors;
-  return { ...monitors, ...filledMonitors(monitors as MonitorOptions) };
+  return { ...monitors, ...filledMonitors(monitors) };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

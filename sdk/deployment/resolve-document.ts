@@ -10,7 +10,7 @@ export interface ModelRows {
 
 export type Resolved =
   | { readonly document: DeploymentDocument; readonly problems?: undefined }
-  | { readonly problems: readonly string[] };
+  | { readonly document?: undefined; readonly problems: readonly string[] };
 
 /** Refresh the table before: an alias that moved since is resolved to where it was. */
 export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolved {

@@ -1,0 +1,184 @@
+/**
+ * The typed client of a gateway.
+ *
+ * @example
+ * const millrace = connect({ url: 'http://127.0.0.1:7400' });
+ * await millrace.trigger('diamonds-arrived', { path: 'today.csv' });
+ * const { predictionId } = await millrace.predict('diamonds', { rows: [[0.3, 61.5, 55]] }, { entity: 'stone-7' });
+ * await millrace.feedback({ predictionId, truth: 326 });
+ * const subscription = millrace.subscribe('drift', ({ type, data }) => console.log(type, data));
+ */
+import type { ModelVersionRow } from '../../schemas/events.ts';
+import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
+import type { EventTopic } from '../../schemas/events.ts';
+import type { Deployment } from '../deployment/deployment.ts';
+import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
+import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
+import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
+import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
+
+/** Nothing is sent before the first call. */
+export function connect(options: ConnectOptions = {}): Client {
+  return new Client(new HttpCaller(options));
+}
+
+/** A repeat with the same key gets the stored answer. */
+export interface MutationOptions {
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface Feedback {
+  readonly predictionId: string;
+  /** What the number should have been. */
+  readonly truth?: number | undefined;
+  /** What the class should have been. */
+  readonly label?: string | undefined;
+  /** Larger is better. */
+  readonly reward?: number | undefined;
+  /** A repeat with the same id counts once. */
+  readonly id?: string | undefined;
+}
+
+export interface DeployedVersion {
+  readonly deployment: string;
+  readonly version: number;
+  /** Whether its models are loaded; absent when the gateway runs no model server. */
+  readonly ready?: boolean;
+  /** Why it is not ready. */
+  readonly reason?: string;
+}
+
+export interface ShownDeployment {
+  readonly deployment: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly appliedAt: number;
+  readonly document: DeploymentDocument;
+}
+
+export class Client {
+  readonly #caller: HttpCaller;
+  readonly #predictions: Predictions;
+
+  constructor(caller: HttpCaller) {
+    this.#caller = caller;
+    this.#predictions = new Predictions(caller);
+  }
+
+  /** Publishes a trigger; flows that wait for its name start. A repeat with the same id starts nothing. */
+  async trigger(
+    name: string,
+    payload: object = {},
+    options: { readonly id?: string } = {},
+  ): Promise<{ triggerId: string }> {
+    return (await this.#post('/api/v1/triggers', { name, payload, ...options })) as { triggerId: string };
+  }
+
+  /** Resolves once the prediction is on the log. */
+  async predict(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
+    return await this.#predictions.predict(deployment, input, options);
+  }
+
+  async feedback(feedback: Feedback): Promise<{ feedbackId: string }> {
+    return (await this.#post('/api/v1/feedback', feedback)) as { feedbackId: string };
+  }
+
+  /** Deploys what `sdk/deployment` builds, its plain form, or YAML. Resolves once the version is on the table. */
+  async deploy(
+    deployment: Deployment<string> | DeploymentSpec | string,
+    options: MutationOptions = {},
+  ): Promise<DeployedVersion> {
+    const contentType = typeof deployment === 'string' ? 'application/yaml' : 'application/json';
+    return (await this.#post('/api/v1/deployments', deployment, options, contentType)) as DeployedVersion;
+  }
+
+  /** Facts of a topic, as they happen. */
+  subscribe<T extends EventTopic>(
+    topic: T,
+    handler: (event: TopicEvent<T>) => void | Promise<void>,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    return subscribe(this.#caller, topic, handler, options);
+  }
+
+  /** The causal chain of a prediction. */
+  async explain(predictionId: string): Promise<unknown> {
+    return await this.#get(path`/api/v1/predictions/${predictionId}/explanation`);
+  }
+
+  readonly deployments = {
+    list: async (): Promise<readonly ShownDeployment[]> =>
+      ((await this.#get('/api/v1/deployments')) as { deployments: ShownDeployment[] }).deployments,
+    show: async (deployment: string): Promise<ShownDeployment> =>
+      (await this.#get(path`/api/v1/deployments/${deployment}`)) as ShownDeployment,
+    remove: async (deployment: string, options: MutationOptions = {}): Promise<void> => {
+      await this.#caller.call({
+        method: 'DELETE',
+        path: path`/api/v1/deployments/${deployment}`,
+        headers: { 'idempotency-key': options.idempotencyKey },
+      });
+    },
+  };
+
+  readonly models = {
+    list: async (): Promise<readonly ModelSummary[]> =>
+      ((await this.#get('/api/v1/models')) as { models: ModelSummary[] }).models,
+    show: async (model: string): Promise<ShownModel> => (await this.#get(path`/api/v1/models/${model}`)) as ShownModel,
+    setAlias: async (model: string, alias: string, version: number, options: MutationOptions = {}): Promise<void> => {
+      await this.#caller.call({
+        method: 'PUT',
+        path: path`/api/v1/models/${model}/aliases/${alias}`,
+        body: { version },
+        headers: { 'idempotency-key': options.idempotencyKey },
+      });
+    },
+  };
+
+  readonly runs = {
+    list: async (filter: { flow?: string; status?: string; limit?: number } = {}): Promise<readonly RunSummary[]> =>
+      ((await this.#get(`/api/v1/runs${query(filter)}`)) as { runs: RunSummary[] }).runs,
+    show: async (runId: string): Promise<RunSummary> => (await this.#get(path`/api/v1/runs/${runId}`)) as RunSummary,
+    /** Starts the deployed version of a flow. */
+    start: async (flow: string, parameters: object = {}, options: MutationOptions = {}): Promise<{ runId: string }> =>
+      (await this.#post('/api/v1/runs', { flow, parameters }, options)) as { runId: string },
+    cancel: async (runId: string, reason = ''): Promise<void> => {
+      await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
+    },
+  };
+
+  async #get(url: string): Promise<unknown> {
+    return await this.#caller.call({ method: 'GET', path: url });
+  }
+
+  async #post(
+    url: string,
+    body: unknown,
+    options: MutationOptions = {},
+    contentType = 'application/json',
+  ): Promise<unknown> {
+    const headers = { 'content-type': contentType, 'idempotency-key': options.idempotencyKey };
+    return await this.#caller.call({ method: 'POST', path: url, body, headers });
+  }
+}
+
+export interface ModelSummary {
+  readonly model: string;
+  readonly versions: number;
+  readonly aliases: Readonly<Record<string, number>>;
+}
+
+export interface ShownModel {
+  readonly model: string;
+  readonly aliases: Readonly<Record<string, number>>;
+  readonly versions: readonly ModelVersionRow[];
+}
+
+export interface RunSummary {
+  readonly runId: string;
+  readonly flow: string;
+  readonly version: number;
+  readonly status: string;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly actor: string;
+}

@@ -1,0 +1,14 @@
+export {
+  Client,
+  connect,
+  type DeployedVersion,
+  type Feedback,
+  type ModelSummary,
+  type MutationOptions,
+  type RunSummary,
+  type ShownDeployment,
+  type ShownModel,
+} from './client.ts';
+export type { ConnectOptions } from './http-caller.ts';
+export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
+export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';

@@ -1,0 +1,98 @@
+/** Predictions through the gateway, by Open Inference Protocol v2. */
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import { type HttpCaller, path } from './http-caller.ts';
+
+/** Row-major; `data` may be nested. */
+export interface ClientTensor {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly data: readonly unknown[];
+}
+
+/** Tensors, or rows of numbers for a deployment with one input. */
+export type PredictInput =
+  | { readonly inputs: readonly ClientTensor[] }
+  | { readonly rows: readonly (readonly number[])[] };
+
+export interface PredictOptions {
+  /** The user's entity: predictions of one entity stay in order. */
+  readonly entity?: string | undefined;
+  /** Makes a repeat give the stored answer; unique per entity. */
+  readonly id?: string | undefined;
+  /** After this time the answer is a failure. */
+  readonly deadline?: Date | undefined;
+  /** Oldest version of the deployment that may answer, such as the one that `deploy` gave. */
+  readonly versionMin?: number | undefined;
+}
+
+export interface Prediction {
+  /** What feedback refers to. */
+  readonly predictionId: string;
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly route: string;
+  readonly model: string;
+  readonly modelVersion: number;
+  readonly outputs: readonly ClientTensor[];
+}
+
+interface Metadata {
+  readonly inputs: readonly { readonly name: string; readonly datatype: string }[];
+}
+
+interface InferAnswer {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly outputs: readonly ClientTensor[];
+  readonly parameters: Readonly<Record<'prediction_id' | 'route' | 'model', string>> & {
+    readonly model_version: number;
+  };
+}
+
+export class Predictions {
+  readonly #caller: HttpCaller;
+  readonly #metadata = new Map<string, Promise<Metadata>>();
+
+  constructor(caller: HttpCaller) {
+    this.#caller = caller;
+  }
+
+  async predict(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
+    const inputs = 'inputs' in input ? input.inputs : [await this.#tensorOf(deployment, input.rows)];
+    const answer = (await this.#caller.call({
+      method: 'POST',
+      path: path`/v2/models/${deployment}/infer`,
+      body: { ...(options.id === undefined ? {} : { id: options.id }), inputs },
+      headers: {
+        'millrace-entity': options.entity,
+        'millrace-deadline': options.deadline?.toISOString(),
+        'millrace-deployment-version': options.versionMin === undefined ? undefined : String(options.versionMin),
+      },
+    })) as InferAnswer;
+    const { prediction_id: predictionId, route, model, model_version: modelVersion } = answer.parameters;
+    const deploymentVersion = Number(answer.model_version);
+    return { predictionId, deployment, deploymentVersion, route, model, modelVersion, outputs: answer.outputs };
+  }
+
+  async #tensorOf(deployment: string, rows: readonly (readonly number[])[]): Promise<ClientTensor> {
+    const { inputs } = await this.#describe(deployment);
+    const [input] = inputs;
+    if (input === undefined || inputs.length !== 1) {
+      throw new MillraceError(
+        'INVALID_ARGUMENT',
+        `deployment '${deployment}' has ${inputs.length} inputs: give \`inputs\` instead of \`rows\``,
+      );
+    }
+    return { ...input, shape: [rows.length, rows[0]?.length ?? 0], data: rows.flat() };
+  }
+
+  #describe(deployment: string): Promise<Metadata> {
+    const known = this.#metadata.get(deployment);
+    if (known !== undefined) return known;
+    const asked = this.#caller.call({ method: 'GET', path: path`/v2/models/${deployment}` }) as Promise<Metadata>;
+    this.#metadata.set(deployment, asked);
+    asked.catch(() => this.#metadata.delete(deployment));
+    return asked;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Admits feedback from the open topic: each record becomes one `feedback-received` in the partition of `predictions` that its
+ * prediction id names, or one `feedback-refused` on `operations`. Stateless: repeats are judged where the feedback is joined.
+ */
+import { hash } from 'node:crypto';
+import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { IdentifiedOutput, Service, ServiceRecord } from '../../runtime/engine/service.ts';
+import { hasCode, messageOf } from '../../runtime/ports/index.ts';
+import { PoisonError } from '../../schemas/codec/event-codec.ts';
+import { type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
+import type { Position } from '../../schemas/events.ts';
+import { readFeedback } from '../../schemas/feedback-check.ts';
+
+export interface FeedbackAdmissionOptions {
+  readonly runtime: Runtime;
+  /** How long feedback waits for a prediction that is not there yet. @default 3600000 */
+  readonly waitMs?: number | undefined;
+}
+
+export function createFeedbackAdmission({
+  runtime,
+  waitMs = 3_600_000,
+}: FeedbackAdmissionOptions): Service<'feedback'> {
+  return {
+    name: 'feedback-admission',
+    inputs: ['feedback'],
+    outputs: ['predictions', 'operations'],
+    summary: 'admits feedback to the partition of its prediction, or refuses it',
+    async handle(batch) {
+      const admissions: Admission[] = [];
+      for (const record of batch) admissions.push(admit(record, runtime, waitMs, await schemaError(record, runtime)));
+      const refused = admissions.filter(({ type }) => type !== 'admitted').length;
+      return {
+        outputs: admissions.map(({ output }) => output),
+        deadLetters: admissions.flatMap((admission, index) => {
+          const record = batch[index]?.raw;
+          return admission.type === 'poison' && record !== undefined ? [{ record, error: admission.error }] : [];
+        }),
+        count: { admitted: admissions.length - refused, refused },
+      };
+    },
+  };
+}
+
+type Admission =
+  | { readonly type: 'admitted' | 'refused'; readonly output: IdentifiedOutput }
+  | { readonly type: 'poison'; readonly output: IdentifiedOutput; readonly error: unknown };
+
+function admit({ raw, meta }: ServiceRecord, runtime: Runtime, waitMs: number, unknown: Error | undefined): Admission {
+  const source = { topic: 'feedback', partition: raw.partition, offset: raw.offset };
+  let feedbackId = idOf('position', `feedback@${raw.partition}@${raw.offset}`);
+  try {
+    if (unknown !== undefined) throw unknown;
+    const event = parseOpen(raw, runtime.codec);
+    const clientId = clientIdOf(event);
+    if (clientId !== undefined) feedbackId = idOf('client', event.source ?? '', clientId);
+    if (event.format === 'avro' && event.name !== 'feedback/feedback-given') {
+      throw new PoisonError(`the record holds a ${event.name}, not a feedback/feedback-given`);
+    }
+    const read = readFeedback(event.data, runtime.partitions('predictions'));
+    if (read.problems !== undefined)
+      return { type: 'refused', output: refusal(feedbackId, source, read.problems.join('; ')) };
+    const { feedback, partition } = read;
+    const data = { feedbackId, ...feedback, source, actor: event.source ?? 'topic feedback', waitMs };
+    const key = meta.key === '' ? feedback.predictionId : meta.key;
+    const output = { topic: 'predictions', type: 'feedback-received', data, key, partition, id: feedbackId } as const;
+    return { type: 'admitted', output };
+  } catch (error) {
+    return { type: 'poison', output: refusal(feedbackId, source, messageOf(error)), error };
+  }
+}
+
+function refusal(feedbackId: string, source: Position, reason: string): IdentifiedOutput {
+  const data = { feedbackId, source, reason: reason.slice(0, 1_000) };
+  return { topic: 'operations', type: 'feedback-refused', data, key: feedbackId, id: feedbackId };
+}
+
+/** A client's own id, from the cloud event or from a property `id` of plain JSON. */
+function clientIdOf(event: OpenEvent): string | undefined {
+  if (event.id !== undefined) return event.id;
+  if (event.format !== 'json' || typeof event.data !== 'object' || event.data === null) return undefined;
+  const { id } = event.data as { id?: unknown };
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/** "The registry has no such schema" is a verdict on the record; "it does not answer" stops the batch. */
+async function schemaError({ raw: { value } }: ServiceRecord, { codec }: Runtime): Promise<Error | undefined> {
+  if (value === null || codec.isPrepared(value)) return undefined;
+  try {
+    await codec.prepare([value]);
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'UNKNOWN_SCHEMA') || error instanceof PoisonError) return error;
+    throw error;
+  }
+}
+
+function idOf(...parts: readonly string[]): string {
+  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
+}

@@ -1,0 +1,71 @@
+/** CloudEvents 1.0 over HTTP: binary (headers `ce-…`) and structured (`application/cloudevents+json`); or a plain body. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { MillraceError } from '../../runtime/ports/index.ts';
+
+export interface IncomingEvent {
+  readonly id: string | undefined;
+  readonly source: string | undefined;
+  readonly type: string | undefined;
+  readonly subject: string | undefined;
+  /** The payload. */
+  readonly data: unknown;
+}
+
+export const cloudEventType = 'application/cloudevents+json';
+
+export function acceptCloudEvents(app: FastifyInstance): void {
+  app.addContentTypeParser(cloudEventType, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+}
+
+/** INVALID_ARGUMENT names the attribute that is wrong. */
+export function incomingEvent(request: FastifyRequest): IncomingEvent {
+  const contentType = request.headers['content-type'] ?? '';
+  if (contentType.startsWith(cloudEventType)) return structured(request.body);
+  if (request.headers['ce-specversion'] === undefined) {
+    return { id: undefined, source: undefined, type: undefined, subject: undefined, data: request.body };
+  }
+  checkVersion(request.headers['ce-specversion']);
+  return {
+    id: required('ce-id', request.headers['ce-id']),
+    source: required('ce-source', request.headers['ce-source']),
+    type: required('ce-type', request.headers['ce-type']),
+    subject: optional('ce-subject', request.headers['ce-subject']),
+    data: request.body,
+  };
+}
+
+function structured(body: unknown): IncomingEvent {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new MillraceError('INVALID_ARGUMENT', 'a structured cloud event must be a JSON object');
+  }
+  const event = body as Readonly<Record<string, unknown>>;
+  checkVersion(event['specversion']);
+  return {
+    id: required('id', event['id']),
+    source: required('source', event['source']),
+    type: required('type', event['type']),
+    subject: optional('subject', event['subject']),
+    data: event['data'],
+  };
+}
+
+function checkVersion(version: unknown): void {
+  if (version !== '1.0') {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `the cloud event's specversion must be '1.0', got '${String(version)}'`,
+    );
+  }
+}
+
+function required(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= 1_024) return value;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `the cloud event's attribute '${name}' must be a text of 1 to 1024 characters`,
+  );
+}
+
+function optional(name: string, value: unknown): string | undefined {
+  return value === undefined ? undefined : required(name, value);
+}

@@ -1,0 +1,152 @@
+/**
+ * Decisions that topologies take on request: a call publishes its request and waits for the fact with its request id. Facts are kept
+ * (bounded), so the same request again gets the stored answer.
+ */
+import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
+import type { DeploymentApplied, EventData, FlowDeployed, RunRequested } from '../../schemas/events.ts';
+
+export type Decision =
+  | { readonly type: 'deployment-applied'; readonly data: DeploymentApplied }
+  | { readonly type: 'deployment-removed'; readonly data: EventData['deployment-events']['deployment-removed'] }
+  | { readonly type: 'alias-set'; readonly data: EventData['registry']['alias-set'] }
+  | { readonly type: 'version-registered'; readonly data: EventData['registry']['version-registered'] }
+  | { readonly type: 'flow-deployed'; readonly data: FlowDeployed }
+  | { readonly type: 'run-requested'; readonly data: RunRequested }
+  | { readonly type: 'refused'; readonly reason: string };
+
+export type DecisionType = Exclude<Decision['type'], 'refused'>;
+export type DecisionOf<T extends DecisionType> = Extract<Decision, { type: T }>['data'];
+
+const answersMax = 10_000;
+
+export class Decisions {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #answers = new Map<string, Decision>();
+  readonly #waiting = new Map<string, Set<(decision: Decision) => void>>();
+  #followers: readonly Running[] = [];
+
+  private constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Follows the facts; resolves when those that exist are known. */
+  static async open(runtime: Runtime, timeoutMs: number): Promise<Decisions> {
+    const decisions = new Decisions(runtime.parts.clock, timeoutMs);
+    decisions.#followers = await Promise.all([
+      runtime.follow('deployment-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('starts', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
+    ]);
+    await Promise.all(decisions.#followers.map((follower) => follower.ready()));
+    return decisions;
+  }
+
+  /**
+   * Asks and waits. INVALID_ARGUMENT with the reason when it is refused; TIMEOUT when nobody decides in time: the same request id
+   * asks again.
+   */
+  async ask<T extends DecisionType>(
+    type: T,
+    subject: string,
+    requestId: string,
+    publish: () => Promise<void>,
+  ): Promise<DecisionOf<T>> {
+    const key = answerKey(subject, requestId);
+    const known = this.#answers.get(key);
+    if (known !== undefined) return expected(type, known);
+    let heard: (decision: Decision) => void = () => undefined;
+    let cancel = (): void => undefined;
+    const decided = new Promise<Decision>((resolve, reject) => {
+      heard = resolve;
+      cancel = this.#clock.after(this.#timeoutMs, () => reject(undecided(subject, requestId, this.#timeoutMs)));
+    });
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(heard));
+    try {
+      const [decision] = await Promise.all([decided, publish()]);
+      return expected(type, decision);
+    } finally {
+      cancel();
+      waiting.delete(heard);
+      if (waiting.size === 0) this.#waiting.delete(key);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#followers.map((follower) => follower.close()));
+  }
+
+  #hear(event: { readonly type: string; readonly data: unknown }): void {
+    const answer = answerOf(event);
+    if (answer === undefined) return;
+    const { key, decision } = answer;
+    if (this.#answers.has(key)) return;
+    this.#answers.set(key, decision);
+    if (this.#answers.size > answersMax) {
+      for (const oldest of this.#answers.keys()) {
+        this.#answers.delete(oldest);
+        break;
+      }
+    }
+    for (const heard of this.#waiting.get(key) ?? []) heard(decision);
+  }
+}
+
+interface Fact {
+  readonly requestId?: string;
+  readonly model?: string;
+  readonly deployment?: string;
+  readonly flow?: string;
+  readonly reason?: string;
+  readonly cause?: { readonly kind: string; readonly id: string };
+}
+
+function answerOf({
+  type,
+  data,
+}: {
+  readonly type: string;
+  readonly data: unknown;
+}): { readonly key: string; readonly decision: Decision } | undefined {
+  const fact = data as Fact;
+  switch (type) {
+    case 'deployment-applied':
+    case 'deployment-removed':
+    case 'alias-set':
+    case 'version-registered':
+    case 'flow-deployed':
+      return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
+    case 'deployment-refused':
+    case 'registry-refused':
+    case 'start-refused':
+      return {
+        key: answerKey(subjectOf(fact), fact.requestId ?? ''),
+        decision: { type: 'refused', reason: fact.reason ?? '' },
+      };
+    case 'run-requested':
+      if (fact.cause?.kind !== 'manual') return undefined;
+      return { key: answerKey(subjectOf(fact), fact.cause.id), decision: { type, data } as Decision };
+    default:
+      return undefined;
+  }
+}
+
+function expected<T extends DecisionType>(type: T, decision: Decision): DecisionOf<T> {
+  if (decision.type === type) return decision.data as DecisionOf<T>;
+  if (decision.type === 'refused') throw new MillraceError('INVALID_ARGUMENT', decision.reason);
+  throw new MillraceError('CONFLICT', `the request id was used before, for another request (${decision.type})`);
+}
+
+function undecided(subject: string, requestId: string, timeoutMs: number): MillraceError {
+  return new MillraceError(
+    'TIMEOUT',
+    `no decision on '${subject}' within ${timeoutMs} ms: ask again with the header Idempotency-Key: ${requestId}`,
+  );
+}
+
+const subjectOf = ({ model, deployment, flow }: Fact): string => model ?? deployment ?? flow ?? '';
+const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

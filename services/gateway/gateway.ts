@@ -1,0 +1,132 @@
+/**
+ * The gateway: everything that is asked over HTTP. Open Inference Protocol under `/v2`, the platform under `/api/v1` (described by
+ * `/api/v1/openapi.json`), probes and metrics. Loopback only unless a token is configured.
+ */
+import type { AddressInfo } from 'node:net';
+import swagger from '@fastify/swagger';
+import { type FastifyInstance, fastify } from 'fastify';
+import { acceptCloudEvents } from './cloud-events.ts';
+import { Decisions } from './decisions.ts';
+import { answerErrors } from './error-answers.ts';
+import type { GatewayContext, Routes } from './gateway-context.ts';
+import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
+import { Operations } from './operations.ts';
+import { deployments } from './routes/deployments.ts';
+import { feedback } from './routes/feedback.ts';
+import { flows } from './routes/flows.ts';
+import { history } from './routes/history.ts';
+import { models } from './routes/models.ts';
+import { openInference } from './routes/open-inference.ts';
+import { probes } from './routes/probes.ts';
+import { runs } from './routes/runs.ts';
+import { topics } from './routes/topics.ts';
+import { triggers } from './routes/triggers.ts';
+import { authorize, type DeclaredRoute } from './security/authorization.ts';
+import { checkHostAndOrigin } from './security/host-and-origin.ts';
+import { checkListenAddress } from './security/listen-policy.ts';
+import { openTables } from './tables.ts';
+
+export type { GatewayOptions } from './gateway-options.ts';
+
+/** One file of `routes/` each. */
+const allRoutes: readonly Routes[] = [
+  probes,
+  openInference,
+  triggers,
+  feedback,
+  deployments,
+  models,
+  flows,
+  runs,
+  history,
+  topics,
+];
+
+export interface Gateway {
+  /** For tests: `inject` calls without a socket. */
+  readonly app: FastifyInstance;
+  /** Every route with what it declares. */
+  routes(): readonly DeclaredRoute[];
+  /** Resolves with the address once connections are accepted. INVALID_CONFIGURATION for an address that needs a token. */
+  listen(): Promise<{ readonly url: string }>;
+  /** Answers what is under way, then closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const resolved = resolveOptions(options);
+  checkListenAddress(resolved.host, resolved.token);
+  const context: GatewayContext = {
+    options: resolved,
+    operations: new Operations(resolved.runtime, resolved.actor),
+    decisions: await Decisions.open(resolved.runtime, resolved.decisionTimeoutMs),
+    tables: await openTables(resolved.runtime),
+  };
+  const routes: DeclaredRoute[] = [];
+  const app = await buildApp(context, (route) => routes.push(route));
+  let closed: Promise<void> | undefined;
+  return {
+    app,
+    routes: () => routes,
+    listen: async () => {
+      await app.listen({ host: resolved.host, port: resolved.port });
+      const { address, port, family } = app.server.address() as AddressInfo;
+      return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}` };
+    },
+    close: () => {
+      closed ??= closeAll(app, context);
+      return closed;
+    },
+  };
+}
+
+async function buildApp(context: GatewayContext, declared: (route: DeclaredRoute) => void): Promise<FastifyInstance> {
+  const { options } = context;
+  const app = createServer(options);
+  checkHostAndOrigin(app, options.hosts);
+  authorize(app, options.token, declared);
+  answerErrors(app, (request, { code, message }) => context.operations.refused(request, code, message));
+  acceptCloudEvents(app);
+  app.addContentTypeParser(['application/yaml', 'text/yaml'], { parseAs: 'string' }, (_, body, done) =>
+    done(null, body),
+  );
+  await app.register(swagger, {
+    openapi: {
+      info: {
+        title: 'Millrace',
+        version: options.version,
+        description:
+          'Every call that changes something has an actor (header x-millrace-actor) and leaves an operation.',
+      },
+    },
+  });
+  for (const routes of allRoutes) routes(app, context);
+  app.get('/api/v1/openapi.json', { config: { access: 'read' }, schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+function createServer(options: ResolvedOptions): FastifyInstance {
+  const { runtime, bodyBytesMax, requestTimeoutMs, connectionsMax } = options;
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 128 },
+    http: { maxHeaderSize: 16 * 1024 },
+    genReqId: () => runtime.parts.ids.next(),
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+  });
+  app.server.maxConnections = connectionsMax;
+  return app;
+}
+
+async function closeAll(app: FastifyInstance, { decisions, tables }: GatewayContext): Promise<void> {
+  await app.close();
+  await decisions.close();
+  await tables.close();
+}

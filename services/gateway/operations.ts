@@ -1,0 +1,68 @@
+/** Every call that changes something leaves `operation-recorded`, together with what it asks for, before it is answered. */
+import type { FastifyRequest } from 'fastify';
+import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
+import { MillraceError } from '../../runtime/ports/index.ts';
+import { actorOf } from './security/actor.ts';
+
+export interface Operation {
+  /** Also the id of the request that it makes: `Idempotency-Key` of the caller, else a new one. */
+  readonly requestId: string;
+  readonly actor: string;
+}
+
+export class Operations {
+  readonly #runtime: Runtime;
+  readonly #actor: string;
+
+  constructor(runtime: Runtime, actor: string) {
+    this.#runtime = runtime;
+    this.#actor = actor;
+  }
+
+  begin(request: FastifyRequest): Operation {
+    return { requestId: this.#requestId(request), actor: actorOf(request, this.#actor) };
+  }
+
+  /** Publishes the operation and what it asks for; resolves when both are acknowledged. */
+  async publish(
+    request: FastifyRequest,
+    operation: Operation,
+    object: string,
+    outputs: readonly IdentifiedOutput[],
+    detail: object = {},
+  ): Promise<void> {
+    await this.#runtime.publish([this.#recorded(request, operation, object, 'requested', detail), ...outputs]);
+  }
+
+  /** A call that was turned away is recorded too. */
+  async refused(request: FastifyRequest, code: string, message: string): Promise<void> {
+    const actor = request.headers['x-millrace-actor'];
+    const operation = { requestId: request.id, actor: typeof actor === 'string' ? actor.slice(0, 128) : this.#actor };
+    const object = request.routeOptions.url ?? '';
+    await this.#runtime.publish([this.#recorded(request, operation, object, `refused: ${code}`, { message })]);
+  }
+
+  #recorded(
+    request: FastifyRequest,
+    { requestId, actor }: Operation,
+    object: string,
+    outcome: string,
+    detail: object,
+  ): IdentifiedOutput {
+    const operationId = request.id;
+    const action = request.routeOptions.config.action ?? 'unknown';
+    const data = { operationId, action, object, actor, outcome, detail: JSON.stringify({ ...detail, requestId }) };
+    return { topic: 'operations', type: 'operation-recorded', data, key: object, id: operationId };
+  }
+
+  #requestId(request: FastifyRequest): string {
+    const given = request.headers['idempotency-key'];
+    if (given === undefined) return this.#runtime.parts.ids.next();
+    if (typeof given === 'string' && /^[\x21-\x2e\x30-\x7e]{1,128}$/.test(given)) return given;
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      "Idempotency-Key must be 1 to 128 printable ASCII characters without '/'",
+    );
+  }
+}

@@ -1,0 +1,153 @@
+import { Type } from 'typebox';
+import { messageOf, MillraceError } from '../../../runtime/ports/index.ts';
+import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
+import type { DeploymentRow } from '../../../schemas/events.ts';
+import { type DeploymentSpec, parseDeployment, resolveDocument } from '../../../sdk/deployment/index.ts';
+import { anyJson, type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
+import { waitForRow } from '../tables.ts';
+import { infer } from './open-inference.ts';
+
+const tags = ['deployments'];
+const params = Type.Object({ deployment: nameParam });
+interface Named {
+  readonly Params: { readonly deployment: string };
+}
+
+/** Deploy, list, show, history, remove, predict. */
+export const deployments: Routes = (app, context) => {
+  const { options, operations, decisions, tables } = context;
+  const waiting = { clock: options.runtime.parts.clock, timeoutMs: options.decisionTimeoutMs };
+
+  app.get('/api/v1/deployments', { config: { access: 'read' }, schema: { tags } }, async () => {
+    await tables.deployments.refresh();
+    return { deployments: tables.deployments.rows().map(shown).sort(byName) };
+  });
+
+  app.get<Named>(
+    '/api/v1/deployments/:deployment',
+    { config: { access: 'read' }, schema: { tags, params } },
+    async (request) => shown(await rowOf(request.params.deployment, context)),
+  );
+
+  app.get<Named & { Querystring: { limit?: string } }>(
+    '/api/v1/deployments/:deployment/history',
+    { config: { access: 'read' }, schema: { tags, params, querystring: Type.Object({ limit: limitQuery }) } },
+    async ({ params: { deployment }, query }) => ({
+      versions: await options.queries.deploymentHistory(deployment, limitOf(query.limit)),
+    }),
+  );
+
+  app.post(
+    '/api/v1/deployments',
+    {
+      config: { access: 'write', action: 'deployment.deploy' },
+      schema: {
+        tags,
+        body: anyJson(
+          'a deployment as in `sdk/deployment`; models are named models:/<model>/<version> or models:/<model>@<alias>',
+        ),
+        consumes: ['application/json', 'application/yaml'],
+      },
+    },
+    async (request, reply) => {
+      const operation = operations.begin(request);
+      const spec = specOf(request.body);
+      await tables.models.refresh();
+      const resolved = resolveDocument(spec, tables.models);
+      if (resolved.document === undefined) {
+        throw new MillraceError('INVALID_ARGUMENT', resolved.problems.join('; '));
+      }
+      const { name } = spec;
+      const document = JSON.stringify(resolved.document);
+      const data = { deployment: name, requestId: operation.requestId, document, actor: operation.actor };
+      const id = idOf('deploy', name, operation.requestId);
+      const applied = await decisions.ask('deployment-applied', name, operation.requestId, () =>
+        operations.publish(
+          request,
+          operation,
+          name,
+          [{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id }],
+          { models: resolved.document.routes.map(({ model, modelVersion }) => `${model}/${modelVersion}`) },
+        ),
+      );
+      const { version } = applied;
+      const there = () => (tables.deployments.get(name)?.version ?? 0) >= version;
+      await waitForRow(tables.deployments, there, `version ${version} of deployment '${name}'`, waiting);
+      return await reply.code(201).send({ deployment: name, version, ...(await readiness(name, version, context)) });
+    },
+  );
+
+  app.delete<Named>(
+    '/api/v1/deployments/:deployment',
+    { config: { access: 'write', action: 'deployment.remove' }, schema: { tags, params } },
+    async (request) => {
+      const operation = operations.begin(request);
+      const { deployment } = request.params;
+      const { requestId, actor } = operation;
+      const removed = await decisions.ask('deployment-removed', deployment, requestId, () =>
+        operations.publish(request, operation, deployment, [
+          {
+            topic: 'deployment-events',
+            type: 'removal-requested',
+            data: { deployment, requestId, actor },
+            key: deployment,
+            id: idOf('remove', deployment, requestId),
+          },
+        ]),
+      );
+      const there = () => {
+        const row = tables.deployments.get(deployment);
+        return row === undefined || row.version > removed.version;
+      };
+      await waitForRow(tables.deployments, there, `removal of deployment '${deployment}'`, waiting);
+      return { deployment, removed: true, version: removed.version };
+    },
+  );
+
+  app.post<{ Params: { model: string } }>(
+    '/api/v1/deployments/:model/predictions',
+    {
+      config: { access: 'predict' },
+      schema: {
+        tags: ['predictions'],
+        params: Type.Object({ model: nameParam }),
+        body: anyJson('Open Inference Protocol v2 infer request, or a CloudEvent around it'),
+      },
+    },
+    (request, reply) => infer(request, reply, context),
+  );
+};
+
+/** YAML arrives as text, JSON as a value; both are filled in and checked alike. */
+function specOf(body: unknown): DeploymentSpec {
+  try {
+    return parseDeployment(typeof body === 'string' ? body : JSON.stringify(body));
+  } catch (error) {
+    throw new MillraceError('INVALID_ARGUMENT', messageOf(error), { cause: error });
+  }
+}
+
+/** Whether the models can be loaded: a deployment may be applied and still be unable to answer. */
+async function readiness(name: string, version: number, { options }: GatewayContext): Promise<object> {
+  if (options.inference === undefined) return {};
+  try {
+    await options.inference.warm(name, version);
+    return { ready: true };
+  } catch (error) {
+    return { ready: false, reason: messageOf(error) };
+  }
+}
+
+async function rowOf(deployment: string, { tables }: GatewayContext): Promise<DeploymentRow> {
+  const row = await tables.deployments.find(deployment);
+  if (row !== undefined) return row;
+  throw new MillraceError('NOT_FOUND', `there is no deployment '${deployment}'`);
+}
+
+function shown({ deployment, version, document, actor, appliedAt }: DeploymentRow) {
+  return { deployment, version, actor, appliedAt, document: JSON.parse(document) as DeploymentDocument };
+}
+
+function byName(a: { readonly deployment: string }, b: { readonly deployment: string }): number {
+  return a.deployment < b.deployment ? -1 : 1;
+}

@@ -1,0 +1,122 @@
+import { Type } from 'typebox';
+import { MillraceError } from '../../../runtime/ports/index.ts';
+import type { FlowRow, StartRequested } from '../../../schemas/events.ts';
+import { type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
+
+const tags = ['runs'];
+const runId = Type.String({ pattern: '^[0-9a-f]{32}$' });
+const params = Type.Object({ runId });
+
+interface StartBody {
+  readonly flow: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  /** Runs this bundle instead of the deployed one. */
+  readonly bundleHash?: string;
+  readonly graph?: Readonly<Record<string, unknown>>;
+}
+
+const startBody = Type.Object(
+  {
+    flow: nameParam,
+    parameters: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    bundleHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of a bundle that was uploaded' })),
+    graph: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'needed with bundleHash' })),
+  },
+  { additionalProperties: false },
+);
+
+/** List, show, start, cancel. */
+export const runs: Routes = (app, context) => {
+  const { options, operations, decisions } = context;
+
+  app.get<{ Querystring: { flow?: string; status?: string; limit?: string } }>(
+    '/api/v1/runs',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags,
+        querystring: Type.Object({
+          flow: Type.Optional(nameParam),
+          status: Type.Optional(Type.Enum(['running', 'completed', 'failed', 'cancelled'])),
+          limit: limitQuery,
+        }),
+      },
+    },
+    async ({ query: { flow, status, limit } }) => ({
+      runs: await options.queries.listRuns({ flow, status, limit: limitOf(limit) }),
+    }),
+  );
+
+  app.get<{ Params: { runId: string } }>(
+    '/api/v1/runs/:runId',
+    { config: { access: 'read' }, schema: { tags, params } },
+    async ({ params: { runId: id } }) => {
+      const run = await options.queries.showRun(id);
+      if (run === undefined) throw new MillraceError('NOT_FOUND', `there is no run '${id}'`);
+      return run;
+    },
+  );
+
+  app.post<{ Body: StartBody }>(
+    '/api/v1/runs',
+    { config: { access: 'write', action: 'run.start' }, schema: { tags, body: startBody } },
+    async (request, reply) => {
+      const operation = operations.begin(request);
+      const { requestId, actor } = operation;
+      const start = await startOf(request.body, context);
+      const data: StartRequested = {
+        ...start,
+        requestId,
+        parameters: JSON.stringify(request.body.parameters ?? {}),
+        cause: { kind: 'manual', id: requestId, position: null },
+        actor,
+      };
+      const { flow } = start;
+      const run = await decisions.ask('run-requested', flow, requestId, () =>
+        operations.publish(request, operation, flow, [
+          { topic: 'starts', type: 'start-requested', data, key: flow, id: idOf('start', flow, requestId) },
+        ]),
+      );
+      return await reply.code(201).send({ runId: run.runId, flow, version: run.version });
+    },
+  );
+
+  app.post<{ Params: { runId: string }; Body: { reason?: string } | undefined }>(
+    '/api/v1/runs/:runId/cancel',
+    {
+      config: { access: 'write', action: 'run.cancel' },
+      schema: {
+        tags,
+        params,
+        body: Type.Optional(Type.Object({ reason: Type.Optional(Type.String({ maxLength: 1_000 })) })),
+      },
+    },
+    async (request, reply) => {
+      const operation = operations.begin(request);
+      const { requestId, actor } = operation;
+      const id = request.params.runId;
+      const data = { runId: id, requestId, actor, reason: request.body?.reason ?? '' };
+      await operations.publish(request, operation, id, [
+        { topic: 'runs', type: 'run-cancel-requested', data, key: id, id: idOf('cancel', id, requestId) },
+      ]);
+      return await reply.code(202).send({ runId: id, requested: 'cancel' });
+    },
+  );
+};
+
+/** The deployed version, or an uploaded bundle as version 0. */
+async function startOf(
+  { flow, bundleHash, graph }: StartBody,
+  { options, tables }: GatewayContext,
+): Promise<Pick<StartRequested, 'flow' | 'version' | 'bundleHash' | 'graph'>> {
+  if (bundleHash === undefined) {
+    const row: FlowRow | undefined = await tables.flows.find(flow);
+    if (row === undefined) throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}': deploy it first`);
+    return { flow, version: row.version, bundleHash: row.bundleHash, graph: row.graph };
+  }
+  if (graph === undefined) throw new MillraceError('INVALID_ARGUMENT', 'body.graph is needed with body.bundleHash');
+  if ((await options.runtime.parts.blobs.stat(bundleHash)) === undefined) {
+    throw new MillraceError('NOT_FOUND', `bundle ${bundleHash} was not uploaded`);
+  }
+  return { flow, version: 0, bundleHash, graph: JSON.stringify(graph) };
+}

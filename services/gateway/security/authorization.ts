@@ -1,0 +1,61 @@
+/** Who may call what: declared per route, judged in one place. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
+import { MillraceError } from '../../../runtime/ports/index.ts';
+
+/**
+ * - `public`: probes; no token is asked for.
+ * - `read`: shows something.
+ * - `predict`: asks a model; its outcome is its own record.
+ * - `write`: changes something: has an actor and leaves an operation.
+ */
+export const accessLevels = ['public', 'read', 'predict', 'write'] as const;
+export type Access = (typeof accessLevels)[number];
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Required on every route. */
+    access?: Access;
+    /** Of `write` routes: the action of its operation, such as `deployment.deploy`. */
+    action?: string;
+  }
+}
+
+export interface DeclaredRoute {
+  readonly method: string;
+  readonly url: string;
+  readonly config: FastifyContextConfig;
+}
+
+/** With a token, everything but public routes needs it. A route that declares no access does not come up. */
+export function authorize(
+  app: FastifyInstance,
+  token: string | undefined,
+  declared: (route: DeclaredRoute) => void,
+): void {
+  app.addHook('onRoute', (route) => {
+    const { access, action } = route.config ?? {};
+    if (access === undefined || (access === 'write') !== (action !== undefined)) {
+      throw new MillraceError(
+        'INTERNAL',
+        `route ${String(route.method)} ${route.url} must declare config.access, and config.action if it writes`,
+      );
+    }
+    for (const method of [route.method].flat()) declared({ method, url: route.url, config: route.config ?? {} });
+  });
+  if (token === undefined) return;
+  const expected = digest(`Bearer ${token}`);
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.access === 'public') return;
+    if (timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) return;
+    reply.header('www-authenticate', 'Bearer');
+    throw new MillraceError('FORBIDDEN', 'the call needs the header Authorization: Bearer <token>', {
+      details: { status: 401 },
+    });
+  });
+}
+
+/** Digests have one length, so comparing tells nothing about the token's. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

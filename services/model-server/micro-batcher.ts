@@ -1,0 +1,127 @@
+/**
+ * Runs one model for many requests at once: what waits when the model becomes free goes into the next call. When nothing runs, a
+ * request waits for nothing but the requests that arrived in the same turn of the event loop. Requests by topic and by HTTP mix.
+ */
+import { performance } from 'node:perf_hooks';
+import { crashPoint } from '../../runtime/engine/crash-points.ts';
+import { type LoadedModel, MillraceError, messageOf, type Tensor } from '../../runtime/ports/index.ts';
+import { joinRows, splitRows, stackable } from './row-stacking.ts';
+
+export interface BatchRun {
+  readonly outputs: readonly Tensor[];
+  /** From submission to the start of the call. */
+  readonly queueMs: number;
+  /** The call, which all requests of the batch share. */
+  readonly runMs: number;
+  /** Rows of the call, those of other requests included. */
+  readonly batchRows: number;
+}
+
+interface Waiting {
+  readonly inputs: readonly Tensor[];
+  readonly rows: number;
+  readonly since: number;
+  readonly resolve: (run: BatchRun) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class MicroBatcher {
+  readonly #model: LoadedModel;
+  readonly #batchRowsMax: number;
+  #waiting: Waiting[] = [];
+  #busy = false;
+  /** Becomes false when an output turns out not to have one row per input row. */
+  #splittable: boolean;
+
+  constructor(model: LoadedModel, batchRowsMax: number) {
+    this.#model = model;
+    this.#batchRowsMax = batchRowsMax;
+    this.#splittable = model.signature.batch === 'dynamic';
+  }
+
+  get model(): LoadedModel {
+    return this.#model;
+  }
+
+  /** Inputs must have passed `checkInputs`, which says the number of rows. */
+  run(inputs: readonly Tensor[], rows: number): Promise<BatchRun> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ inputs, rows, since: performance.now(), resolve, reject });
+      if (this.#busy) return;
+      this.#busy = true;
+      setImmediate(() => void this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const batch of this.#batches(waiting)) await this.#runBatch(batch);
+    }
+    this.#busy = false;
+  }
+
+  /** Requests that may share a call, in order of arrival. */
+  #batches(waiting: readonly Waiting[]): readonly (readonly Waiting[])[] {
+    if (!this.#splittable) return waiting.map((request) => [request]);
+    const open = new Map<string, { rows: number; requests: Waiting[] }>();
+    const batches: Waiting[][] = [];
+    for (const request of waiting) {
+      const key = stackable(request.inputs);
+      const batch = open.get(key);
+      if (batch !== undefined && batch.rows + request.rows <= this.#batchRowsMax) {
+        batch.rows += request.rows;
+        batch.requests.push(request);
+      } else {
+        const requests = [request];
+        batches.push(requests);
+        open.set(key, { rows: request.rows, requests });
+      }
+    }
+    return batches;
+  }
+
+  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    const rows = batch.reduce((sum, request) => sum + request.rows, 0);
+    const started = performance.now();
+    try {
+      crashPoint('before-batch');
+      const inputs = batch.length === 1 ? first.inputs : joinRows(batch.map((request) => request.inputs));
+      const outputs = await this.#model.run(inputs);
+      crashPoint('after-batch');
+      const runMs = performance.now() - started;
+      const parts =
+        batch.length === 1
+          ? [outputs]
+          : splitRows(
+              outputs,
+              batch.map((request) => request.rows),
+            );
+      if (parts === undefined) {
+        this.#splittable = false;
+        await this.#runApart(batch);
+        return;
+      }
+      for (const [index, request] of batch.entries()) {
+        const answer = parts[index] ?? [];
+        request.resolve({ outputs: answer, queueMs: started - request.since, runMs, batchRows: rows });
+      }
+    } catch (error) {
+      if (batch.length === 1) first.reject(asModelError(error));
+      else await this.#runApart(batch);
+    }
+  }
+
+  /** So that one request cannot spoil the others. */
+  async #runApart(batch: readonly Waiting[]): Promise<void> {
+    for (const request of batch) await this.#runBatch([request]);
+  }
+}
+
+function asModelError(error: unknown): MillraceError {
+  if (error instanceof MillraceError) return error;
+  return new MillraceError('USER_CODE_FAILED', `the model failed: ${messageOf(error)}`, { cause: error });
+}

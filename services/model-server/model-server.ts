@@ -1,0 +1,233 @@
+/**
+ * The model server: one of many replicas that answer prediction requests, from the topic `prediction-requests` and in-process for
+ * HTTP, with the deployments of the table `deployments`. Every request has exactly one outcome on `predictions`.
+ */
+import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { Service } from '../../runtime/engine/service.ts';
+import {
+  hasCode,
+  MillraceError,
+  type ModelRuntime,
+  type ModelSignature,
+  type Tensor,
+} from '../../runtime/ports/index.ts';
+import { inputDigest } from '../../schemas/input-digest.ts';
+import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
+import { eventOfTensor } from './event-tensors.ts';
+import { MicroBatcher } from './micro-batcher.ts';
+import { parseInferRequest } from './open-inference/index.ts';
+import { OutcomePublisher } from './outcome-publisher.ts';
+import { failed, type Outcome } from './outcomes.ts';
+import { identify, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
+import { Predictor } from './predictor.ts';
+import { inferResponse } from './replies.ts';
+import { handleBatch } from './request-batch.ts';
+import { SessionCache } from './session-cache.ts';
+
+export interface ModelServerOptions {
+  readonly runtime: Runtime;
+  readonly models: ModelRuntime;
+  /** Real names of the topics that requests may ask to be answered on. @default none */
+  readonly replyTopics?: readonly string[] | undefined;
+  /** Rows of one call of a model. @default 512 */
+  readonly batchRowsMax?: number | undefined;
+  /** Records that one batch of the topic holds. @default 500 */
+  readonly batchRecords?: number | undefined;
+  /** HTTP requests under way before others are turned away. @default 2000 */
+  readonly inFlightMax?: number | undefined;
+  /** Loaded models. @default 64 */
+  readonly sessionsMax?: number | undefined;
+  /** Bytes of their files. @default 512 MiB */
+  readonly modelBytesMax?: number | undefined;
+  /** Outcomes kept for repeats of requests with a client's id. @default 10000 */
+  readonly recentMax?: number | undefined;
+}
+
+/** A request from inside of the process. */
+export interface InferRequest {
+  readonly deployment: string;
+  readonly inputs: readonly Tensor[];
+  /** The user's entity: key of the outcome. @default the client id, else an id of its own */
+  readonly entity?: string | undefined;
+  /** Makes a repeat give the stored outcome; unique per source and entity. */
+  readonly clientId?: string | undefined;
+  /** Who gave the client id. @default 'http' */
+  readonly source?: string | undefined;
+  /** Outputs that the answer shall have. @default all */
+  readonly outputNames?: readonly string[] | undefined;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs?: number | undefined;
+  /** Oldest version of the deployment that may answer. @default 1 */
+  readonly versionMin?: number | undefined;
+}
+
+/** The same, with an Open Inference Protocol body and with headers as they came. */
+export interface OpenInferRequest extends Omit<InferRequest, 'inputs' | 'deadlineMs' | 'versionMin'> {
+  /** Parsed JSON. */
+  readonly body: unknown;
+  /** ISO 8601. */
+  readonly deadline?: string | undefined;
+  readonly versionMin?: string | undefined;
+}
+
+export type OpenInferAnswer =
+  | { readonly type: 'completed'; readonly predictionId: string; readonly body: object }
+  | { readonly type: 'failed'; readonly predictionId: string; readonly code: string; readonly message: string };
+
+export interface DeploymentDescription {
+  readonly name: string;
+  readonly version: number;
+  readonly signature: ModelSignature;
+}
+
+/** Opens the table of deployments; close it after the service that runs on it. */
+export async function createModelServer(options: ModelServerOptions): Promise<ModelServer> {
+  return new ModelServer(options, await DeploymentCatalog.open(options.runtime));
+}
+
+export class ModelServer {
+  /** For `runtime.runService`. */
+  readonly service: Service<'prediction-requests'>;
+  readonly #runtime: Runtime;
+  readonly #catalog: DeploymentCatalog;
+  readonly #sessions: SessionCache<MicroBatcher>;
+  readonly #predictor: Predictor;
+  readonly #publisher: OutcomePublisher;
+  readonly #inFlightMax: number;
+  #inFlight = 0;
+
+  constructor(options: ModelServerOptions, catalog: DeploymentCatalog) {
+    const { runtime, models, batchRowsMax = 512, recentMax = 10_000 } = options;
+    const { blobs, clock } = runtime.parts;
+    this.#runtime = runtime;
+    this.#catalog = catalog;
+    this.#sessions = new SessionCache(
+      { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: options.modelBytesMax },
+      (model) => new MicroBatcher(model, batchRowsMax),
+    );
+    this.#predictor = new Predictor({ catalog, sessions: this.#sessions, clock, recentMax });
+    this.#publisher = new OutcomePublisher(runtime);
+    this.#inFlightMax = options.inFlightMax ?? 2_000;
+    const batchParts = { runtime, predictor: this.#predictor, replyTopics: new Set(options.replyTopics) };
+    this.service = {
+      name: 'model-server',
+      inputs: ['prediction-requests'],
+      outputs: ['predictions'],
+      summary: 'answers prediction requests with the models of the deployment that each names',
+      batchRecords: options.batchRecords ?? 500,
+      handle: (batch) => handleBatch(batch, batchParts),
+    };
+  }
+
+  /** Predicts; resolves when the outcome is acknowledged on `predictions`. Rejects when it could not be, or is not admitted (UNAVAILABLE). */
+  async infer(request: InferRequest): Promise<Outcome> {
+    if (this.#inFlight >= this.#inFlightMax) {
+      throw new MillraceError(
+        'UNAVAILABLE',
+        `${this.#inFlight} predictions are under way, the most allowed: try again`,
+      );
+    }
+    this.#inFlight += 1;
+    try {
+      const outcome = await this.#predictor.predict(this.#request(request));
+      await this.#publisher.publish(outcome.output);
+      return outcome;
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  /** Predicts from and to Open Inference Protocol JSON. A body that makes no sense is a failure on `predictions` too. */
+  async inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer> {
+    const outcome = await this.#inferBody(request);
+    const { predictionId } = outcome;
+    if (outcome.type === 'completed') return { type: 'completed', predictionId, body: inferResponse(outcome) };
+    if (outcome.type === 'conflicted')
+      return { type: 'failed', predictionId, code: 'CONFLICT', message: outcome.message };
+    return { type: 'failed', predictionId, code: outcome.data.code, message: outcome.data.message };
+  }
+
+  /** Signature of a deployment: of its first route. NOT_FOUND when there is none. */
+  async describe(name: string): Promise<DeploymentDescription> {
+    const deployed = await this.#catalog.find(name);
+    const [route] = deployed.document.routes;
+    if (route === undefined) throw new MillraceError('INTERNAL', `deployment '${name}' has no routes`);
+    const lease = await this.#sessions.acquire(route.artifactHash);
+    const { signature } = lease.session.model;
+    lease.release();
+    return { name, version: deployed.version, signature };
+  }
+
+  /** Loads the models of all routes, so that the first request is as quick as the next. Rejects with what stands in the way. */
+  async warm(name: string, versionMin = 1): Promise<void> {
+    await this.#load(await this.#catalog.find(name, versionMin));
+  }
+
+  deployments(): readonly { readonly name: string; readonly version: number }[] {
+    return this.#catalog.all().map(({ name, version }) => ({ name, version }));
+  }
+
+  /** For metrics. */
+  stats(): { readonly inFlight: number; readonly loadedModels: number; readonly loadedModelBytes: number } {
+    return { inFlight: this.#inFlight, loadedModels: this.#sessions.size, loadedModelBytes: this.#sessions.sizeBytes };
+  }
+
+  async close(): Promise<void> {
+    await this.#catalog.close();
+    await this.#sessions.close();
+  }
+
+  async #load({ document }: DeployedVersion): Promise<void> {
+    await Promise.all(
+      document.routes.map(async ({ artifactHash }) => (await this.#sessions.acquire(artifactHash)).release()),
+    );
+  }
+
+  async #inferBody({ body, deadline, versionMin, ...request }: OpenInferRequest): Promise<Outcome> {
+    let read: InferRequest;
+    try {
+      const { id, inputs, outputs } = parseInferRequest(body);
+      read = {
+        ...request,
+        inputs,
+        outputNames: outputs,
+        clientId: id === undefined || id === '' ? request.clientId : id,
+        deadlineMs: parseDeadline(deadline),
+        versionMin: parseVersionMin(versionMin),
+      };
+    } catch (error) {
+      if (!hasCode(error, 'INVALID_ARGUMENT', 'UNSUPPORTED', 'TOO_LARGE')) throw error;
+      const refused = failed(this.#request({ ...request, inputs: [] }), error);
+      await this.#publisher.publish(refused.output);
+      return refused;
+    }
+    return await this.infer(read);
+  }
+
+  #request(request: InferRequest): PredictionRequest {
+    const { clock, ids } = this.#runtime.parts;
+    const { deployment, inputs, clientId = null, source = 'http', versionMin = 1, deadlineMs } = request;
+    const unique = ids.next();
+    const identity = identify({
+      deployment,
+      // A repeat must find its way to the same entity.
+      entity: request.entity ?? clientId ?? `http-${unique}`,
+      clientId,
+      clientSource: source,
+      unique: ['http', unique],
+      source: null,
+      receivedAt: clock.now(),
+      partitions: this.#runtime.partitions('predictions'),
+    });
+    const eventInputs = inputs.map(eventOfTensor);
+    return {
+      ...identity,
+      inputs,
+      eventInputs,
+      inputDigest: inputDigest(eventInputs),
+      deadlineMs,
+      versionMin,
+      outputNames: request.outputNames,
+    };
+  }
+}

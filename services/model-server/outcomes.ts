@@ -1,0 +1,116 @@
+/** What became of a request, as the one event that says so. */
+import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
+import { type ErrorCode, MillraceError, messageOf, type Tensor } from '../../runtime/ports/index.ts';
+import { PoisonError } from '../../schemas/codec/event-codec.ts';
+import type { DeploymentRoute } from '../../schemas/deployment-document.ts';
+import type { PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
+import type { DeployedVersion } from './deployment-catalog.ts';
+import { eventOfTensor } from './event-tensors.ts';
+import type { BatchRun } from './micro-batcher.ts';
+import type { PredictionRequest, RequestIdentity } from './prediction-request.ts';
+
+interface Said {
+  readonly predictionId: string;
+  /** The event, ready to be published. */
+  readonly output: IdentifiedOutput;
+}
+
+export type Outcome =
+  | (Said & {
+      readonly type: 'completed';
+      readonly data: PredictionCompleted;
+      /** Those that were asked for. */
+      readonly outputs: readonly Tensor[];
+    })
+  | (Said & { readonly type: 'failed'; readonly data: PredictionFailed })
+  | (Said & { readonly type: 'conflicted'; readonly message: string });
+
+export interface Answer extends BatchRun {
+  readonly deployed: DeployedVersion;
+  readonly route: DeploymentRoute;
+  readonly rows: number;
+}
+
+export function completed(request: PredictionRequest, answer: Answer): Outcome {
+  const { route, deployed } = answer;
+  const data: PredictionCompleted = {
+    predictionId: request.predictionId,
+    entity: request.entity,
+    deployment: deployed.name,
+    deploymentVersion: deployed.version,
+    route: route.name,
+    model: route.model,
+    modelVersion: route.modelVersion,
+    artifactHash: route.artifactHash,
+    clientId: request.clientId,
+    source: request.source,
+    inputDigest: request.inputDigest,
+    inputs: request.eventInputs,
+    outputs: answer.outputs.map(eventOfTensor),
+    rows: answer.rows,
+    receivedAt: request.receivedAt,
+    queueMs: answer.queueMs,
+    runMs: answer.runMs,
+    terms: deployed.terms,
+  };
+  const output: IdentifiedOutput = { topic: 'predictions', type: 'prediction-completed', data, ...place(request) };
+  return {
+    type: 'completed',
+    predictionId: data.predictionId,
+    data,
+    outputs: wanted(answer.outputs, request.outputNames),
+    output,
+  };
+}
+
+export function failed(request: RequestIdentity & { readonly inputDigest?: string }, error: unknown): Outcome {
+  const data: PredictionFailed = {
+    predictionId: request.predictionId,
+    entity: request.entity,
+    deployment: request.deployment,
+    clientId: request.clientId,
+    source: request.source,
+    inputDigest: request.inputDigest ?? '',
+    code: codeOf(error),
+    message: messageOf(error).slice(0, messageMax),
+    receivedAt: request.receivedAt,
+  };
+  const output: IdentifiedOutput = { topic: 'predictions', type: 'prediction-failed', data, ...place(request) };
+  return { type: 'failed', predictionId: data.predictionId, data, output };
+}
+
+/** The client id was used before with another body; the first outcome stands. */
+export function conflicted(request: PredictionRequest, firstInputDigest: string): Outcome {
+  const { predictionId, deployment, clientId, inputDigest, source } = request;
+  const data = { predictionId, deployment, clientId, inputDigest, firstInputDigest, source };
+  return {
+    type: 'conflicted',
+    predictionId,
+    message: `id '${clientId}' of '${request.entity}' was used before with other inputs; the first outcome stands`,
+    output: { topic: 'predictions', type: 'prediction-conflicted', data, ...place(request) },
+  };
+}
+
+function wanted(outputs: readonly Tensor[], names: readonly string[] | undefined): readonly Tensor[] {
+  return names === undefined ? outputs : outputs.filter(({ name }) => names.includes(name));
+}
+
+const messageMax = 2_000;
+
+/**
+ * Repeats of a request have the id of its first outcome, so whoever folds drops them; other inputs under the same prediction id
+ * have another, so that the conflict is seen.
+ */
+function place(request: RequestIdentity & { readonly inputDigest?: string }) {
+  const { predictionId, inputDigest = '', entity, partition } = request;
+  return {
+    key: entity,
+    partition,
+    id: inputDigest === '' ? predictionId : `${predictionId}-${inputDigest.slice(0, 16)}`,
+  };
+}
+
+function codeOf(error: unknown): ErrorCode {
+  if (error instanceof MillraceError) return error.code;
+  return error instanceof PoisonError ? 'POISON_RECORD' : 'INTERNAL';
+}

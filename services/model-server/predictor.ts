@@ -1,0 +1,88 @@
+/** Answers requests: deployment, route, model, run. Requests by topic and by HTTP go through the same one. */
+import { performance } from 'node:perf_hooks';
+import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
+import { type DeploymentRoute, routeOf } from '../../schemas/deployment-document.ts';
+import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
+import type { MicroBatcher } from './micro-batcher.ts';
+import { completed, conflicted, failed, type Outcome } from './outcomes.ts';
+import type { PredictionRequest } from './prediction-request.ts';
+import { RecentOutcomes } from './recent-outcomes.ts';
+import type { SessionCache } from './session-cache.ts';
+import { checkInputs, checkOutputs } from './signature-check.ts';
+
+export interface PredictorParts {
+  readonly catalog: DeploymentCatalog;
+  readonly sessions: SessionCache<MicroBatcher>;
+  readonly clock: Clock;
+  /** Outcomes kept for repeats of requests with a client's id. */
+  readonly recentMax: number;
+}
+
+export class Predictor {
+  readonly #parts: PredictorParts;
+  readonly #recent: RecentOutcomes;
+
+  constructor(parts: PredictorParts) {
+    this.#parts = parts;
+    this.#recent = new RecentOutcomes(parts.recentMax);
+  }
+
+  /** Never rejects: a failure is an outcome. */
+  async predict(request: PredictionRequest): Promise<Outcome> {
+    if (request.clientId === null) return this.#answer(request);
+    const first = this.#recent.get(request.predictionId);
+    if (first === undefined) {
+      const outcome = await this.#answer(request);
+      if (outcome.type !== 'failed' || outcome.data.code !== 'UNAVAILABLE') {
+        this.#recent.keep(request.predictionId, request.inputDigest, outcome);
+      }
+      return outcome;
+    }
+    return first.inputDigest === request.inputDigest ? first.outcome : conflicted(request, first.inputDigest);
+  }
+
+  async #answer(request: PredictionRequest): Promise<Outcome> {
+    const started = performance.now();
+    try {
+      this.#checkDeadline(request);
+      const { catalog, sessions } = this.#parts;
+      const { deployment, versionMin } = request;
+      if (deployment === '') throw unnamedDeployment();
+      const deployed = catalog.known(deployment, versionMin) ?? (await catalog.find(deployment, versionMin));
+      const route = routeFor(request, deployed);
+      const lease = sessions.acquireLoaded(route.artifactHash) ?? (await sessions.acquire(route.artifactHash));
+      try {
+        const batcher = lease.session;
+        const { signature } = batcher.model;
+        const rows = checkInputs(request.inputs, signature);
+        checkOutputs(request.outputNames, signature);
+        const waitedMs = performance.now() - started;
+        const run = await batcher.run(request.inputs, rows);
+        this.#checkDeadline(request);
+        return completed(request, { ...run, queueMs: run.queueMs + waitedMs, deployed, route, rows });
+      } finally {
+        lease.release();
+      }
+    } catch (error) {
+      return failed(request, error);
+    }
+  }
+
+  #checkDeadline({ deadlineMs, predictionId }: PredictionRequest): void {
+    if (deadlineMs === undefined || this.#parts.clock.now() <= deadlineMs) return;
+    throw new MillraceError(
+      'TIMEOUT',
+      `prediction ${predictionId} was not made before its deadline ${new Date(deadlineMs).toISOString()}`,
+    );
+  }
+}
+
+export function unnamedDeployment(): MillraceError {
+  return new MillraceError('INVALID_ARGUMENT', 'the request names no deployment: set the header millrace-deployment');
+}
+
+function routeFor({ predictionId }: PredictionRequest, { name, version, document }: DeployedVersion): DeploymentRoute {
+  const route = routeOf(predictionId, document.routes);
+  if (route !== undefined) return route;
+  throw new MillraceError('INTERNAL', `deployment '${name}' version ${version} has no route with a weight`);
+}

@@ -1,0 +1,110 @@
+/**
+ * A record of `prediction-requests` as a request: plain Open Inference Protocol JSON, Avro, or a CloudEvent around either.
+ *
+ * Headers: `millrace-deployment` (MLServer's `mlserver-model` is understood too), `millrace-deadline`, `millrace-deployment-version`,
+ * `kafka_replyTopic`, `kafka_replyPartition`, `kafka_correlationId`.
+ */
+import type { ServiceRecord } from '../../runtime/engine/service.ts';
+import { type EventCodec, PoisonError } from '../../schemas/codec/event-codec.ts';
+import { headerText, type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
+import type { PredictionRequested, Tensor as EventTensor } from '../../schemas/events.ts';
+import { inputDigest } from '../../schemas/input-digest.ts';
+import { eventOfTensor, tensorOfEvent } from './event-tensors.ts';
+import { parseInferRequest } from './open-inference/index.ts';
+import {
+  identify,
+  parseDeadline,
+  parseVersionMin,
+  type PredictionRequest,
+  type RequestIdentity,
+} from './prediction-request.ts';
+
+export type ParsedRecord =
+  | { readonly request: PredictionRequest }
+  /** Nobody can make sense of it: a failure for its sender, a dead letter for its operator. */
+  | { readonly identity: RequestIdentity; readonly poison: unknown };
+
+/** Catalogue name of the topic; positions name it whatever the prefix. */
+export const requestTopic = 'prediction-requests';
+
+/** Never throws. `codec` must have the record's schema at hand, unless `schemaError` says why it has not. */
+export function parseRecord(
+  { raw, meta }: ServiceRecord,
+  codec: EventCodec,
+  partitions: number,
+  schemaError: Error | undefined,
+): ParsedRecord {
+  const source = { topic: requestTopic, partition: raw.partition, offset: raw.offset };
+  const position = `${requestTopic}@${raw.partition}@${raw.offset}`;
+  const base = {
+    unique: [position],
+    source,
+    receivedAt: raw.timestampMs,
+    partitions,
+  };
+  const named = headerText(raw, 'millrace-deployment') ?? headerText(raw, 'mlserver-model') ?? '';
+  try {
+    if (schemaError !== undefined) throw schemaError;
+    const event = parseOpen(raw, codec);
+    const body = parseBody(event);
+    const clientId = body.id ?? event.id ?? null;
+    const identity = identify({
+      ...base,
+      // Without a key, a repeat must still find its way to the same entity.
+      entity: meta.key === '' ? (clientId ?? position) : meta.key,
+      deployment: named === '' ? body.deployment : named,
+      clientId,
+      clientSource: event.source ?? '',
+    });
+    const { inputs, eventInputs, outputNames } = body;
+    return {
+      request: {
+        ...identity,
+        inputs,
+        eventInputs,
+        outputNames,
+        inputDigest: inputDigest(eventInputs),
+        deadlineMs: parseDeadline(headerText(raw, 'millrace-deadline')),
+        versionMin: parseVersionMin(headerText(raw, 'millrace-deployment-version')),
+      },
+    };
+  } catch (poison) {
+    const entity = meta.key === '' ? position : meta.key;
+    const identity = identify({ ...base, entity, deployment: named.slice(0, 80), clientId: null, clientSource: '' });
+    return { identity, poison };
+  }
+}
+
+interface Body {
+  readonly id: string | undefined;
+  /** '' when the body names none. */
+  readonly deployment: string;
+  readonly inputs: PredictionRequest['inputs'];
+  readonly eventInputs: readonly EventTensor[];
+  readonly outputNames: readonly string[] | undefined;
+}
+
+function parseBody(event: OpenEvent): Body {
+  if (event.format === 'json') {
+    const { id, inputs, parameters, outputs } = parseInferRequest(event.data);
+    const named = parameters?.['deployment'];
+    return {
+      id: id === '' ? undefined : id,
+      deployment: typeof named === 'string' ? named : '',
+      inputs,
+      eventInputs: inputs.map(eventOfTensor),
+      outputNames: outputs,
+    };
+  }
+  if (event.name !== `${requestTopic}/prediction-requested`) {
+    throw new PoisonError(`the record holds a ${event.name}, not a ${requestTopic}/prediction-requested`);
+  }
+  const { id, inputs } = event.data as PredictionRequested;
+  return {
+    id: id === null || id === '' ? undefined : id,
+    deployment: '',
+    inputs: inputs.map(tensorOfEvent),
+    eventInputs: inputs,
+    outputNames: undefined,
+  };
+}
