@@ -8,6 +8,9 @@ import { type ResolvedKafkaOptions } from './kafka-options.ts';
 import { offsetOf } from './offsets.ts';
 import { backoffMs, retrying, Signal } from './retrying.ts';
 
+/** How long a broker holds a fetch while some partition is paused. */
+const pausedWaitMs = 20;
+
 export interface FetcherSink {
   records(partition: TopicPartition, records: readonly LogRecord[], endOffset: number): void;
   failed(error: unknown): void;
@@ -149,11 +152,16 @@ export class Fetcher {
     }
   }
 
+  /** A paused partition may be resumed soon, and must then not wait for what the others wait for. */
+  #somePaused(node: number): boolean {
+    return [...this.#targets.values()].some((target) => target.node === node && target.paused);
+  }
+
   async #fetchOnce(node: number, wanted: readonly Target[]): Promise<void> {
     const broker = await this.#cluster.broker(node);
     const positions = wanted.map(({ where, position }) => ({ ...where, offset: position }));
     const answers = await fetchRecords(broker, positions, {
-      waitMs: this.#options.fetchWaitMs,
+      waitMs: this.#somePaused(node) ? pausedWaitMs : this.#options.fetchWaitMs,
       bytesMax: this.#options.fetchBytesMax,
       bytesPerPartition: this.#options.fetchBytesPerPartition,
     });

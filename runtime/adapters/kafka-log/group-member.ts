@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../ports/errors.ts';
 import { partitionName, type StartPosition, type TopicPartition } from '../../ports/log.ts';
 import { assignCoPartitioned } from './co-partition-assigner.ts';
@@ -15,6 +16,9 @@ export interface GroupMemberEvents {
   lost(): void;
   failed(error: MillraceError): void;
 }
+
+/** A join may be answered only when every other member has joined too: closing does not wait for that. */
+const leaveMs = 1_000;
 
 interface Generation {
   readonly id: number;
@@ -77,11 +81,15 @@ export class GroupMember {
     });
   }
 
+  /** Leaves the group, if that can be done soon; else the end of the session says it. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#wake.wake();
-    await this.#running;
+    const patience = new AbortController();
+    await Promise.race([this.#running, sleep(leaveMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
     await this.#cluster.destroy();
+    await this.#running;
   }
 
   async #run(): Promise<void> {

@@ -2,7 +2,7 @@ import { MillraceError } from '../../ports/errors.ts';
 import { type TopicPartition } from '../../ports/log.ts';
 import { type ResolvedKafkaOptions } from './kafka-options.ts';
 import { type WireBroker, type WireCluster } from './kafkajs-internals.ts';
-import { loadKafkajs, makeMetadataLenient, openSocket } from './kafkajs-mends.ts';
+import { loadKafkajs, makeMetadataLenient, openSocket, type SocketOptions } from './kafkajs-mends.ts';
 
 /**
  * Connections of one user (a producer, a subscription, the control calls) to the brokers, and what they say about leaders. Users do
@@ -17,7 +17,8 @@ export class KafkaCluster {
     this.#cluster = new Cluster({
       logger: createLogger(options),
       retry: { initialRetryTime: 20, maxRetryTime: 200, retries: Math.max(1, options.brokers.length - 1) },
-      socketFactory: openSocket,
+      socketFactory: (socket: Omit<SocketOptions, 'connectionTimeoutMs'>) =>
+        openSocket({ ...socket, connectionTimeoutMs: options.connectionTimeoutMs }),
       brokers: options.brokers,
       ssl: options.ssl === true ? {} : options.ssl || undefined,
       sasl: options.sasl,

@@ -77,7 +77,9 @@ class KafkaLog implements Log {
     this.#refuseClosed();
     const partitions = (await Promise.all(options.topics.map((topic) => this.#partitionsOf(topic)))).flat();
     this.#refuseClosed();
-    const subscription = new KafkaSubscription(this.#options, options, handler);
+    const subscription = new KafkaSubscription(this.#options, options, handler, () =>
+      this.#subscriptions.delete(subscription),
+    );
     this.#subscriptions.add(subscription);
     subscription.start(partitions);
     return subscription;

@@ -24,7 +24,7 @@ export interface KafkaLogOptions {
   readonly heartbeatIntervalMs?: number | undefined;
   /** How long the others wait for a member to join again. @default 10000 */
   readonly rebalanceTimeoutMs?: number | undefined;
-  /** How long a broker holds a fetch that finds nothing. @default 100 */
+  /** How long a broker holds a fetch that finds nothing; what arrives meanwhile is delivered at once. @default 500 */
   readonly fetchWaitMs?: number | undefined;
   /** Most bytes of one partition in one fetch; a larger record is still delivered. @default 1048576 */
   readonly fetchBytesPerPartition?: number | undefined;
@@ -89,7 +89,7 @@ export function resolveKafkaOptions(options: KafkaLogOptions): ResolvedKafkaOpti
     sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? 1_000,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 10_000,
-    fetchWaitMs: options.fetchWaitMs ?? 100,
+    fetchWaitMs: options.fetchWaitMs ?? 500,
     fetchBytesPerPartition: options.fetchBytesPerPartition ?? 1_048_576,
     fetchBytesMax: options.fetchBytesMax ?? 4_194_304,
     produceBytesMax: options.produceBytesMax ?? 4_194_304,

@@ -9,7 +9,6 @@ import {
 import { Fetcher } from './fetcher.ts';
 import { GroupMember } from './group-member.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
-import { asMillraceError } from './kafka-errors.ts';
 import { type ResolvedKafkaOptions } from './kafka-options.ts';
 import { committedOffsets, listOffsets } from './offsets.ts';
 import { retrying } from './retrying.ts';
@@ -25,17 +24,24 @@ export class KafkaSubscription implements Subscription {
   readonly #cluster: KafkaCluster;
   readonly #fetcher: Fetcher;
   readonly #member: GroupMember | undefined;
+  readonly #onClosed: () => void;
   #owned: { readonly partitions: readonly TopicPartition[]; readonly generation: number } | undefined;
   #dead = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedKafkaOptions, subscribed: SubscribeOptions, handler: SubscriptionHandler) {
+  constructor(
+    options: ResolvedKafkaOptions,
+    subscribed: SubscribeOptions,
+    handler: SubscriptionHandler,
+    onClosed: () => void,
+  ) {
+    this.#onClosed = onClosed;
     this.#options = options;
     this.#subscribed = subscribed;
     this.#handler = handler;
     this.#cluster = new KafkaCluster(options);
     this.#fetcher = new Fetcher(this.#cluster, options, {
-      records: (partition, records, endOffset) => handler.records(partition, records, endOffset),
+      records: (partition, records, endOffset) => this.#hand(() => handler.records(partition, records, endOffset)),
       failed: (error) => this.#fail(error),
     });
     if (subscribed.group !== undefined) {
@@ -74,6 +80,7 @@ export class KafkaSubscription implements Subscription {
     this.#owned = undefined;
     // Cut the fetches first: a broker may hold them for long.
     await Promise.all([this.#cluster.destroy(), this.#fetcher.close(), this.#member?.close()]);
+    this.#onClosed();
   }
 
   /** Asks the handler for positions, looks up the others, and lets delivery begin, unless all was revoked meanwhile. */
@@ -95,13 +102,22 @@ export class KafkaSubscription implements Subscription {
     const owned = this.#owned;
     this.#owned = undefined;
     this.#fetcher.prepare([]);
-    if (owned !== undefined && !this.#dead) this.#handler.revoked(owned.partitions, owned.generation);
+    if (owned !== undefined && !this.#dead) this.#hand(() => this.#handler.revoked(owned.partitions, owned.generation));
+  }
+
+  /** What the handler throws ends the subscription: delivering on would skip what it did not take. */
+  #hand(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #fail(error: unknown): void {
     if (this.#dead) return;
-    this.#handler.failed(asMillraceError(error, 'delivering records'));
     void this.close();
+    this.#handler.failed(error);
   }
 
   async #complete(partitions: readonly TopicPartition[], answered: readonly StartPosition[]): Promise<StartPosition[]> {

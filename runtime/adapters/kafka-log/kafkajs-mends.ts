@@ -10,7 +10,8 @@ import { type WireBroker, type WireCluster, type WireMetadata } from './kafkajs-
  * 1. its request queues re-arm a timer for ever, about 880 times a second in an idle process (guarded, for the whole process: it changes nothing else);
  * 2. two requests that find a connection closed open a socket each, and mix their answers (one connects, the other waits; for the whole process);
  * 3. one partition without a leader makes the metadata of all topics unreadable (lenient, for our own clusters only);
- * 4. its sockets wait for small packets to fill (TCP_NODELAY, for our own sockets only).
+ * 4. its sockets wait for small packets to fill, and one that it gave up connecting stays, whose late error rejects the requests of its
+ *    successor (TCP_NODELAY, and an end to the attempt, for our own sockets only).
  */
 const kafkajsVersion = '2.2.4';
 
@@ -90,18 +91,23 @@ type Lookup = (versions: unknown) => (
   readonly response: { decode(payload: Buffer): Promise<WireMetadata> };
 };
 
-interface SocketOptions {
+export interface SocketOptions {
   readonly host: string;
   readonly port: number;
   readonly ssl: ConnectionOptions | undefined;
   readonly onConnect: () => void;
+  /** After which kafkajs gives an attempt up. */
+  readonly connectionTimeoutMs: number;
 }
 
 /** Requests are written whole: waiting for more bytes only delays them. */
-export function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
+export function openSocket({ host, port, ssl, onConnect, connectionTimeoutMs }: SocketOptions): Socket {
   const named = isIP(host) ? {} : { servername: host };
   const socket = ssl ? connectTls({ host, port, ...named, ...ssl }, onConnect) : connectTcp({ host, port }, onConnect);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);
+  socket.setMaxListeners(0); // kafkajs may disconnect it many times before it is connected, and leaves a listener each time
+  const attempt = setTimeout(() => socket.destroy(), connectionTimeoutMs);
+  socket.once('connect', () => clearTimeout(attempt)).once('close', () => clearTimeout(attempt));
   return socket;
 }

@@ -11,6 +11,8 @@ const logger = {
   namespace: () => logger,
 };
 
+const rest = { ssl: undefined, onConnect: () => undefined, connectionTimeoutMs: 1_000 };
+
 describe('the request queue of kafkajs', () => {
   afterEach(() => {
     vi.useRealTimers();
@@ -53,7 +55,7 @@ describe('a connection of kafkajs', () => {
     let opened = 0;
     const connection = createConnection((options) => {
       opened++;
-      return openSocket(options);
+      return openSocket({ ...options, connectionTimeoutMs: 1_000 });
     });
     await Promise.all([connection.connect(), connection.connect()]);
     expect(opened).toBe(1);
@@ -65,12 +67,22 @@ describe('a connection of kafkajs', () => {
 
   it('does not wait for small packets to fill', async () => {
     const noDelay: unknown[] = [];
-    const socket = openSocket({ host: '127.0.0.1', port: address.port, ssl: undefined, onConnect: () => undefined });
+    const socket = openSocket({ host: '127.0.0.1', port: address.port, ...rest });
     const original = Reflect.get(socket, '_handle') as { setNoDelay(on: boolean): void };
     vi.spyOn(original, 'setNoDelay').mockImplementation((on) => noDelay.push(on));
     await new Promise((resolve) => socket.once('connect', resolve));
     expect(noDelay).toEqual([true]);
     socket.destroy();
+  });
+
+  it('leaves no socket behind that did not connect in time', () => {
+    vi.useFakeTimers();
+    const socket = openSocket({ host: '127.0.0.1', port: address.port, ...rest });
+    vi.advanceTimersByTime(999);
+    expect(socket.destroyed).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(socket.destroyed).toBe(true);
+    vi.useRealTimers();
   });
 
   function createConnection(socketFactory: (options: Parameters<typeof openSocket>[0]) => Socket) {
