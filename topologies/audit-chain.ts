@@ -5,8 +5,11 @@
  * part: offset, time, key, value, headers by name. The two levels let a record be redacted and its digest kept.
  */
 import { hash } from 'node:crypto';
-import { header } from '../runtime/engine/envelope.ts';
 import type { RawInput } from '../runtime/engine/topology.ts';
+
+/** Headers of the engine's envelope that matter here. */
+export const controlHeader = 'millrace-control';
+export const claimHeader = 'millrace-claim';
 
 /** Where the chain of a source partition begins. */
 export function chainStart(topic: string, partition: number): string {
@@ -21,7 +24,7 @@ export function chainNext(previous: string, recordDigest: string): string {
 /** Digest of one record; `timeMs` is the running maximum of append times. A value that was claimed is covered by the hash in its claim. */
 export function recordDigest({ offset, timeMs, keyBytes, valueBytes, headers }: RawInput): string {
   const names = Object.keys(headers).sort();
-  const claimed = headers[header.claim] !== undefined;
+  const claimed = headers[claimHeader] !== undefined;
   const parts: (Uint8Array | null)[] = [keyBytes, claimed ? null : valueBytes];
   for (const name of names) parts.push(Buffer.from(name), headers[name] ?? null);
   let size = 16;
@@ -42,6 +45,6 @@ export function recordDigest({ offset, timeMs, keyBytes, valueBytes, headers }: 
 
 /** A tick carries nothing; it is chained like every record, but by itself it asks for no link. */
 export function isTick({ headers }: RawInput): boolean {
-  const control = headers[header.control];
+  const control = headers[controlHeader];
   return control !== undefined && Buffer.from(control).toString('latin1') === 'tick';
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { header } from '../../runtime/engine/envelope.ts';
 import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
 import type { AuditLinked } from '../../schemas/events.ts';
 import { auditedTopics, topics } from '../../schemas/topics.ts';
-import { chainNext, chainStart, recordDigest } from '../../topologies/audit-chain.ts';
+import { chainNext, chainStart, claimHeader, controlHeader, recordDigest } from '../../topologies/audit-chain.ts';
 import { auditTrail, auditTrails } from '../../topologies/audit-trail.ts';
 
 const create = async (): Promise<TopologyDriver<'runs'>> =>
@@ -115,6 +116,10 @@ describe('the audit trail', () => {
 });
 
 describe('the digest of a record', () => {
+  it('knows the headers of the envelope by their names', () => {
+    expect([controlHeader, claimHeader]).toEqual([header.control, header.claim]);
+  });
+
   const base = {
     topic: 'runs',
     partition: 0,
