@@ -1,4 +1,4 @@
-import { messageOf } from '../ports/errors.ts';
+import { hasCode, messageOf } from '../ports/errors.ts';
 import { type LogRecord, partitionName, type Subscription, type TopicPartition } from '../ports/log.ts';
 import type { EngineContext } from './engine-context.ts';
 import type { Running, TaskStats } from './runtime.ts';
@@ -140,13 +140,30 @@ export class TaskHost implements Running {
       },
       failed: (error) => this.#failures.push(error),
     });
-    const offset = await task.open();
+    const offset = await this.#openPatiently(task, partition);
     const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
     task.noteEnd(end);
     this.#endsAtStart.set(name, end);
     this.#tasks.set(name, task);
     task.start();
     return { ...partition, offset };
+  }
+
+  /** Another owner that opens at the same time, or a store that is away for a moment, is no reason to give a partition up. */
+  async #openPatiently(task: HostedTask, partition: TopicPartition): Promise<number> {
+    const { clock, logger } = this.#context.parts;
+    for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
+      try {
+        return await task.open();
+      } catch (error) {
+        if (this.#closed || !hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'TIMEOUT')) throw error;
+        logger.warn(
+          { group: this.#group, ...partition, error: messageOf(error) },
+          'a task could not be opened; it is tried again',
+        );
+        await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+      }
+    }
   }
 
   #revoke(partition: TopicPartition): void {

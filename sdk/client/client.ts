@@ -14,6 +14,7 @@ import type { EventTopic } from '../../schemas/events.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
+import { MaintenanceCalls } from './maintenance.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
@@ -59,10 +60,13 @@ export interface ShownDeployment {
 export class Client {
   readonly #caller: HttpCaller;
   readonly #predictions: Predictions;
+  /** Findings, operations, dead letters, audit and tasks. */
+  readonly maintenance: MaintenanceCalls;
 
   constructor(caller: HttpCaller) {
     this.#caller = caller;
     this.#predictions = new Predictions(caller);
+    this.maintenance = new MaintenanceCalls(caller);
   }
 
   /** Publishes a trigger; flows that wait for its name start. A repeat with the same id starts nothing. */
@@ -134,6 +138,22 @@ export class Client {
     },
   };
 
+  readonly flows = {
+    /** Stores the bundle and makes it the flow's current version. */
+    deploy: async (flow: BundledFlow, options: MutationOptions = {}): Promise<DeployedFlow> => {
+      const bundleHash = await this.#upload(flow.code);
+      const { name, graph, triggers } = flow;
+      return (await this.#post('/api/v1/flows', { flow: name, bundleHash, graph, triggers }, options)) as DeployedFlow;
+    },
+    /** Runs a bundle once, without deploying it. */
+    run: async (flow: BundledFlow, parameters: object = {}): Promise<{ runId: string }> => {
+      const bundleHash = await this.#upload(flow.code);
+      return (await this.#post('/api/v1/runs', { flow: flow.name, bundleHash, graph: flow.graph, parameters })) as {
+        runId: string;
+      };
+    },
+  };
+
   readonly runs = {
     list: async (filter: { flow?: string; status?: string; limit?: number } = {}): Promise<readonly RunSummary[]> =>
       ((await this.#get(`/api/v1/runs${query(filter)}`)) as { runs: RunSummary[] }).runs,
@@ -145,6 +165,12 @@ export class Client {
       await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
     },
   };
+
+  async #upload(code: Uint8Array): Promise<string> {
+    const headers = { 'content-type': 'application/javascript' };
+    const answer = await this.#caller.call({ method: 'POST', path: '/api/v1/bundles', body: code, headers });
+    return (answer as { hash: string }).hash;
+  }
 
   async #get(url: string): Promise<unknown> {
     return await this.#caller.call({ method: 'GET', path: url });
@@ -159,6 +185,21 @@ export class Client {
     const headers = { 'content-type': contentType, 'idempotency-key': options.idempotencyKey };
     return await this.#caller.call({ method: 'POST', path: url, body, headers });
   }
+}
+
+/** What the bundler makes of a flow file. */
+export interface BundledFlow {
+  readonly name: string;
+  /** One ES module. */
+  readonly code: Uint8Array;
+  readonly graph: object;
+  readonly triggers: readonly object[];
+}
+
+export interface DeployedFlow {
+  readonly flow: string;
+  readonly version: number;
+  readonly bundleHash: string;
 }
 
 export interface ModelSummary {

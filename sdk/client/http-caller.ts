@@ -15,7 +15,7 @@ export interface ConnectOptions {
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
-  /** Sent as JSON; text is sent as it is, with the content type of `headers`. */
+  /** Sent as JSON; text and bytes are sent as they are, with the content type of `headers`. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal | undefined;
@@ -50,7 +50,8 @@ export class HttpCaller {
 
   /** The response itself, for streams. */
   async open({ method, path, body, headers = {}, signal }: Call): Promise<Response> {
-    const sent = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const plain = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+    const sent = plain ? body : JSON.stringify(body);
     const all: Record<string, string> = { ...this.#headers };
     if (sent !== undefined) all['content-type'] = 'application/json';
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) all[name] = value;

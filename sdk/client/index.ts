@@ -1,6 +1,8 @@
 export {
   Client,
   connect,
+  type BundledFlow,
+  type DeployedFlow,
   type DeployedVersion,
   type Feedback,
   type ModelSummary,
@@ -12,3 +14,4 @@ export {
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';
+export type { AuditVerification, DeadLetter, Finding, OperationSummary, TaskSummary } from './maintenance.ts';

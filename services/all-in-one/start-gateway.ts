@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Running } from '../../runtime/engine/runtime.ts';
+import { verifyAudit } from '../audit/verify.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
@@ -17,7 +18,7 @@ export async function startGatewayRole({ runtime, configuration, metrics, shared
     runtime,
     inference: shared.modelServer,
     queries: provenance.queries,
-    maintenance: createMaintenance(runtime),
+    maintenance: { ...createMaintenance(runtime), verifyAudit: () => verifyAudit(runtime.parts.log, runtime) },
     metrics,
     version: packageVersion(),
     host: configuration['http.host'],
@@ -27,7 +28,7 @@ export async function startGatewayRole({ runtime, configuration, metrics, shared
     actor: configuration.actor === '' ? undefined : configuration.actor,
     bodyBytesMax: configuration['http.body_bytes_max'],
   });
-  shared.url = await gateway.listen();
+  shared.url = (await gateway.listen()).url;
   return {
     ready: () => own?.projection.ready() ?? Promise.resolve(),
     close: async () => {

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import type { Registry } from 'prom-client';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { Inference } from './inference.ts';
+import type { Maintenance } from './maintenance.ts';
 import type { Queries } from './queries.ts';
 
 export interface GatewayOptions {
@@ -9,6 +10,8 @@ export interface GatewayOptions {
   /** Absent: this process predicts nothing, and `/v2` says so. */
   readonly inference?: Inference | undefined;
   readonly queries: Queries;
+  /** Absent: no routes for dead letters, audit, tasks and topics. */
+  readonly maintenance?: Maintenance | undefined;
   readonly metrics: Registry;
   /** Said by `/v2`. */
   readonly version: string;
@@ -38,7 +41,7 @@ export interface GatewayOptions {
   readonly ready?: (() => boolean) | undefined;
 }
 
-type Optional = 'inference' | 'token';
+type Optional = 'inference' | 'maintenance' | 'token';
 
 /** Every default filled in. */
 export type ResolvedOptions = {
@@ -50,6 +53,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     runtime: options.runtime,
     inference: options.inference,
     queries: options.queries,
+    maintenance: options.maintenance,
     metrics: options.metrics,
     version: options.version,
     host: options.host ?? '127.0.0.1',

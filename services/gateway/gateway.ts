@@ -15,6 +15,7 @@ import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
 import { flows } from './routes/flows.ts';
 import { history } from './routes/history.ts';
+import { maintenance } from './routes/maintenance.ts';
 import { models } from './routes/models.ts';
 import { openInference } from './routes/open-inference.ts';
 import { probes } from './routes/probes.ts';
@@ -39,6 +40,7 @@ const allRoutes: readonly Routes[] = [
   flows,
   runs,
   history,
+  maintenance,
   topics,
 ];
 

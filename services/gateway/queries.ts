@@ -7,6 +7,8 @@ export interface Queries {
   listOperations(filter: OperationFilter): Promise<readonly OperationSummary[]>;
   /** Every version that was applied, newest first. */
   deploymentHistory(deployment: string, limit: number): Promise<readonly DeploymentVersionSummary[]>;
+  /** Drift verdicts, outliers, experiments and alerts, newest first. */
+  listFindings(filter: FindingFilter): Promise<readonly FindingSummary[]>;
   /** The causal chain of a prediction as plain JSON; undefined when the id is unknown. */
   explain(predictionId: string): Promise<object | undefined>;
 }
@@ -55,4 +57,21 @@ export interface DeploymentVersionSummary {
   readonly version: number;
   readonly actor: string;
   readonly appliedAt: number;
+}
+
+export interface FindingFilter {
+  readonly deployment?: string | undefined;
+  /** drift, outliers, experiment or alert. */
+  readonly kind?: string | undefined;
+  readonly limit: number;
+}
+
+export interface FindingSummary {
+  readonly id: string;
+  readonly deployment: string;
+  readonly kind: string;
+  /** Whether it says that something is the case: drifted, outlying, decided, raised. */
+  readonly positive: boolean;
+  readonly at: number;
+  readonly summary: string;
 }

@@ -25,7 +25,7 @@ export interface TopicStats {
   readonly partitions: readonly { readonly start: number; readonly end: number }[];
 }
 
-/** What the people who run the platform look at and mend. */
+/** Dead letters, tasks and topics, for the people who run the platform. */
 export interface Maintenance {
   listDeadLetters(): Promise<readonly DeadLetter[]>;
   /** Writes the dead record again, addressed to its task; it is folded once, and only if it is still dead. */

@@ -1,0 +1,49 @@
+import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import { withPlatform } from '../session.ts';
+import { dim } from '../ui/style.ts';
+import { ago, table } from '../ui/table.ts';
+
+export const command: CommandModule = {
+  configure: (cmd) => {
+    const list = cmd.command('list').description('what is deployed');
+    list.action(async () => {
+      const options = optionsOf(list);
+      await withPlatform(options, async ({ client }) => {
+        const deployments = await client.deployments.list();
+        show(options, deployments, (rows) =>
+          rows.length === 0
+            ? dim('nothing is deployed yet')
+            : table(rows, [
+                { title: 'DEPLOYMENT', value: ({ deployment }) => deployment },
+                { title: 'VERSION', value: ({ version }) => version, align: 'right' },
+                {
+                  title: 'ROUTES',
+                  value: ({ document }) =>
+                    document.routes
+                      .map(({ name, model, modelVersion, weight }) => `${name}=${model} v${modelVersion} (${weight})`)
+                      .join(', '),
+                },
+                { title: 'APPLIED', value: ({ appliedAt }) => ago(appliedAt) },
+                { title: 'BY', value: ({ actor }) => actor },
+              ]),
+        );
+        next(options, ...deployments.slice(0, 1).map(({ deployment }) => `millrace deployments show ${deployment}`));
+      });
+    });
+    const one = cmd.command('show').description('the document in force').argument('<deployment>');
+    one.action(async (deployment: string) => {
+      const options = optionsOf(one);
+      await withPlatform(options, async ({ client }) =>
+        show(options, await client.deployments.show(deployment), (shown) => JSON.stringify(shown, null, 2)),
+      );
+    });
+    const remove = cmd.command('remove').description('stop serving it').argument('<deployment>');
+    remove.action(async (deployment: string) => {
+      const options = optionsOf(remove);
+      await withPlatform(options, async ({ client }) => {
+        await client.deployments.remove(deployment);
+        show(options, { deployment, removed: true }, () => `removed ${deployment}`);
+      });
+    });
+  },
+};

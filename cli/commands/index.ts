@@ -1,0 +1,77 @@
+import type { CommandModule } from '../command.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** Every command, one file each. */
+export const commands: readonly CommandEntry[] = [
+  { name: 'run', summary: 'run a flow file', load: async () => (await import('./run.ts')).command },
+  {
+    name: 'deploy',
+    summary: 'deploy a flow or a deployment file',
+    load: async () => (await import('./deploy.ts')).command,
+  },
+  {
+    name: 'dev',
+    summary: 'start everything in one process and keep it running',
+    load: async () => (await import('./dev.ts')).command,
+  },
+  {
+    name: 'serve',
+    summary: 'run services or topologies by name',
+    load: async () => (await import('./serve.ts')).command,
+  },
+  { name: 'trigger', summary: 'publish a trigger', load: async () => (await import('./trigger.ts')).command },
+  {
+    name: 'predict',
+    summary: 'ask a deployment for a prediction',
+    load: async () => (await import('./predict.ts')).command,
+  },
+  {
+    name: 'feedback',
+    summary: 'tell the truth, or a reward, for a prediction',
+    load: async () => (await import('./feedback.ts')).command,
+  },
+  { name: 'tail', summary: 'follow a topic', load: async () => (await import('./tail.ts')).command },
+  {
+    name: 'explain',
+    summary: 'why a prediction came about: its causal chain, each link checked',
+    load: async () => (await import('./explain.ts')).command,
+  },
+  {
+    name: 'describe',
+    summary: 'topics, topologies and services as text or diagram',
+    load: async () => (await import('./describe.ts')).command,
+  },
+  {
+    name: 'doctor',
+    summary: 'check this machine and the configured services',
+    load: async () => (await import('./doctor.ts')).command,
+  },
+  { name: 'runs', summary: 'list, show and cancel runs', load: async () => (await import('./runs.ts')).command },
+  {
+    name: 'deployments',
+    summary: 'list, show and remove deployments',
+    load: async () => (await import('./deployments.ts')).command,
+  },
+  {
+    name: 'models',
+    summary: 'list models with versions and aliases, move an alias',
+    load: async () => (await import('./models.ts')).command,
+  },
+  {
+    name: 'findings',
+    summary: 'drift, outliers, experiments and alerts',
+    load: async () => (await import('./findings.ts')).command,
+  },
+  { name: 'operations', summary: 'who asked for what', load: async () => (await import('./operations.ts')).command },
+  {
+    name: 'dead-letters',
+    summary: 'list and replay what could not be processed',
+    load: async () => (await import('./dead-letters.ts')).command,
+  },
+  { name: 'audit', summary: 'verify the audit chain', load: async () => (await import('./audit.ts')).command },
+];

@@ -1,0 +1,66 @@
+import { type CommandModule, optionsOf, show } from '../command.ts';
+import { withPlatform } from '../session.ts';
+import { dim } from '../ui/style.ts';
+import { table } from '../ui/table.ts';
+
+export const command: CommandModule = {
+  configure: (cmd) => {
+    const list = cmd.command('list').description('models, or the versions of one').argument('[model]');
+    list.action(async (model?: string) => {
+      const options = optionsOf(list);
+      await withPlatform(options, async ({ client }) => {
+        if (model === undefined) {
+          show(options, await client.models.list(), (rows) =>
+            rows.length === 0
+              ? dim('no models are registered yet')
+              : table(rows, [
+                  { title: 'MODEL', value: (row) => row.model },
+                  { title: 'VERSIONS', value: ({ versions }) => versions, align: 'right' },
+                  {
+                    title: 'ALIASES',
+                    value: ({ aliases }) =>
+                      Object.entries(aliases)
+                        .map(([alias, version]) => `${alias}=v${version}`)
+                        .join(', '),
+                  },
+                ]),
+          );
+          return;
+        }
+        show(options, await client.models.show(model), ({ versions }) =>
+          table(versions, [
+            { title: 'VERSION', value: ({ version }) => version, align: 'right' },
+            { title: 'ALIASES', value: ({ aliases }) => aliases.join(', ') },
+            {
+              title: 'METRICS',
+              value: ({ metrics }) =>
+                Object.entries(metrics)
+                  .map(([name, value]) => `${name} ${Number(value.toPrecision(5))}`)
+                  .join(', '),
+            },
+            { title: 'ARTIFACT', value: ({ artifact }) => artifact.hash.slice(0, 12) },
+            { title: 'RUN', value: ({ runId }) => runId ?? '' },
+            { title: 'BY', value: ({ actor }) => actor },
+          ]),
+        );
+      });
+    });
+    const alias = cmd
+      .command('alias')
+      .description('let an alias name a version')
+      .argument('<model>')
+      .argument('<alias>')
+      .argument('<version>');
+    alias.action(async (model: string, name: string, version: string) => {
+      const options = optionsOf(alias);
+      await withPlatform(options, async ({ client }) => {
+        await client.models.setAlias(model, name, Number(version));
+        show(
+          options,
+          { model, alias: name, version: Number(version) },
+          () => `models:/${model}@${name} is version ${version}`,
+        );
+      });
+    });
+  },
+};

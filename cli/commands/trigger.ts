@@ -1,0 +1,37 @@
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import { withPlatform } from '../session.ts';
+
+export const command: CommandModule = {
+  configure: (cmd) =>
+    cmd
+      .argument('<name>', 'what flows wait for')
+      .argument('[payload]', 'JSON object', '{}')
+      .option('--id <id>', 'a repeat with the same id starts nothing')
+      .action(async (name: string, payload: string) => {
+        const options = optionsOf<{ id?: string }>(cmd);
+        await withPlatform(options, async ({ client }) => {
+          const answer = await client.trigger(
+            name,
+            objectOf(payload),
+            options.id === undefined ? {} : { id: options.id },
+          );
+          show(options, answer, ({ triggerId }) => `triggered ${name} as ${triggerId}`);
+          next(options, 'millrace runs list');
+        });
+      }),
+};
+
+/** A JSON object from the command line. */
+export function objectOf(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // said below
+  }
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `expected a JSON object such as '{"seed": 40}', got '${text.slice(0, 80)}'`,
+  );
+}

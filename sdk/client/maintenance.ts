@@ -1,0 +1,98 @@
+import type { HttpCaller } from './http-caller.ts';
+import { query } from './http-caller.ts';
+
+/** A drift verdict, outliers of a window, an experiment assessed, or an alert. */
+export interface Finding {
+  readonly id: string;
+  readonly deployment: string;
+  readonly kind: string;
+  readonly positive: boolean;
+  readonly at: number;
+  readonly summary: string;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly task: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly code: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+export interface AuditVerification {
+  readonly intact: boolean;
+  readonly chains: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly links: number;
+    readonly recordsVerified: number;
+    readonly recordsUnlinked: number;
+    readonly problems: readonly { readonly message: string }[];
+  }[];
+}
+
+export interface TaskSummary {
+  readonly task: string;
+  readonly position: number;
+  readonly endOffset: number;
+  readonly status: string;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface OperationSummary {
+  readonly operationId: string;
+  readonly action: string;
+  readonly object: string;
+  readonly actor: string;
+  readonly outcome: string;
+  readonly at: number;
+}
+
+/** Looking after the platform. */
+export class MaintenanceCalls {
+  readonly #caller: HttpCaller;
+
+  constructor(caller: HttpCaller) {
+    this.#caller = caller;
+  }
+
+  async findings(filter: { deployment?: string; kind?: string; limit?: number } = {}): Promise<readonly Finding[]> {
+    return ((await this.#get(`/api/v1/findings${query(filter)}`)) as { findings: Finding[] }).findings;
+  }
+
+  async operations(
+    filter: { object?: string; actor?: string; limit?: number } = {},
+  ): Promise<readonly OperationSummary[]> {
+    return ((await this.#get(`/api/v1/operations${query(filter)}`)) as { operations: OperationSummary[] }).operations;
+  }
+
+  async deadLetters(): Promise<readonly DeadLetter[]> {
+    return ((await this.#get('/api/v1/dead-letters')) as { deadLetters: DeadLetter[] }).deadLetters;
+  }
+
+  async replayDeadLetter(id: string): Promise<DeadLetter> {
+    const body = { id };
+    const headers = { 'content-type': 'application/json' };
+    return (await this.#caller.call({
+      method: 'POST',
+      path: '/api/v1/dead-letters/replay',
+      body,
+      headers,
+    })) as DeadLetter;
+  }
+
+  async verifyAudit(): Promise<AuditVerification> {
+    return (await this.#get('/api/v1/audit/verification')) as AuditVerification;
+  }
+
+  async tasks(): Promise<readonly TaskSummary[]> {
+    return ((await this.#get('/api/v1/tasks')) as { tasks: TaskSummary[] }).tasks;
+  }
+
+  async #get(url: string): Promise<unknown> {
+    return await this.#caller.call({ method: 'GET', path: url });
+  }
+}
