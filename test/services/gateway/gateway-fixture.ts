@@ -33,6 +33,7 @@ const queries: Queries = {
   showRun: () => Promise.resolve(undefined),
   listOperations: () => Promise.resolve([]),
   deploymentHistory: () => Promise.resolve([]),
+  listFindings: () => Promise.resolve([]),
   explain: () => Promise.resolve(undefined),
 };
 

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
+import type { FeedbackReceived } from '../../../schemas/events.ts';
+import { createFeedbackAdmission } from '../../../services/feedback-admission/feedback-admission.ts';
+
+let test: TestRuntime;
+beforeAll(async () => {
+  test = await createTestRuntime();
+  await test.runtime.runService(createFeedbackAdmission({ runtime: test.runtime, waitMs: 5_000 }));
+});
+afterAll(() => test.close());
+
+const predictionId = '0003'.padEnd(32, 'a');
+
+/** Appends one record; resolves with what became of it. */
+async function give(
+  value: string | Uint8Array | null,
+  headers: Record<string, string> = {},
+  key: string | null = 'e1',
+) {
+  const { runtime } = test;
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  const [offset] = await runtime.parts.log.append([
+    { topic: runtime.topic('feedback'), partition: 1, key, value: bytes, headers },
+  ]);
+  return await eventually(`the outcome of feedback ${offset}`, async () => {
+    for (const topic of ['predictions', 'operations'] as const) {
+      for (let partition = 0; partition < runtime.partitions(topic); partition++) {
+        for await (const batch of runtime.parts.log.read({ topic: runtime.topic(topic), partition }, { from: 0 })) {
+          for (const record of batch) {
+            const event = await runtime.decode(topic, record);
+            const { source } = event.data as FeedbackReceived;
+            if (source?.topic === 'feedback' && source.partition === 1 && source.offset === offset) return event;
+          }
+        }
+      }
+    }
+    return undefined;
+  });
+}
+
+describe('feedback', () => {
+  it('goes to the partition that its prediction names', async () => {
+    expect(await give(JSON.stringify({ predictionId, truth: 2.5 }))).toMatchObject({
+      topic: 'predictions',
+      partition: 3,
+      key: 'e1',
+      type: 'feedback-received',
+      data: { predictionId, truth: 2.5, label: null, reward: null, waitMs: 5_000 },
+    });
+  });
+
+  it('in Avro means the same', async () => {
+    const data = { predictionId, truth: null, label: 'good', reward: null };
+    const outcome = await give(test.runtime.codec.encode('feedback', 'feedback-given', data), {}, null);
+    expect(outcome).toMatchObject({ type: 'feedback-received', key: predictionId, data: { label: 'good' } });
+  });
+
+  it('has an id that follows from its position, or from its source and own id', async () => {
+    const body = JSON.stringify({ predictionId, reward: 1 });
+    const event = (source: string) =>
+      JSON.stringify({ specversion: '1.0', id: 'a/1', source, type: 'f', data: { predictionId, reward: 1 } });
+    const ids = [];
+    for (const value of [body, body, event('/app'), event('/app'), event('/other')]) ids.push((await give(value)).id);
+    expect(ids[0]).not.toBe(ids[1]);
+    expect(ids[2]).toBe(ids[3]);
+    expect(ids[4]).not.toBe(ids[3]);
+    const plain = JSON.stringify({ predictionId, reward: 1, id: 'mine' });
+    expect((await give(plain)).id).toBe((await give(plain)).id);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it.each([
+    ['no prediction', { truth: 1 }, 'predictionId must be the id of a prediction, got nothing'],
+    ['a partition beyond', { predictionId: 'ffff'.padEnd(32, 'a'), truth: 1 }, 'predictionId must be'],
+    ['nothing to learn', { predictionId }, 'truth, label or reward must be given'],
+    ['text for a number', { predictionId, truth: 'NaN' }, 'truth must be a number, got "NaN"'],
+    ['an absurd number', { predictionId, truth: -1e200 }, 'truth must lie within'],
+    ['a label without end', { predictionId, label: 'x'.repeat(300) }, 'label must be a text of 1 to 256'],
+  ])('with %s is refused by name, and the next one admitted', async (_, body, reason) => {
+    const outcome = await give(JSON.stringify(body));
+    expect(outcome).toMatchObject({ topic: 'operations', type: 'feedback-refused' });
+    expect((outcome.data as unknown as { reason: string }).reason).toContain(reason);
+    expect((await give(JSON.stringify({ predictionId, truth: 1 }))).type).toBe('feedback-received');
+  });
+
+  it('that is not finite is refused in Avro', async () => {
+    for (const truth of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const data = { predictionId, truth, label: null, reward: null };
+      const outcome = await give(test.runtime.codec.encode('feedback', 'feedback-given', data));
+      expect(outcome.data).toMatchObject({ reason: `truth must be finite, got ${truth}` });
+    }
+  });
+
+  it('that nobody can read is refused and kept as a dead letter', async () => {
+    const { log } = test.runtime.parts;
+    const letters = async () => (await log.endOffsets(test.runtime.topic('dead-letters')))[0]!;
+    const before = await letters();
+    for (const bytes of [Buffer.from([0, 0, 9, 9, 9]), Buffer.from('nonsense'), null]) {
+      expect((await give(bytes)).type).toBe('feedback-refused');
+    }
+    await eventually('three dead letters', async () => (await letters()) === before + 3);
+  });
+
+  it('closes each record by one outcome', async () => {
+    const end = (await test.runtime.parts.log.endOffsets(test.runtime.topic('feedback')))[1];
+    const counters = test.runtime.stats().find(({ task }) => task.endsWith('/feedback/1'))!.counters;
+    expect((counters['admitted'] ?? 0) + (counters['refused'] ?? 0)).toBe(end);
+  });
+});

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MillraceError, type ModelRuntime } from '../../../runtime/ports/index.ts';
+import { LinearRuntime, tensor } from './linear-runtime.ts';
+import { openServer, type ServerFixture } from './server-fixture.ts';
+
+const file = (bias: number, more: object = {}) => Buffer.from(JSON.stringify({ weights: [1, 10], bias, ...more }));
+const models = new LinearRuntime();
+
+let fixture: ServerFixture;
+beforeAll(async () => {
+  fixture = await openServer(models, { runService: false, inFlightMax: 100 });
+  await fixture.deploy('linear', file(0.5));
+});
+afterAll(() => fixture.close());
+
+const body = (row: readonly number[], more: object = {}) => ({
+  inputs: [{ name: 'x', datatype: 'FP64', shape: [1, row.length], data: row }],
+  ...more,
+});
+
+describe('in-process inference', () => {
+  it('resolves once the outcome is on the log', async () => {
+    const outcome = await fixture.server.infer({ deployment: 'linear', inputs: [tensor([1, 2])], entity: 'e1' });
+    expect(outcome).toMatchObject({
+      type: 'completed',
+      outputs: [{ name: 'y', shape: [1, 1], data: Float64Array.of(21.5) }],
+    });
+    const found = (await fixture.outcomes()).find(({ data }) => data.predictionId === outcome.predictionId);
+    expect(found).toMatchObject({ key: 'e1', data: { entity: 'e1', source: null } });
+  });
+
+  it('puts what arrives together into one call, and each outcome on the log', async () => {
+    models.calls.length = 0;
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, (_, i) => fixture.server.infer({ deployment: 'linear', inputs: [tensor([i, 0])] })),
+    );
+    expect(answers.map((answer) => (answer.type === 'completed' ? answer.outputs[0]!.data[0] : undefined))).toEqual(
+      Array.from({ length: 64 }, (_, i) => i + 0.5),
+    );
+    expect(models.calls).toEqual([64]);
+    const ids = new Set((await fixture.outcomes()).map(({ data }) => data.predictionId));
+    for (const { predictionId } of answers) expect(ids).toContain(predictionId);
+  });
+
+  it('speaks Open Inference Protocol, also of failures', async () => {
+    const answer = await fixture.server.inferOpen({ deployment: 'linear', body: body([1, 2], { id: 'mine' }) });
+    expect(answer).toMatchObject({
+      type: 'completed',
+      body: {
+        model_name: 'linear',
+        model_version: '1',
+        id: 'mine',
+        parameters: { prediction_id: answer.predictionId, route: 'route-1', model: 'linear', model_version: 1 },
+        outputs: [{ name: 'y', datatype: 'FP64', shape: [1, 1], data: [21.5] }],
+      },
+    });
+    const failed = await fixture.server.inferOpen({ deployment: 'linear', body: { inputs: 'x' } });
+    expect(failed).toMatchObject({ type: 'failed', code: 'INVALID_ARGUMENT' });
+    const deadline = await fixture.server.inferOpen({ deployment: 'linear', body: body([1, 2]), deadline: 'soon' });
+    expect(deadline).toMatchObject({
+      type: 'failed',
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('deadline'),
+    });
+    const recorded = (await fixture.outcomes()).map(({ data }) => data.predictionId);
+    expect(recorded).toEqual(expect.arrayContaining([failed.predictionId, deadline.predictionId]));
+  });
+
+  it('gives the outputs that were asked for, and refuses others', async () => {
+    const ask = (name: string) =>
+      fixture.server.inferOpen({ deployment: 'linear', body: body([1, 2], { outputs: [{ name }] }) });
+    expect(await ask('y')).toMatchObject({ type: 'completed', body: { outputs: [{ name: 'y' }] } });
+    expect(await ask('z')).toMatchObject({
+      type: 'failed',
+      message: "output 'z': the model has no such output; it has 'y' FP64 [-1, 1]",
+    });
+  });
+
+  it('gives the stored outcome to a repeated client id, and a conflict to another body', async () => {
+    const send = (row: readonly number[]) =>
+      fixture.server.inferOpen({ deployment: 'linear', body: body(row, { id: 'once' }), entity: 'e2' });
+    const first = await send([1, 1]);
+    models.calls.length = 0;
+    expect(await send([1, 1])).toEqual(first);
+    expect(models.calls).toEqual([]);
+    expect(await send([2, 2])).toMatchObject({ type: 'failed', code: 'CONFLICT', predictionId: first.predictionId });
+  });
+
+  it('hears of a deployment that was made a moment ago, and of its next version', async () => {
+    await fixture.deploy('fresh', file(1));
+    expect(await fixture.server.inferOpen({ deployment: 'fresh', body: body([0, 0]) })).toMatchObject({
+      type: 'completed',
+    });
+    await fixture.deploy('fresh', file(2));
+    const answer = await fixture.server.inferOpen({ deployment: 'fresh', body: body([0, 0]), versionMin: '2' });
+    expect(answer).toMatchObject({ body: { model_version: '2', outputs: [{ data: [2] }] } });
+  });
+
+  it('turns away what is over its limit', async () => {
+    const all = await Promise.allSettled(
+      Array.from({ length: 130 }, () => fixture.server.infer({ deployment: 'linear', inputs: [tensor([1, 1])] })),
+    );
+    const refused = all.filter(({ status }) => status === 'rejected');
+    expect(refused).toHaveLength(30);
+    expect(refused[0]).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+  });
+
+  it('says what stands in the way of a model', async () => {
+    await fixture.deploy('broken', Buffer.from('no model'));
+    const answer = await fixture.server.inferOpen({ deployment: 'broken', body: body([1, 1]) });
+    expect(answer).toMatchObject({ type: 'failed', code: 'MODEL_REFUSED', message: 'the file is no linear model' });
+    await expect(fixture.server.warm('broken')).rejects.toMatchObject({ code: 'MODEL_REFUSED' });
+    await expect(fixture.server.describe('nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await fixture.server.describe('linear')).toMatchObject({ version: 1, signature: { batch: 'dynamic' } });
+  });
+
+  it('fails what a model cannot run, with the reason', async () => {
+    await fixture.deploy('cursed', file(0, { failOn: 13 }));
+    const answer = await fixture.server.inferOpen({ deployment: 'cursed', body: body([13, 1]) });
+    expect(answer).toMatchObject({
+      type: 'failed',
+      code: 'USER_CODE_FAILED',
+      message: 'the model failed: feature 13 is cursed',
+    });
+  });
+});
+
+describe('a corrupt model file', () => {
+  it('is found by its hash', async () => {
+    const refusing: ModelRuntime = { load: () => Promise.reject(new MillraceError('INTERNAL', 'must not be reached')) };
+    const other = await openServer(refusing, { runService: false });
+    const [hash] = await other.deploy('linear', file(0.5));
+    const { open, writeFile, readdir } = await import('node:fs/promises');
+    const found = (await readdir(other.test.directory, { recursive: true })).find((path) =>
+      path.includes(hash!.slice(4)),
+    );
+    const path = `${other.test.directory}/${found}`;
+    await (await open(path)).close();
+    await writeFile(path, file(0.6));
+    const answer = await other.server.inferOpen({ deployment: 'linear', body: body([1, 1]) });
+    expect(answer).toMatchObject({ type: 'failed', code: 'CORRUPT' });
+    await other.close();
+  });
+});
