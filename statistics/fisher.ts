@@ -18,15 +18,22 @@ export interface FisherResult {
   readonly conditionalOddsRatio: number;
 }
 
-/** @throws RangeError unless all four counts are non-negative integers. */
+/** The test with both odds ratios. @throws RangeError unless all four counts are non-negative integers. */
 export function fisherExact(table: Table2x2): FisherResult {
+  const tails = fisherTails(table);
+  const [[a, b], [c, d]] = table;
+  const law = lawOf(table);
+  if (law === null) return { ...tails, statistic: Number.NaN, conditionalOddsRatio: Number.NaN };
+  const statistic = b * c === 0 ? Infinity : (a * d) / (b * c);
+  return { ...tails, statistic, conditionalOddsRatio: conditionalEstimate(law, a) };
+}
+
+/** The three p-values alone; all are 1 when a margin is 0. */
+export function fisherTails(table: Table2x2): Pick<FisherResult, 'pValue' | 'pValueLess' | 'pValueGreater'> {
   const [[a, b], [c, d]] = table;
   [a, b, c, d].forEach((count, i) => requireInteger(`table[${i >> 1}][${i & 1}]`, count));
-  if (a + b === 0 || c + d === 0 || a + c === 0 || b + d === 0) {
-    const none = Number.NaN;
-    return { statistic: none, pValue: 1, pValueLess: 1, pValueGreater: 1, conditionalOddsRatio: none };
-  }
-  const law = hypergeometric(a + b, c + d, a + c);
+  const law = lawOf(table);
+  if (law === null) return { pValue: 1, pValueLess: 1, pValueGreater: 1 };
   const observed = law.probabilities[a - law.low] ?? 0;
   let pValue = 0;
   let pValueLess = 0;
@@ -37,12 +44,16 @@ export function fisherExact(table: Table2x2): FisherResult {
     if (law.low + i >= a) pValueGreater += p;
   });
   return {
-    statistic: b * c === 0 ? Infinity : (a * d) / (b * c),
     pValue: Math.min(1, pValue),
     pValueLess: Math.min(1, pValueLess),
     pValueGreater: Math.min(1, pValueGreater),
-    conditionalOddsRatio: conditionalEstimate(law, a),
   };
+}
+
+/** The law of the first cell, null without all four margins. */
+function lawOf([[a, b], [c, d]]: Table2x2): Law | null {
+  if (a + b === 0 || c + d === 0 || a + c === 0 || b + d === 0) return null;
+  return hypergeometric(a + b, c + d, a + c);
 }
 
 interface Law {

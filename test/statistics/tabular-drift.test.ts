@@ -50,7 +50,7 @@ describe('drift of a mixed table', () => {
   test('refuses tables with different columns', () => {
     expect(() => tabularDrift({ a: [1] }, { b: [1] })).toThrow('reference has no column "b"');
     expect(() => tabularDrift({ a: [1], b: [2] }, { a: [1] })).toThrow('current has no column "b"');
-    expect(() => tabularDrift({ constructor: [1] } as unknown as Table, {})).toThrow('no column "constructor"');
+    expect(() => tabularDrift({ constructor: [1] }, {})).toThrow('no column "constructor"');
   });
 });
 
