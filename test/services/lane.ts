@@ -7,7 +7,7 @@
  * A service that does not start is named with the reason. With CI=true that is the end; otherwise the tests that need it are skipped.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,8 @@ import { laneServices, type LaneService } from './lane-services.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
+/** Folders of brokers that tests start for themselves, under MILLRACE_TEST_DATA: stopped here when their test could not. */
+const privatePrefix = 'private-broker-';
 
 interface Running {
   readonly service: LaneService;
@@ -35,7 +37,7 @@ async function main(): Promise<number> {
   const stop = (): Promise<void> => (stopping ??= stopAll(all, data));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      vitest?.kill(signal);
+      killVitest();
       void stop().then(() => process.exit(130));
     });
   }
@@ -56,7 +58,7 @@ async function main(): Promise<number> {
       if (process.env['CI'] === 'true') return 1;
       console.error('Tests that need them are skipped. (With CI=true this would have failed.)\n');
     }
-    return await runVitest(vitestArguments, addresses);
+    return await runVitest(vitestArguments, { ...addresses, MILLRACE_TEST_DATA: data });
   } finally {
     await stop();
   }
@@ -88,6 +90,9 @@ async function stopAll(all: readonly Running[], data: string): Promise<void> {
     if (service.down !== undefined) await runScript(service.down, environment);
   };
   await Promise.all(all.map(stopOne));
+  for (const name of await readdir(data)) {
+    if (name.startsWith(privatePrefix)) await runScript('kafka-down.sh', { KAFKA_DIR: join(data, name) });
+  }
   await rm(data, { recursive: true, force: true });
 }
 
@@ -119,9 +124,20 @@ function runVitest(more: readonly string[], addresses: Readonly<Record<string, s
       'vitest.services.config.ts',
       ...more,
     ];
-    vitest = spawn(process.execPath, command, { cwd: root, stdio: 'inherit', env: { ...process.env, ...addresses } });
+    const env = { ...process.env, ...addresses };
+    vitest = spawn(process.execPath, command, { cwd: root, stdio: 'inherit', env, detached: true });
     vitest.once('close', (code) => resolve(code ?? 1));
   });
+}
+
+/** With its workers, which may be in the middle of anything: they are a process group. */
+function killVitest(): void {
+  if (vitest?.pid === undefined || vitest.exitCode !== null) return;
+  try {
+    process.kill(-vitest.pid, 'SIGKILL');
+  } catch {
+    // It ended by itself in this moment.
+  }
 }
 
 /** First of a hundred ports, of which those that services listen on are free now. */

@@ -21,7 +21,11 @@ export class PrivateBroker {
   }
 
   static async start(port: number, nodes = 1): Promise<PrivateBroker> {
-    const broker = new PrivateBroker(await mkdtemp(join(tmpdir(), 'millrace-broker-')), port, nodes);
+    const broker = new PrivateBroker(
+      await mkdtemp(join(process.env['MILLRACE_TEST_DATA'] ?? tmpdir(), 'private-broker-')),
+      port,
+      nodes,
+    );
     await broker.up();
     return broker;
   }

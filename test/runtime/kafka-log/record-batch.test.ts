@@ -61,9 +61,7 @@ describe('a record batch', () => {
     ];
     const Decoder = loadKafkajs<new (bytes: Buffer) => unknown>('protocol/decoder');
     const decode = loadKafkajs<
-      (
-        decoder: unknown,
-      ) => Promise<{
+      (decoder: unknown) => Promise<{
         records: { key: Buffer; value: Buffer; headers: Record<string, Buffer> }[];
         firstSequence: number;
         producerId: string;
