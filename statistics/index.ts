@@ -39,6 +39,7 @@ export * from './metrics/running-regression.ts';
 export * from './multiple-testing.ts';
 export * from './online-cvm.ts';
 export * from './online-fisher.ts';
+export * from './online-mmd.ts';
 export * from './online-step.ts';
 export * from './page-hinkley.ts';
 export * from './permutation-importance.ts';

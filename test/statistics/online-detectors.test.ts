@@ -3,6 +3,14 @@ import { cvmTwoSample } from '../../statistics/cvm.ts';
 import { fisherExact } from '../../statistics/fisher.ts';
 import { EMPTY_ONLINE_CVM, fitOnlineCvm, type OnlineCvmModel, stepOnlineCvm } from '../../statistics/online-cvm.ts';
 import { EMPTY_ONLINE_FISHER, fitOnlineFisher, stepOnlineFisher } from '../../statistics/online-fisher.ts';
+import { mmdTest } from '../../statistics/mmd.ts';
+import {
+  EMPTY_ONLINE_MMD,
+  fitOnlineMmd,
+  type OnlineMmdState,
+  type OnlineMmdVerdict,
+  stepOnlineMmd,
+} from '../../statistics/online-mmd.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { calibrateThreshold } from '../../statistics/run-time-calibration.ts';
 import { indicesOf, runDetector } from './detectors.ts';
@@ -89,6 +97,54 @@ describe('online Cramér–von Mises test', () => {
     );
     expect(stateSizeMax).toBeLessThan(40 * 25 + 30);
     expect(() => stepOnlineCvm(EMPTY_ONLINE_CVM, Number.NaN, model)).toThrow('value must be a finite number, got NaN');
+  });
+});
+
+describe('online maximum mean discrepancy', () => {
+  const random = seededRandom(SEED + 3);
+  const correlated = (n: number, sign: number) =>
+    Array.from({ length: n }, () => {
+      const shared = random.normal();
+      return [shared + 0.5 * random.normal(), sign * shared + 0.5 * random.normal()];
+    });
+  const reference = correlated(120, 1);
+  const options = { expectedRunTime: 500, simulations: 40 };
+  const model = fitOnlineMmd(reference, seededRandom(SEED), options);
+
+  function run(stream: readonly (readonly number[])[]): { verdicts: OnlineMmdVerdict[]; state: OnlineMmdState } {
+    let state = EMPTY_ONLINE_MMD;
+    const verdicts = stream.map((row) => {
+      const next = stepOnlineMmd(state, row, model);
+      state = JSON.parse(JSON.stringify(next.state)) as OnlineMmdState;
+      return next.verdict;
+    });
+    return { verdicts, state };
+  }
+
+  test('raises an alarm when only the correlation has turned', () => {
+    const { verdicts } = run([...correlated(60, 1), ...correlated(60, -1)]);
+    const alarms = indicesOf(verdicts, ({ alarm }) => alarm);
+    expect(alarms.filter((at) => at < 60).length).toBeLessThanOrEqual(1);
+    expect(alarms.some((at) => at >= 60 && at < 100)).toBe(true);
+  });
+
+  test('is the statistic of the two-sample test', () => {
+    const stream = correlated(20, 1);
+    const { verdicts, state } = run(stream);
+    const direct = mmdTest(reference, stream, seededRandom(1), { sigma: model.sigma, permutations: 1 });
+    expect(verdicts[18]!.statistic).toBeNull();
+    expect(verdicts[19]!.statistic).toBeCloseTo(direct.statistic, 12);
+    expect(state.window.length).toBe(20);
+  });
+
+  test('refuses what it cannot be calibrated on', () => {
+    const short = { expectedRunTime: 100 };
+    expect(() => fitOnlineMmd(correlated(20, 1), random, short)).toThrow(
+      'windowSize must be at most a quarter of the 20',
+    );
+    const equal = Array.from({ length: 100 }, () => [1, 1]);
+    expect(() => fitOnlineMmd(equal, random, short)).toThrow('sigma (0 when all rows are equal) must be a positive');
+    expect(() => stepOnlineMmd(EMPTY_ONLINE_MMD, [1], model)).toThrow('row must have 2 columns, got 1');
   });
 });
 

@@ -10,6 +10,7 @@ import {
   type OnlineFisherState,
   stepOnlineFisher,
 } from '../../statistics/online-fisher.ts';
+import { EMPTY_ONLINE_MMD, fitOnlineMmd, stepOnlineMmd } from '../../statistics/online-mmd.ts';
 import type { OnlineStep } from '../../statistics/online-step.ts';
 import { type Random, seededRandom } from '../../statistics/random.ts';
 
@@ -96,6 +97,28 @@ describe('run times without a change', () => {
     });
     expect(runTime).toBeGreaterThan(500 * 0.75);
     expect(runTime).toBeLessThan(500 * 1.3);
+  });
+
+  test('online maximum mean discrepancy: as stated, for fresh references and streams', () => {
+    const random = seededRandom(SEED);
+    const row = () => [random.normal(), random.normal()];
+    const expected = 200;
+    let total = 0;
+    let alarms = 0;
+    for (let r = 0; r < 40; r++) {
+      const reference = Array.from({ length: 300 }, row);
+      const model = fitOnlineMmd(reference, random, { expectedRunTime: expected, simulations: 60, windowSize: 15 });
+      let state = EMPTY_ONLINE_MMD;
+      for (let time = 0; time < 3 * expected; time++) {
+        total += 1;
+        const next = stepOnlineMmd(state, row(), model);
+        state = next.state;
+        if (next.verdict.alarm) alarms += 1;
+      }
+    }
+    console.info(`online MMD: mean run time ${Math.round(total / alarms)} (expected ${expected}, seed ${SEED})`);
+    expect(total / alarms).toBeGreaterThan(expected * 0.6);
+    expect(total / alarms).toBeLessThan(expected * 1.6);
   });
 
   test('ADWIN: rarely in 1,000 values at its default confidence', () => {
