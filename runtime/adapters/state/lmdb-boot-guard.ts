@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -11,7 +11,7 @@ export interface BootGuard {
   readonly canTell: boolean;
   /** True when the files of `directory` were removed. */
   readonly discarded: boolean;
-  /** To be called after the last sync. */
+  /** To be called after the last write: brings the file to the disk and says so. */
   closedCleanly(): void;
 }
 
@@ -20,13 +20,32 @@ export function guardAgainstPowerLoss(directory: string, boot: string | undefine
   const before = readMark(path);
   const torn = before !== undefined && !before.clean && before.boot !== boot;
   if (torn) for (const file of ['data.mdb', 'lock.mdb']) rmSync(join(directory, file), { force: true });
+  // The mark must be on the disk before what it speaks of changes.
   const write = (clean: boolean): void => {
     writeFileSync(`${path}.part`, `${JSON.stringify({ boot: boot ?? '', clean })}\n`);
+    syncFile(`${path}.part`);
     renameSync(`${path}.part`, path);
+    syncFile(directory);
   };
   // A store that syncs as it goes is as good after a power loss as after a clean close.
   write(boot === undefined);
-  return { canTell: boot !== undefined, discarded: torn, closedCleanly: () => write(true) };
+  return {
+    canTell: boot !== undefined,
+    discarded: torn,
+    closedCleanly: () => {
+      syncFile(join(directory, 'data.mdb'));
+      write(true);
+    },
+  };
+}
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function readMark(path: string): { readonly boot: string; readonly clean: boolean } | undefined {

@@ -22,8 +22,8 @@ describe.skipIf(s3.missing)('the S3 blob store', () => {
 
   it('makes its bucket, and finds it made by another', async () => {
     const stores = await Promise.all([openS3BlobStore(bucket.options), openS3BlobStore(bucket.options)]);
-    const { hash } = await stores[0]!.put(Buffer.from('shared'));
-    expect((await stores[1]!.get(hash)).toString()).toBe('shared');
+    const { hash } = await stores[0].put(Buffer.from('shared'));
+    expect((await stores[1].get(hash)).toString()).toBe('shared');
   });
 
   it('says what is wrong with the access key', async () => {

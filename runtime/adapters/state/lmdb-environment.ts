@@ -1,0 +1,149 @@
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { guardAgainstPowerLoss } from './lmdb-boot-guard.ts';
+import { commitErrorOf, ignoreRejections, notWritten } from './lmdb-errors.ts';
+import { decodeMark, encodeMark, endOfPrefix, latin1Keys, type Mark, newVersion } from './lmdb-mark.ts';
+import { closed, unknownOutcome } from './state-checks.ts';
+
+export type ReadTransaction = ReturnType<Database['useReadTransaction']>;
+
+const clearPageKeys = 2_000;
+
+/** The LMDB file of a state store: the marks of its tasks, and their values under each task's prefix. */
+export class LmdbEnvironment {
+  readonly marks: Database<Buffer, string>;
+  readonly values: Database<Buffer, string>;
+  readonly #root: RootDatabase<Buffer, string>;
+  readonly #waitsForDisk: boolean;
+  readonly #closedCleanly: () => void;
+  #nextPrefix = 1;
+  #closing: Promise<void> | undefined;
+
+  /** `onDiscarded` is called when a power loss had torn the file, and it begins anew. */
+  constructor(directory: string, durability: 'process' | 'disk', onDiscarded: (directory: string) => void) {
+    const guard = guardAgainstPowerLoss(directory);
+    if (guard.discarded) onDiscarded(directory);
+    this.#waitsForDisk = durability === 'disk';
+    const syncs = this.#waitsForDisk || !guard.canTell;
+    this.#closedCleanly = syncs ? () => {} : guard.closedCleanly;
+    this.#root = open<Buffer, string>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      keyEncoder: latin1Keys,
+      maxDbs: 2,
+      noMemInit: true,
+      // With it the library holds promises of its own, whose rejections nobody could handle.
+      eventTurnBatching: false,
+      ...(syncs ? { overlappingSync: true, separateFlushed: true } : { noSync: true }),
+    });
+    // The library's types leave keyEncoder out here.
+    const options = { encoding: 'binary', keyEncoder: latin1Keys } as const;
+    this.marks = this.#root.openDB('tasks', { ...options, useVersions: true } as object);
+    this.values = this.#root.openDB('values', options as object);
+  }
+
+  checkOpen(): void {
+    if (this.#closing !== undefined) throw closed('state store');
+  }
+
+  markOf(task: string, transaction?: ReadTransaction): Mark | undefined {
+    const bytes = this.marks.get(task, transaction === undefined ? {} : { transaction });
+    return bytes === undefined ? undefined : decodeMark(bytes);
+  }
+
+  *allMarks(): Iterable<readonly [task: string, mark: Mark]> {
+    for (const { key, value } of this.marks.getRange({ start: '' })) yield [key, decodeMark(value)];
+  }
+
+  newPrefix(): string {
+    const number = this.#nextPrefix++;
+    return String.fromCharCode((number >>> 24) & 255, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
+  }
+
+  /** Replaces a task's mark by what `change` makes of it, in one step; answers the mark before and after, and the new version. */
+  changeMark<M extends Mark | undefined>(
+    task: string,
+    change: (before: Mark | undefined) => M,
+  ): { readonly before: Mark | undefined; readonly after: M; readonly version: number } {
+    const version = newVersion();
+    try {
+      return this.marks.transactionSync(() => {
+        const before = this.markOf(task);
+        const after = change(before);
+        if (after !== undefined) this.marks.putSync(task, encodeMark(after), version);
+        return { before, after, version };
+      });
+    } catch (error) {
+      throw notWritten(task, error);
+    }
+  }
+
+  /**
+   * Writes under the condition that the task's mark still has `version`; false when it has another. `write` returns the promises of
+   * its writes: they all settle as the batch does.
+   */
+  async writeIf(task: string, version: number, write: () => readonly Promise<boolean>[]): Promise<boolean> {
+    try {
+      const writing = this.marks.ifVersion(task, version, () => ignoreRejections(write()));
+      const done = await writing;
+      if (done && this.#waitsForDisk) await (writing as FlushedPromise).flushed;
+      return done;
+    } catch (error) {
+      const cause = await commitErrorOf(error);
+      this.marks.resetReadTxn();
+      if (this.marks.getEntry(task)?.version !== version) throw unknownOutcome(task, cause);
+      throw notWritten(task, cause);
+    }
+  }
+
+  /** Writes without a condition, for what no mark refers to. */
+  async write(task: string, write: () => readonly Promise<boolean>[]): Promise<void> {
+    try {
+      await this.values.batch(() => ignoreRejections(write()));
+    } catch (error) {
+      throw notWritten(task, await commitErrorOf(error));
+    }
+  }
+
+  /** Removes a prefix's keys, a page a transaction so that other tasks' commits get their turns. */
+  async clear(task: string, prefix: string): Promise<void> {
+    for (;;) {
+      const keys = [...this.values.getKeys({ start: prefix, end: endOfPrefix(prefix), limit: clearPageKeys })];
+      if (keys.length === 0) return;
+      await this.write(task, () => keys.map((key) => this.values.remove(key)));
+    }
+  }
+
+  /** Clears what a reset or a restore that did not come to its end left, and finds the first free prefix. */
+  async sweep(): Promise<void> {
+    const live = new Set<string>();
+    for (const [, { prefix }] of this.allMarks()) {
+      live.add(prefix);
+      this.#nextPrefix = Math.max(this.#nextPrefix, Buffer.from(prefix, 'latin1').readUInt32BE() + 1);
+    }
+    let from = '';
+    for (;;) {
+      const [key] = [...this.values.getKeys({ start: from, limit: 1 })];
+      if (key === undefined) return;
+      const prefix = key.slice(0, 4);
+      if (!live.has(prefix)) await this.clear('that is no longer there', prefix);
+      from = endOfPrefix(prefix);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#root.flushed;
+    await this.#root.close();
+    this.#closedCleanly();
+  }
+}
+
+/** `flushed` is there because of `separateFlushed`; the library's types leave it out. */
+interface FlushedPromise extends Promise<boolean> {
+  readonly flushed?: Promise<boolean>;
+}
