@@ -208,26 +208,27 @@ export class ModelServer {
     const { clock, ids } = this.#runtime.parts;
     const { deployment, inputs, clientId = null, source = 'http', versionMin = 1, deadlineMs } = request;
     const unique = ids.next();
-    const identity = identify({
-      deployment,
-      // A repeat must find its way to the same entity.
-      entity: request.entity ?? clientId ?? `http-${unique}`,
-      clientId,
-      clientSource: source,
-      unique: ['http', unique],
-      source: null,
-      receivedAt: clock.now(),
-      partitions: this.#runtime.partitions('predictions'),
-    });
     const eventInputs = inputs.map(eventOfTensor);
-    return {
-      ...identity,
-      inputs,
-      eventInputs,
-      inputDigest: inputDigest(eventInputs),
-      deadlineMs,
-      versionMin,
-      outputNames: request.outputNames,
-    };
+    return identify(
+      {
+        deployment,
+        // A repeat must find its way to the same entity.
+        entity: request.entity ?? clientId ?? `http-${unique}`,
+        clientId,
+        clientSource: source,
+        unique: ['http', unique],
+        source: null,
+        receivedAt: clock.now(),
+        partitions: this.#runtime.partitions('predictions'),
+      },
+      {
+        inputs,
+        eventInputs,
+        inputDigest: inputDigest(eventInputs),
+        deadlineMs,
+        versionMin,
+        outputNames: request.outputNames,
+      },
+    );
   }
 }

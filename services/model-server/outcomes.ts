@@ -3,11 +3,11 @@ import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { type ErrorCode, MillraceError, messageOf, type Tensor } from '../../runtime/ports/index.ts';
 import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import type { DeploymentRoute } from '../../schemas/deployment-document.ts';
-import type { PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
+import type { EventData, EventName, PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
 import type { DeployedVersion } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import type { BatchRun } from './micro-batcher.ts';
-import type { PredictionRequest, RequestIdentity } from './prediction-request.ts';
+import type { PredictionRequest } from './prediction-request.ts';
 
 interface Said {
   readonly predictionId: string;
@@ -25,16 +25,19 @@ export type Outcome =
   | (Said & { readonly type: 'failed'; readonly data: PredictionFailed })
   | (Said & { readonly type: 'conflicted'; readonly message: string });
 
-export interface Answer extends BatchRun {
+export interface Answer {
   readonly deployed: DeployedVersion;
   readonly route: DeploymentRoute;
   readonly rows: number;
+  readonly run: BatchRun;
+  /** Before the run was submitted. */
+  readonly waitedMs: number;
 }
 
-export function completed(request: PredictionRequest, answer: Answer): Outcome {
-  const { route, deployed } = answer;
+export function completed(request: PredictionRequest, { deployed, route, rows, run, waitedMs }: Answer): Outcome {
+  const { predictionId } = request;
   const data: PredictionCompleted = {
-    predictionId: request.predictionId,
+    predictionId,
     entity: request.entity,
     deployment: deployed.name,
     deploymentVersion: deployed.version,
@@ -46,37 +49,31 @@ export function completed(request: PredictionRequest, answer: Answer): Outcome {
     source: request.source,
     inputDigest: request.inputDigest,
     inputs: request.eventInputs,
-    outputs: answer.outputs.map(eventOfTensor),
-    rows: answer.rows,
+    outputs: run.outputs.map(eventOfTensor),
+    rows,
     receivedAt: request.receivedAt,
-    queueMs: answer.queueMs,
-    runMs: answer.runMs,
+    queueMs: run.queueMs + waitedMs,
+    runMs: run.runMs,
     terms: deployed.terms,
   };
-  const output: IdentifiedOutput = { topic: 'predictions', type: 'prediction-completed', data, ...place(request) };
-  return {
-    type: 'completed',
-    predictionId: data.predictionId,
-    data,
-    outputs: wanted(answer.outputs, request.outputNames),
-    output,
-  };
+  const outputs = wanted(run.outputs, request.outputNames);
+  return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };
 }
 
-export function failed(request: RequestIdentity & { readonly inputDigest?: string }, error: unknown): Outcome {
+export function failed(request: PredictionRequest, error: unknown): Outcome {
+  const { predictionId } = request;
   const data: PredictionFailed = {
-    predictionId: request.predictionId,
+    predictionId,
     entity: request.entity,
     deployment: request.deployment,
     clientId: request.clientId,
     source: request.source,
-    inputDigest: request.inputDigest ?? '',
+    inputDigest: request.inputDigest,
     code: codeOf(error),
     message: messageOf(error).slice(0, messageMax),
     receivedAt: request.receivedAt,
   };
-  const output: IdentifiedOutput = { topic: 'predictions', type: 'prediction-failed', data, ...place(request) };
-  return { type: 'failed', predictionId: data.predictionId, data, output };
+  return { type: 'failed', predictionId, data, output: said(request, 'prediction-failed', data) };
 }
 
 /** The client id was used before with another body; the first outcome stands. */
@@ -87,7 +84,7 @@ export function conflicted(request: PredictionRequest, firstInputDigest: string)
     type: 'conflicted',
     predictionId,
     message: `id '${clientId}' of '${request.entity}' was used before with other inputs; the first outcome stands`,
-    output: { topic: 'predictions', type: 'prediction-conflicted', data, ...place(request) },
+    output: said(request, 'prediction-conflicted', data),
   };
 }
 
@@ -101,13 +98,13 @@ const messageMax = 2_000;
  * Repeats of a request have the id of its first outcome, so whoever folds drops them; other inputs under the same prediction id
  * have another, so that the conflict is seen.
  */
-function place(request: RequestIdentity & { readonly inputDigest?: string }) {
-  const { predictionId, inputDigest = '', entity, partition } = request;
-  return {
-    key: entity,
-    partition,
-    id: inputDigest === '' ? predictionId : `${predictionId}-${inputDigest.slice(0, 16)}`,
-  };
+function said<E extends EventName<'predictions'>>(
+  { predictionId, inputDigest, entity, partition }: PredictionRequest,
+  type: E,
+  data: EventData['predictions'][E],
+): IdentifiedOutput {
+  const id = inputDigest === '' ? predictionId : `${predictionId}-${inputDigest.slice(0, 16)}`;
+  return { topic: 'predictions', type, data, key: entity, partition, id } as IdentifiedOutput;
 }
 
 function codeOf(error: unknown): ErrorCode {

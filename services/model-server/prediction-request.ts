@@ -20,10 +20,12 @@ export interface RequestIdentity {
   readonly receivedAt: number;
 }
 
-export interface PredictionRequest extends RequestIdentity {
+/** What is asked. */
+export interface RequestContent {
   readonly inputs: readonly Tensor[];
   /** The same, as events carry them. */
   readonly eventInputs: readonly EventTensor[];
+  /** '' when nothing could be read. */
   readonly inputDigest: string;
   /** Milliseconds since the epoch; later than this, the outcome is a failure. */
   readonly deadlineMs: number | undefined;
@@ -32,6 +34,18 @@ export interface PredictionRequest extends RequestIdentity {
   /** Outputs that the answer shall have; all are recorded. */
   readonly outputNames: readonly string[] | undefined;
 }
+
+export type PredictionRequest = RequestIdentity & RequestContent;
+
+/** Of a request that makes no sense. */
+export const nothingRead: RequestContent = {
+  inputs: [],
+  eventInputs: [],
+  inputDigest: '',
+  deadlineMs: undefined,
+  versionMin: 1,
+  outputNames: undefined,
+};
 
 export interface IdentityParts {
   readonly deployment: string;
@@ -48,14 +62,29 @@ export interface IdentityParts {
   readonly partitions: number;
 }
 
-export function identify(parts: IdentityParts): RequestIdentity {
+/** Written out, because spreading objects costs more than the rest of a small request. */
+export function identify(parts: IdentityParts, content: RequestContent): PredictionRequest {
   const { entity, clientId, deployment, source, receivedAt } = parts;
   const partition = partitionOf(entity, parts.partitions);
   const id =
     clientId === null
       ? predictionId(partition, ...parts.unique)
       : predictionId(partition, 'client', parts.clientSource, entity, clientId);
-  return { predictionId: id, partition, entity, deployment, clientId, source, receivedAt };
+  return {
+    predictionId: id,
+    partition,
+    entity,
+    deployment,
+    clientId,
+    source,
+    receivedAt,
+    inputs: content.inputs,
+    eventInputs: content.eventInputs,
+    inputDigest: content.inputDigest,
+    deadlineMs: content.deadlineMs,
+    versionMin: content.versionMin,
+    outputNames: content.outputNames,
+  };
 }
 
 /** A deadline in ISO 8601, with its zone; undefined when there is none. */

@@ -59,7 +59,7 @@ export class Predictor {
         const waitedMs = performance.now() - started;
         const run = await batcher.run(request.inputs, rows);
         this.#checkDeadline(request);
-        return completed(request, { ...run, queueMs: run.queueMs + waitedMs, deployed, route, rows });
+        return completed(request, { run, waitedMs, deployed, route, rows });
       } finally {
         lease.release();
       }

@@ -11,18 +11,14 @@ import type { PredictionRequested, Tensor as EventTensor } from '../../schemas/e
 import { inputDigest } from '../../schemas/input-digest.ts';
 import { eventOfTensor, tensorOfEvent } from './event-tensors.ts';
 import { parseInferRequest } from './open-inference/index.ts';
-import {
-  identify,
-  parseDeadline,
-  parseVersionMin,
-  type PredictionRequest,
-  type RequestIdentity,
-} from './prediction-request.ts';
+import { identify, nothingRead, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
 
-export type ParsedRecord =
-  | { readonly request: PredictionRequest }
-  /** Nobody can make sense of it: a failure for its sender, a dead letter for its operator. */
-  | { readonly identity: RequestIdentity; readonly poison: unknown };
+export interface ParsedRecord {
+  /** Without content when it is poison. */
+  readonly request: PredictionRequest;
+  /** Why nobody can make sense of it: a failure for its sender, a dead letter for its operator. */
+  readonly poison: unknown;
+}
 
 /** Catalogue name of the topic; positions name it whatever the prefix. */
 export const requestTopic = 'prediction-requests';
@@ -36,42 +32,35 @@ export function parseRecord(
 ): ParsedRecord {
   const source = { topic: requestTopic, partition: raw.partition, offset: raw.offset };
   const position = `${requestTopic}@${raw.partition}@${raw.offset}`;
-  const base = {
-    unique: [position],
-    source,
-    receivedAt: raw.timestampMs,
-    partitions,
-  };
+  const unique = [position];
+  const receivedAt = raw.timestampMs;
   const named = headerText(raw, 'millrace-deployment') ?? headerText(raw, 'mlserver-model') ?? '';
   try {
     if (schemaError !== undefined) throw schemaError;
     const event = parseOpen(raw, codec);
     const body = parseBody(event);
     const clientId = body.id ?? event.id ?? null;
-    const identity = identify({
-      ...base,
-      // Without a key, a repeat must still find its way to the same entity.
-      entity: meta.key === '' ? (clientId ?? position) : meta.key,
-      deployment: named === '' ? body.deployment : named,
-      clientId,
-      clientSource: event.source ?? '',
-    });
-    const { inputs, eventInputs, outputNames } = body;
-    return {
-      request: {
-        ...identity,
-        inputs,
-        eventInputs,
-        outputNames,
-        inputDigest: inputDigest(eventInputs),
+    const deployment = named === '' ? body.deployment : named;
+    // Without a key, a repeat must still find its way to the same entity.
+    const entity = meta.key === '' ? (clientId ?? position) : meta.key;
+    const clientSource = event.source ?? '';
+    const request = identify(
+      { deployment, entity, clientId, clientSource, unique, source, receivedAt, partitions },
+      {
+        inputs: body.inputs,
+        eventInputs: body.eventInputs,
+        outputNames: body.outputNames,
+        inputDigest: inputDigest(body.eventInputs),
         deadlineMs: parseDeadline(headerText(raw, 'millrace-deadline')),
         versionMin: parseVersionMin(headerText(raw, 'millrace-deployment-version')),
       },
-    };
+    );
+    return { request, poison: undefined };
   } catch (poison) {
     const entity = meta.key === '' ? position : meta.key;
-    const identity = identify({ ...base, entity, deployment: named.slice(0, 80), clientId: null, clientSource: '' });
-    return { identity, poison };
+    const deployment = named.slice(0, 80);
+    const parts = { deployment, entity, clientId: null, clientSource: '', unique, source, receivedAt, partitions };
+    return { request: identify(parts, nothingRead), poison };
   }
 }
 

@@ -27,15 +27,15 @@ export async function handleBatch(batch: readonly ServiceRecord[], parts: Reques
     parsed.push(parseRecord(record, runtime.codec, partitions, schemaError));
   }
   const outcomes = await Promise.all(
-    parsed.map(async (item) =>
-      'request' in item ? await predictor.predict(item.request) : failed(item.identity, item.poison),
+    parsed.map(({ request, poison }) =>
+      poison === undefined ? predictor.predict(request) : Promise.resolve(failed(request, poison)),
     ),
   );
   const replies = wantedReplies(batch, outcomes, parts.replyTopics);
   const outputs = outcomes.map(({ output }) => output);
   const deadLetters = parsed.flatMap((item, index) => {
     const record = batch[index]?.raw;
-    return 'poison' in item && record !== undefined ? [{ record, error: item.poison }] : [];
+    return item.poison !== undefined && record !== undefined ? [{ record, error: item.poison }] : [];
   });
   const count = { ...countOutcomes(outcomes), repliesIgnored: replies.ignored };
   if (replies.wanted.length === 0) return { outputs, deadLetters, count };
