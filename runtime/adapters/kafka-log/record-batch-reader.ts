@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { MillraceError } from '../../ports/errors.ts';
 import { type LogRecord, type RecordHeaders, type TopicPartition } from '../../ports/log.ts';
+import { headerNameText } from './header-names.ts';
 import { VarintReader } from './varint.ts';
 
 export interface ReadBatches {
@@ -78,9 +79,10 @@ function readHeaders(reader: VarintReader): RecordHeaders {
   const headers: Record<string, Buffer> = {};
   const count = reader.int();
   for (let index = 0; index < count; index++) {
-    const name = (reader.bytes() ?? emptyBytes).toString('utf8');
+    const { from, to } = reader.span();
+    const name = headerNameText(reader.buffer, from, to);
     const value = reader.bytes() ?? emptyBytes;
-    if (name === '__proto__' || Object.hasOwn(headers, name)) continue; // the first value counts
+    if (name === '__proto__' || headers[name] instanceof Buffer) continue; // the first value counts
     headers[name] = value;
   }
   return headers;

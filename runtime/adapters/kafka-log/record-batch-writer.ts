@@ -1,5 +1,6 @@
 import { type OutgoingRecord } from '../../ports/log.ts';
-import { loadKafkajs } from './kafkajs-mends.ts';
+import { crc32c } from './crc32c.ts';
+import { headerNameBytes } from './header-names.ts';
 import { varintSize, writeVarint } from './varint.ts';
 
 /** Bytes in front of the records of a batch. */
@@ -24,7 +25,7 @@ export function recordBodyBytes({ key, value, headers }: OutgoingRecord): number
     const bytes = headers[name];
     if (bytes === undefined) continue;
     count++;
-    size += sizedBytes(Buffer.byteLength(name)) + sizedBytes(Buffer.byteLength(bytes));
+    size += sizedBytes(headerNameBytes(name).length) + sizedBytes(Buffer.byteLength(bytes));
   }
   return size + varintSize(count);
 }
@@ -62,7 +63,7 @@ export function writeRecordBatch(
     const record = records[index];
     if (record !== undefined) at = writeRecord(batch, at, record, index, bodyBytes[index] ?? 0);
   }
-  batch.writeUInt32BE(crc32c()(batch.subarray(21)), 17);
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
   return batch;
 }
 
@@ -79,7 +80,7 @@ function writeRecord(batch: Buffer, from: number, record: OutgoingRecord, index:
   for (const name in record.headers) {
     const bytes = record.headers[name];
     if (bytes === undefined) continue;
-    at = writeBytes(batch, at, name);
+    at = writeBytes(batch, at, headerNameBytes(name));
     at = writeBytes(batch, at, bytes);
   }
   return at;
@@ -97,10 +98,3 @@ function writeBytes(batch: Buffer, from: number, bytes: Uint8Array | string | nu
 }
 
 const sizedBytes = (length: number): number => varintSize(length) + Math.max(0, length);
-
-let checksum: ((bytes: Buffer) => number) | undefined;
-
-function crc32c(): (bytes: Buffer) => number {
-  checksum ??= loadKafkajs<(bytes: Buffer) => number>('protocol/recordBatch/crc32C/crc32C');
-  return checksum;
-}

@@ -82,6 +82,7 @@ export class Sender {
     refuseUnknownPartition(record, facts);
     const bodyBytes = recordBodyBytes(record);
     const limit = facts?.batchBytesMax ?? 0;
+    if (bodyBytes <= limit - framingBytes) return bodyBytes; // its content is smaller still
     const contentBytes = contentSize(record);
     if (contentBytes > limit - framingBytes || bodyBytes + batchOverheadBytes + recordOverheadBytes > limit) {
       const message = `A record for ${partitionName(record)} has ${contentBytes} bytes; the topic takes at most ${limit - framingBytes}. Put large values into the blob store.`;

@@ -59,10 +59,21 @@ export class VarintReader {
   bytes(): Buffer | null {
     const length = this.int();
     if (length < 0) return null;
+    const from = this.#pass(length);
+    return this.buffer.subarray(from, this.position);
+  }
+
+  /** Where bytes that follow their length lie, from and to. */
+  span(): { readonly from: number; readonly to: number } {
+    const from = this.#pass(Math.max(0, this.int()));
+    return { from, to: this.position };
+  }
+
+  #pass(length: number): number {
     const from = this.position;
     this.position += length;
     if (this.position > this.buffer.length) throw new RangeError('A record is cut off.');
-    return this.buffer.subarray(from, this.position);
+    return from;
   }
 
   #next(): number {

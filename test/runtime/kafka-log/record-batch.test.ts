@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../../runtime/adapters/kafka-log/crc32c.ts';
 import { readRecordBatches } from '../../../runtime/adapters/kafka-log/record-batch-reader.ts';
 import {
   batchOverheadBytes,
@@ -128,5 +129,17 @@ describe('a variable-length number', () => {
   it('that does not end is refused', () => {
     expect(() => new VarintReader(Buffer.alloc(9, 0xff), 0).int()).toThrow(RangeError);
     expect(() => new VarintReader(Buffer.from([0x80]), 0).int()).toThrow(RangeError);
+  });
+});
+
+describe('the checksum', () => {
+  it('is that of the standard, and of kafkajs', () => {
+    expect(crc32c(Buffer.from('123456789'))).toBe(0xe306_9283);
+    const reference = loadKafkajs<(bytes: Uint8Array) => number>('protocol/recordBatch/crc32C/crc32C');
+    fc.assert(
+      fc.property(bytes, fc.nat({ max: 20 }), (all, from) => {
+        expect(crc32c(Buffer.from(all), from)).toBe(reference(all.subarray(from)));
+      }),
+    );
   });
 });
