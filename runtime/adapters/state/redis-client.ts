@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 import type { RedisScript } from './redis-scripts.ts';
+import { closed } from './state-checks.ts';
 
 export interface RedisAddress {
   /** One server: `redis://[user:password@]host:port[/db]`; `rediss://` for TLS. */
@@ -16,9 +17,11 @@ export interface RedisAddress {
 /** What the store needs of ioredis, over one server or a cluster. */
 export interface RedisClient {
   readonly shown: string;
-  /** Runs a script; text answers come as buffers. Rejects as ioredis does, or when no answer came in time. */
-  run(script: RedisScript, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
-  /** The same for a script whose outcome the caller must know: rejects as soon as the connection that may carry it breaks. */
+  /** Rejects with CLOSED after `close`. */
+  checkOpen(): void;
+  /** Runs a script, again when the connection breaks; texts of the answer come as buffers. UNAVAILABLE or DISK_FULL when it fails. */
+  ask(script: RedisScript, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<readonly unknown[]>;
+  /** Runs a script whose outcome the caller must know: rejects, as ioredis does, as soon as the connection that may carry it breaks. */
   runOnce(script: RedisScript, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown>;
   hmget(key: string, fields: readonly string[]): Promise<readonly (Buffer | null)[]>;
   /** One connection for each master. */
@@ -46,8 +49,18 @@ export function createRedisClient(address: RedisAddress): RedisClient {
       ? new Redis(address.url ?? '', { ...options, retryStrategy: retry })
       : new Cluster(nodes.map(nodeOf), { redisOptions: options, clusterRetryStrategy: retry });
   client.on('error', () => {}); // each command rejects by itself
+  client.setMaxListeners(0); // one for each commit that is under way
 
-  const run: RedisClient['run'] = async ({ sha, lua }, keys, args) => {
+  let closing: Promise<void> | undefined;
+  const checkOpen = (): void => {
+    if (closing !== undefined) throw closed('state store');
+  };
+  const close = async (): Promise<void> => {
+    if (client.status === 'ready') await client.quit().catch(() => {});
+    client.disconnect();
+  };
+  const shown = nodes?.map(withoutPassword).join(', ') ?? withoutPassword(address.url ?? '');
+  const run: RedisClient['runOnce'] = async ({ sha, lua }, keys, args) => {
     try {
       return await within(timeoutMs, client.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args));
     } catch (error) {
@@ -57,15 +70,27 @@ export function createRedisClient(address: RedisAddress): RedisClient {
   };
 
   return {
-    shown: nodes?.map(withoutPassword).join(', ') ?? withoutPassword(address.url ?? ''),
-    run,
-    runOnce: (...call) => unlessClosed(client, run(...call)),
-    hmget: (key, fields) => within(timeoutMs, client.hmgetBuffer(key, ...fields)),
-    masters: () => (client instanceof Cluster ? client.nodes('master') : [client]),
-    close: async () => {
-      if (client.status === 'ready') await client.quit().catch(() => {});
-      client.disconnect();
+    shown,
+    checkOpen,
+    ask: async (...call) => {
+      checkOpen();
+      try {
+        const answer = await run(...call);
+        return Array.isArray(answer) ? answer : [];
+      } catch (error) {
+        throw redisError(shown, error);
+      }
     },
+    runOnce: (...call) => unlessClosed(client, run(...call)),
+    hmget: async (key, fields) => {
+      try {
+        return await within(timeoutMs, client.hmgetBuffer(key, ...fields));
+      } catch (error) {
+        throw redisError(shown, error);
+      }
+    },
+    masters: () => (client instanceof Cluster ? client.nodes('master') : [client]),
+    close: () => (closing ??= close()),
   };
 }
 

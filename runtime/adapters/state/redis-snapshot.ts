@@ -1,10 +1,29 @@
+import { MillraceError } from '../../ports/errors.ts';
 import type { StateEntry } from '../../ports/state-store.ts';
+import { buffersOf, entriesOf } from './redis-answers.ts';
+import { fenced } from './state-checks.ts';
 
-/** One page of a snapshot as the script answers it: what is there now, and how keys were that have been written since. */
+/** One page of a snapshot. */
 export interface SnapshotPage {
   readonly entries: readonly StateEntry[];
   /** Where the next page begins (exclusive); undefined after the last. */
   readonly cursor: string | undefined;
+}
+
+/** What a snapshot or a restore leaves behind when its process dies goes after this long. */
+export const leftoverTtlMs = 10 * 60 * 1000;
+
+/** From the answer of the script: what is there now, and how keys were that have been written since. */
+export function snapshotPage(task: string, answer: readonly unknown[]): SnapshotPage {
+  const [outcome, liveAtEnd, live, imagesAtEnd, images] = answer;
+  const word = String(outcome);
+  if (word === 'EXPIRED') throw stoodStill(`The snapshot of task ${task}`);
+  if (word !== 'OK') throw fenced(task, 'a snapshot needs the present owner');
+  return mergeSnapshotPage(liveAtEnd === 1, buffersOf(live), imagesAtEnd === 1, buffersOf(images));
+}
+
+export function stoodStill(what: string): MillraceError {
+  return new MillraceError('TIMEOUT', `${what} stood still for ${leftoverTtlMs} ms and has expired. Begin it again.`);
 }
 
 /** Puts the state of the snapshot's position together: an image replaces, or takes away, what is there now. */
@@ -37,13 +56,3 @@ export function mergeSnapshotPage(
 
 /** 'v': the image of a key that was there. */
 const presentImage = 0x76;
-
-export function entriesOf(turns: readonly Buffer[]): (readonly [string, Buffer])[] {
-  const entries: (readonly [string, Buffer])[] = [];
-  for (let at = 0; at + 1 < turns.length; at += 2) {
-    const key = turns[at];
-    const value = turns[at + 1];
-    if (key !== undefined && value !== undefined) entries.push([key.toString('latin1'), value]);
-  }
-  return entries;
-}
