@@ -1,0 +1,53 @@
+/**
+ * FlowCode: what the default export of a flow's bundle offers to whoever runs its steps. It is matched by shape, so a bundle may carry
+ * its own copy of the SDK.
+ *
+ * Contract
+ * - `runStep` runs the user code of one step once and resolves with its artifacts and what it asked to register. It rejects with
+ *   whatever the user code threw, or with a plain error that names the step and the fix.
+ * - Loading a bundle runs no step.
+ */
+export interface FlowCode {
+  readonly millraceFlow: 1;
+  readonly name: string;
+  /** The graph as JSON data. */
+  readonly graph: unknown;
+  /** Its triggers as JSON data. */
+  readonly triggers: readonly unknown[];
+  runStep(call: StepCall): Promise<StepResult>;
+}
+
+export interface StepCall {
+  readonly step: string;
+  /** Artifacts so far by name; for a join, those from before its branches. Values may be decoded on first use. */
+  readonly artifacts: Readonly<Record<string, unknown>>;
+  /** For a join: what each branch added. */
+  readonly branches: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly runId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  /** Aborts when the step is to stop. */
+  readonly signal: AbortSignal;
+}
+
+export interface StepResult {
+  readonly artifacts: Readonly<Record<string, unknown>>;
+  readonly models: readonly ModelRegistration[];
+}
+
+/** A model version to register once the attempt is accepted. */
+export interface ModelRegistration {
+  readonly model: string;
+  readonly onnx: Uint8Array;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly alias: string | null;
+  readonly description: string;
+}
+
+export function isFlowCode(value: unknown): value is FlowCode {
+  const code = value as Partial<FlowCode> | null | undefined;
+  return typeof code === 'object' && code !== null && code.millraceFlow === 1 && typeof code.runStep === 'function';
+}

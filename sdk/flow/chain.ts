@@ -1,0 +1,67 @@
+import type {
+  AnyParameterOptions,
+  ArtifactsOf,
+  JoinContext,
+  Merge,
+  Nothing,
+  ParameterOf,
+  StepContext,
+  StepOptions,
+  StepReturn,
+} from './types.ts';
+
+/**
+ * A chain of steps. `P` are the parameters, `A` the artifacts that the next step sees, `Own` those that were added since the
+ * enclosing branch began (at the root the same).
+ */
+export interface Chain<P, A, Own> {
+  /** Only for the compiler, so that a chain shows what it adds. */
+  readonly ownArtifacts?: Own;
+  /** Runs after the step before. What it returns is added to the artifacts. */
+  step<R extends StepReturn>(
+    name: string,
+    run: (artifacts: Readonly<A>, context: StepContext<P>) => R | Promise<R>,
+    options?: StepOptions,
+  ): Chain<P, Merge<A, ArtifactsOf<R>>, Merge<Own, ArtifactsOf<R>>>;
+  /**
+   * Runs each branch at the same time: a function is one step, `(branch) => branch.step(...).step(...)` a chain of its own, written just
+   * so. A join must follow.
+   */
+  branch<B extends Readonly<Record<string, BranchRun<P, A>>>>(
+    name: string,
+    branches: B,
+    options?: StepOptions,
+  ): Branched<P, A, { readonly [K in keyof B]: BranchArtifacts<ReturnType<B[K]>> }>;
+}
+
+/** What a branch gets: artifacts if it is a step, the chain to go on with if it is a chain. */
+export type BranchRun<P, A> = (
+  artifacts: Readonly<A> & Pick<Chain<P, A, Nothing>, 'step' | 'branch'>,
+  context: StepContext<P>,
+) => unknown;
+
+/** The artifacts that a branch adds. */
+export type BranchArtifacts<R> =
+  R extends Chain<infer _P, infer _A, infer Own> ? (unknown extends Own ? ArtifactsOf<R> : Own) : ArtifactsOf<R>;
+
+export interface Branched<P, A, Branches> {
+  /** Runs once all branches ended well. First argument: what each branch added. Afterwards only what this returns remains. */
+  join<R extends StepReturn>(
+    name: string,
+    run: (branches: Branches, context: JoinContext<P, A>) => R | Promise<R>,
+    options?: StepOptions,
+  ): Chain<P, ArtifactsOf<R>, ArtifactsOf<R>>;
+}
+
+/** A flow before its first step: parameters and triggers are declared here. */
+export interface FlowHead<P> extends Chain<P, Nothing, Nothing> {
+  parameter<N extends string, const O extends AnyParameterOptions>(
+    name: N,
+    options: O,
+  ): FlowHead<P & { readonly [K in N]: ParameterOf<O> }>;
+  /**
+   * Starts a run for each trigger event of that name. `parameters` maps parameters to properties of the payload (nested ones by
+   * dots); without it, properties that are named like parameters are used.
+   */
+  on(event: string, options?: { readonly parameters?: { readonly [K in keyof P]?: string } }): FlowHead<P>;
+}

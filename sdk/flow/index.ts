@@ -1,0 +1,13 @@
+export { flow } from './flow.ts';
+export type { Branched, BranchArtifacts, BranchRun, Chain, FlowHead } from './chain.ts';
+export type {
+  ArtifactsOf,
+  FlowOptions,
+  JoinContext,
+  Merge,
+  Models,
+  NewModelVersion,
+  ParameterOptions,
+  StepContext,
+  StepOptions,
+} from './types.ts';

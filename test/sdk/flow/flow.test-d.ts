@@ -1,0 +1,95 @@
+/** Checked by the compiler alone: an `@ts-expect-error` that finds no error is one. */
+import { flow } from '../../../sdk/index.ts';
+
+const base = flow('types')
+  .parameter('seed', { type: 'integer', default: 40 })
+  .parameter('path', { type: 'string' })
+  .parameter('rate', { type: 'number', required: true })
+  .step('load', (_, { parameters }) => {
+    const seed: number = parameters.seed;
+    const rate: number = parameters.rate;
+    const path: string | null = parameters.path;
+    // @ts-expect-error a parameter that may be absent is null
+    const sure: string = parameters.path;
+    // @ts-expect-error there is no such parameter
+    parameters.sed;
+    return { rows: [seed, rate], path, sure };
+  });
+
+base
+  .step('fit', ({ rows }) => ({ sum: rows.reduce((a, b) => a + b, 0) }))
+  .step('use', ({ sum, rows }) => {
+    const total: number = sum;
+    // @ts-expect-error rows are numbers
+    const text: string = rows[0];
+    return { total, text };
+  });
+
+// @ts-expect-error misspelt artifact
+base.step('fit', ({ rowz }) => ({ rowz }));
+
+// @ts-expect-error a step answers an object
+base.step('fit', () => 5);
+
+base.step('async', async ({ rows }) => ({ n: rows.length })).step('next', ({ n }) => ({ half: n / 2 }));
+
+base.step('nothing', () => undefined).step('still', ({ rows }) => ({ n: rows.length }));
+
+// a name that is written again takes the new type
+base.step('again', () => ({ rows: 'text' })).step('see', ({ rows }) => ({ big: rows.toUpperCase() }));
+
+const branched = base.branch('train', {
+  linear: ({ rows }) => ({ error: rows.length }),
+  forest: (branch) =>
+    branch
+      .step('grow', ({ rows }) => ({ trees: rows.length }))
+      .step('prune', ({ trees, rows }) => ({ error: trees + rows.length })),
+});
+
+// @ts-expect-error branches must be joined first
+branched.step('early', () => ({}));
+
+branched
+  .join('choose', ({ linear, forest }, { before, parameters }) => {
+    const trees: number = forest.trees;
+    const seed: number = parameters.seed;
+    // @ts-expect-error only the other branch has trees
+    linear.trees;
+    // @ts-expect-error what was there before is in `before`
+    linear.rows;
+    return { best: Math.min(linear.error, forest.error), rows: before.rows.length, trees, seed };
+  })
+  .step('report', ({ best, rows }) => ({ best: best + rows }))
+  // @ts-expect-error after a join only what it returned remains
+  .step('gone', ({ path }) => ({ path }));
+
+// @ts-expect-error there is no branch of that name
+branched.join('choose', ({ lienar }) => ({ lienar }));
+
+base.branch('train', {
+  // @ts-expect-error misspelt artifact in a branch
+  linear: ({ rowz }) => ({ rowz }),
+});
+
+base.branch('outer', {
+  // @ts-expect-error misspelt artifact in a sub-chain
+  chain: (branch) => branch.step('one', ({ rowz }) => ({ rowz })),
+});
+
+base
+  .branch('outer', {
+    left: (branch) =>
+      branch
+        .branch('inner', { a: ({ rows }) => ({ n: rows.length }), b: () => ({ n: 2 }) })
+        .join('meet', ({ a, b }) => ({ n: a.n + b.n })),
+    right: async () => ({ m: 1 }),
+  })
+  .join('end', ({ left, right }) => ({ sum: left.n + right.m }));
+
+// @ts-expect-error the default must fit the type
+flow('x').parameter('n', { type: 'integer', default: 'three' });
+
+// @ts-expect-error a trigger maps parameters that exist
+flow('x')
+  .parameter('n', { type: 'integer' })
+  .on('event', { parameters: { m: 'payload.m' } });
