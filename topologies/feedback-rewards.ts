@@ -7,10 +7,9 @@
  * feedbackReceived = feedbackRewarded + feedbackDuplicate + feedbackContradictory + feedbackUnmatched + feedbackLate +
  * feedbackNotComparable + feedbackWaiting.
  *
- * One key and one timer per prediction id. After its window an entry stays for another window, so that late feedback is known as such.
+ * One key per prediction id. After its window an entry stays for another window, so that late feedback is known as such.
  */
 import {
-  type DueTimer,
   type Effects,
   type InputEvent,
   nothing,
@@ -19,6 +18,7 @@ import {
   type Topology,
 } from '../runtime/engine/topology.ts';
 import type { FeedbackReceived, PredictionCompleted, PredictionFailed } from '../schemas/events.ts';
+import { endOf, feedbackWindow, joinWindow, windowTimer } from './feedback-windows.ts';
 import { type Answer, answerOf, compare, type Judgement, judgementProblem } from './prediction-answer.ts';
 
 export const feedbackRewards: Topology<'predictions'> = {
@@ -30,7 +30,10 @@ export const feedbackRewards: Topology<'predictions'> = {
 
   reads(event) {
     if (event.type === 'prediction-conflicted' || !isUsableId(event.data.predictionId)) return {};
-    return { keys: [keyOf(event.data.predictionId)] };
+    const key = keyOf(event.data.predictionId);
+    if (event.type !== 'prediction-completed') return { keys: [key] };
+    const windowMs = event.data.terms.feedbackWindowMs;
+    return windowMs > 0 ? { keys: [key, feedbackWindow(event.timeMs, windowMs, event.offset).listKey] } : {};
   },
 
   fold(event, state) {
@@ -46,13 +49,13 @@ export const feedbackRewards: Topology<'predictions'> = {
     }
   },
 
-  onTimer({ name: predictionId, dueMs, data }: DueTimer) {
-    const due = data as TimerData | undefined;
-    if (due === undefined) return { delete: [keyOf(predictionId)], count: forgotten };
-    if (due[0] === 'window') {
-      return { setTimers: [{ name: predictionId, dueMs: endOf(dueMs, due[1]) }], count: closedUnrewarded };
-    }
-    const closed = closing(due[1], predictionId, null, 'unmatched', 'no such prediction came while it waited');
+  onTimer(timer, state) {
+    const ofWindow = windowTimer(timer, state, keyOf, isUnrewarded);
+    if (ofWindow !== undefined) return ofWindow;
+    const predictionId = timer.name.slice(timerPrefix.length);
+    const feedbackId = timer.data;
+    if (typeof feedbackId !== 'string') return { delete: [keyOf(predictionId)] };
+    const closed = closing(feedbackId, predictionId, null, 'unmatched', 'no such prediction came while it waited');
     return { ...closed, delete: [keyOf(predictionId)], count: waitingUnmatched };
   },
 };
@@ -65,7 +68,6 @@ type Open = readonly [
   kind: 'open',
   digest: string,
   closesMs: number,
-  windowMs: number,
   deployment: string,
   deploymentVersion: number,
   route: string,
@@ -88,18 +90,16 @@ type Failed = readonly [kind: 'failed', digest: string, deployment: string];
 
 type JudgementTuple = readonly [truth: number | null, label: string | null, reward: number | null];
 
-/** Of a window: its length. Of waiting feedback: its id. Without data the entry is forgotten. */
-type TimerData = readonly ['window', number] | readonly ['waiting', string];
-
-type Place = Pick<InputEvent<'predictions'>, 'key' | 'partition' | 'timeMs'>;
+type Place = Pick<InputEvent<'predictions'>, 'key' | 'partition' | 'offset' | 'timeMs'>;
 
 /** How long a failed prediction is remembered, so that feedback for it ends at once. */
 const failedKeptMs = 600_000;
 const waitMsMax = 30 * 86_400_000;
 
+/** Timers of a single prediction: its feedback waits (data: the feedback's id), or it failed and is remembered. */
+const timerPrefix = 'one/';
+
 const opened = { predictionsOpened: 1 };
-const forgotten = { predictionsForgotten: 1 };
-const closedUnrewarded = { predictionsClosedUnrewarded: 1 };
 const waitingUnmatched = { feedbackUnmatched: 1, feedbackWaiting: -1 };
 
 function completed(data: PredictionCompleted, place: Place, state: StateView): Effects {
@@ -110,11 +110,11 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
   const key = keyOf(predictionId);
   const entry = state.get<Entry>(key);
   if (entry !== undefined && entry[0] !== 'waiting') return again(data, entry[1], place);
+  const window = feedbackWindow(place.timeMs, windowMs, place.offset);
   const open: Open = [
     'open',
     data.inputDigest,
-    endOf(place.timeMs, windowMs),
-    windowMs,
+    window.closesMs,
     data.deployment,
     data.deploymentVersion,
     data.route,
@@ -125,17 +125,17 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
     terms.assessEvery,
     terms.alpha,
   ];
-  if (entry !== undefined) {
-    const [, feedbackId, ...judgement] = entry;
-    const settled = settle(predictionId, open, feedbackId, judgement);
-    return {
-      ...settled,
-      put: settled.put ?? [[key, open]],
-      setTimers: settled.setTimers ?? [windowTimer(predictionId, open)],
-      count: { ...settled.count, predictionsOpened: 1, feedbackWaiting: -1 },
-    };
-  }
-  return { put: [[key, open]], setTimers: [windowTimer(predictionId, open)], count: opened };
+  const { put: listed, setTimers } = joinWindow(window, predictionId, state);
+  if (entry === undefined) return { put: [[key, open], listed], setTimers, count: opened };
+  const [, feedbackId, ...judgement] = entry;
+  const settled = settle(predictionId, open, feedbackId, judgement);
+  return {
+    ...settled,
+    put: [[key, open], listed, ...(settled.put ?? [])],
+    setTimers,
+    clearTimers: [timerPrefix + predictionId],
+    count: { ...settled.count, predictionsOpened: 1, feedbackWaiting: -1 },
+  };
 }
 
 /** The outcome of an id that had one: the first stands. */
@@ -165,7 +165,7 @@ function failed(data: PredictionFailed, place: Place, state: StateView): Effects
   const remembered: Failed = ['failed', inputDigest, deployment];
   const kept = {
     put: [[key, remembered]],
-    setTimers: [{ name: predictionId, dueMs: endOf(place.timeMs, failedKeptMs) }],
+    setTimers: [{ name: timerPrefix + predictionId, dueMs: endOf(place.timeMs, failedKeptMs) }],
   } satisfies Effects;
   if (entry === undefined) return { ...kept, count: { predictionsFailed: 1 } };
   const closed = closing(entry[1], predictionId, deployment, 'unmatched', predictionFailed);
@@ -187,11 +187,10 @@ function received(data: FeedbackReceived, place: Place, state: StateView): Effec
   if (entry === undefined) {
     if (!(data.waitMs > 0)) return close('unmatched', null, 'there is no such prediction');
     const waiting: Waiting = ['waiting', feedbackId, truth, label, reward];
-    const timer: TimerData = ['waiting', feedbackId];
     const dueMs = endOf(place.timeMs, Math.min(data.waitMs, waitMsMax));
     return {
       put: [[keyOf(predictionId), waiting]],
-      setTimers: [{ name: predictionId, dueMs, data: timer }],
+      setTimers: [{ name: timerPrefix + predictionId, dueMs, data: feedbackId }],
       count: { feedbackReceived: 1, feedbackWaiting: 1 },
     };
   }
@@ -208,7 +207,7 @@ function received(data: FeedbackReceived, place: Place, state: StateView): Effec
       return close(place.timeMs >= closesMs ? 'late' : againstFirst(first, data), deployment);
     }
     case 'open': {
-      if (place.timeMs >= entry[2]) return close('late', entry[4]);
+      if (place.timeMs >= entry[2]) return close('late', entry[3]);
       const settled = settle(predictionId, entry, feedbackId, [truth, label, reward]);
       return { ...settled, count: { ...settled.count, feedbackReceived: 1 } };
     }
@@ -224,7 +223,7 @@ function againstFirst([truth, label, reward]: JudgementTuple, other: Judgement):
 
 /** Compares an open prediction with its first feedback. The window goes on when they cannot be compared. */
 function settle(predictionId: string, open: Open, feedbackId: string, said: JudgementTuple): Effects {
-  const [, digest, closesMs, windowMs, deployment, deploymentVersion, route, model, modelVersion, answer, rule] = open;
+  const [, digest, closesMs, deployment, deploymentVersion, route, model, modelVersion, answer, rule] = open;
   const [truth, label, reward] = said;
   const compared = compare(answer, { truth, label, reward }, rule);
   if (typeof compared === 'string') {
@@ -243,12 +242,11 @@ function settle(predictionId: string, open: Open, feedbackId: string, said: Judg
     model,
     modelVersion,
     ...compared,
-    assessEvery: open[11],
-    alpha: open[12],
+    assessEvery: open[10],
+    alpha: open[11],
   };
   return {
     put: [[keyOf(predictionId), rewarded]],
-    setTimers: [{ name: predictionId, dueMs: endOf(closesMs, windowMs) }],
     emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }],
     count: { feedbackRewarded: 1, predictionsClosedRewarded: 1 },
   };
@@ -275,17 +273,8 @@ function closing(
   return { emit: [{ topic: 'rewards', type: 'feedback-closed', data, key: deployment ?? predictionId }] };
 }
 
-function windowTimer(predictionId: string, open: Open): { name: string; dueMs: number; data: TimerData } {
-  return { name: predictionId, dueMs: open[2], data: ['window', open[3]] };
-}
-
-/**
- * The end of a span, rounded up to a fiftieth of its length (at most a second): ends that fall together need one tick of an idle
- * partition instead of one each.
- */
-function endOf(startMs: number, lengthMs: number): number {
-  const grainMs = Math.min(1_000, Math.max(1, Math.floor(lengthMs / 50)));
-  return Math.ceil((startMs + lengthMs) / grainMs) * grainMs;
+function isUnrewarded(entry: unknown): boolean {
+  return (entry as Entry | undefined)?.[0] === 'open';
 }
 
 const keyOf = (predictionId: string): string => `p/${predictionId}`;

@@ -184,7 +184,19 @@ describe('the window', () => {
     expect(said()).toEqual(['reward-recorded', 'late']);
     driver.advance(60_000);
     expect(driver.stateKeys()).toEqual([]);
-    expect(driver.counters()['predictionsClosedUnrewarded']).toBeUndefined();
+    expect(driver.counters()['predictionsClosedUnrewarded']).toBe(0);
+  });
+
+  it('is shared: predictions of the same time need one timer, and are counted and forgotten together', () => {
+    for (let n = 0; n < 300; n++) predict(n);
+    expect(driver.timerCount()).toBe(3);
+    for (let n = 0; n < 100; n++) give(n, `f${n}`);
+    driver.advance(60_000);
+    expect(driver.counters()).toMatchObject({ predictionsClosedRewarded: 100, predictionsClosedUnrewarded: 200 });
+    driver.advance(60_000);
+    expect(driver.counters()['predictionsForgotten']).toBe(300);
+    expect(driver.stateKeys()).toEqual([]);
+    expect(driver.timerCount()).toBe(0);
   });
 
   it('of no length: nothing is kept', () => {
