@@ -119,6 +119,13 @@ export const settings = {
   'worker.slots': { type: 'integer', min: 1, max: 256, default: 4, doc: 'Steps that run at once in a step worker.' },
   'worker.memory_mb': { type: 'integer', min: 64, max: 1_048_576, default: 2_048, doc: 'Memory limit of a step, MiB.' },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
+  'feedback.wait_ms': {
+    type: 'integer',
+    min: 0,
+    max: 2_592_000_000,
+    default: 3_600_000,
+    doc: 'How long feedback waits for a prediction that is not there yet, milliseconds.',
+  },
   'engine.snapshot_every_records': {
     type: 'integer',
     min: 100,

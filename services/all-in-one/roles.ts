@@ -63,9 +63,9 @@ export const roles: readonly Role[] = [
     name: 'feedback-admission',
     kind: 'service',
     summary: 'admits feedback to the partition of its prediction',
-    start: async ({ runtime }) => {
+    start: async ({ runtime, configuration }) => {
       const { createFeedbackAdmission } = await import('../feedback-admission/feedback-admission.ts');
-      return await runtime.runService(createFeedbackAdmission({ runtime }));
+      return await runtime.runService(createFeedbackAdmission({ runtime, waitMs: configuration['feedback.wait_ms'] }));
     },
   },
   {
