@@ -45,7 +45,7 @@ export const deliveryMutants: Readonly<Record<string, Mutant>> = {
       Promise.race([
         handler.assigned(partitions, generation),
         new Promise<[]>((resolve) => {
-          setTimeout(() => resolve([]), 5);
+          setImmediate(() => resolve([]));
         }),
       ]),
   })),

@@ -55,7 +55,12 @@ export async function createEmbeddedHarness({
     },
     killWhileAppending: async (topic, callsMin) => {
       await log.close();
-      const adapter = { module: adapterModule, open: 'openEmbeddedLog', options: fixed, mutant };
+      const adapter = {
+        module: adapterModule,
+        open: 'openEmbeddedLog',
+        options: { ...fixed, files: undefined },
+        mutant,
+      };
       const told = await killWhileAppending(adapter, topic, callsMin);
       log = await open();
       return told;
