@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EMPTY_ADWIN, stepAdwin } from '../../statistics/adwin.ts';
+import { variance } from '../../statistics/descriptive.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { indicesOf, runDetector } from './detectors.ts';
 import { goldenCases, num, nums } from './golden.ts';
@@ -37,6 +38,8 @@ describe('ADWIN', () => {
       const [index, width, mean] = first;
       expect(verdicts[index!]!.width).toBe(width);
       expect(verdicts[index!]!.mean).toBeCloseTo(mean!, 9);
+      const window = nums(golden.inputs['values']).slice(0, width);
+      expect(verdicts[index!]!.variance).toBeCloseTo((variance(window) * (width! - 1)) / width!, 9);
     }
   });
 

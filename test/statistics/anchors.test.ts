@@ -43,6 +43,8 @@ describe('anchors', () => {
       upper: pairs.map(([p, level]) => klUpperBound(p!, level!)),
       lower: pairs.map(([p, level]) => klLowerBound(p!, level!)),
     });
+    const level = Math.log((405.5 * 10) / 0.05);
+    expect(explorationRate(10, 1, 0.05)).toBeCloseTo(level + Math.log(level), 12);
     expect(explorationRate(10, 2, 0.05)).toBeGreaterThan(explorationRate(10, 1, 0.05));
   });
 

@@ -65,6 +65,19 @@ describe('isolation forest', () => {
     expect(() => scoreIsolationForest(grow(), [1])).toThrow('row must have 2 columns, got 1');
   });
 
+  test('sends a value equal to the threshold left', () => {
+    const tree = {
+      feature: [0, -1, -1],
+      threshold: [2, 0, 0],
+      left: [1, -1, -1],
+      right: [2, -1, -1],
+      count: [9, 1, 8],
+    };
+    const forest = { type: 'isolation-forest', version: 1, sampleSize: 9, columns: 1, trees: [tree] } as const;
+    expect(scoreIsolationForest(forest, [2])).toBe(2 ** (-1 / averagePathLength(9)));
+    expect(scoreIsolationForest(forest, [2.1])).toBeLessThan(scoreIsolationForest(forest, [2]));
+  });
+
   test('gives equal rows no split', () => {
     const forest = fitIsolationForest(
       [

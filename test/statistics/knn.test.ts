@@ -17,6 +17,12 @@ describe('nearest neighbours', () => {
     });
   });
 
+  test('gives finite local outlier factors where rows coincide', () => {
+    const model = fitKnn([[1], [1], [1], [2]], { k: 2 });
+    expect(scoreKnn(model, [1]).localOutlierFactor).toBeCloseTo(1, 6);
+    expect(scoreKnn(model, [3]).localOutlierFactor).toBeGreaterThan(1000);
+  });
+
   test('refuses k of all rows or more, and other columns', () => {
     expect(() => fitKnn([[1], [2]], { k: 2 })).toThrow('k must be below the number of rows 2, got 2');
     expect(() => scoreKnn(fitKnn([[1], [2]]), [1, 2])).toThrow('row must have 1 columns, got 2');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { emptyKswin, stepKswin } from '../../statistics/kswin.ts';
+import { seededRandom } from '../../statistics/random.ts';
 import { indicesOf, runDetector } from './detectors.ts';
 import { goldenCases, num, nums } from './golden.ts';
 
@@ -26,6 +27,15 @@ describe('KSWIN', () => {
       expect(detections.length, `seed ${seed}`).toBeLessThanOrEqual(allowed);
     }
     expect(stateSizeMax).toBeLessThan(options.windowSize * 25 + 100);
+  });
+
+  test('stays quiet far from zero, drawing only from its window', () => {
+    const random = seededRandom(2);
+    const values = Array.from({ length: 400 }, () => 1000 + random.normal());
+    const { verdicts } = runDetector(values, emptyKswin(1), (state, value) => stepKswin(state, value, { alpha: 1e-4 }));
+    expect(indicesOf(verdicts, ({ alarm }) => alarm)).toEqual([]);
+    expect(verdicts[98]!.pValue).toBeNull();
+    expect(verdicts[99]!.pValue).toBeGreaterThan(0);
   });
 
   test('refuses a window shorter than both samples', () => {

@@ -21,6 +21,15 @@ describe('least-squares density difference', () => {
     });
   });
 
+  test('its permutation test uses the same statistic, for samples of different sizes too', () => {
+    const random = seededRandom(9);
+    const x = Array.from({ length: 12 }, () => [random.normal()]);
+    const y = Array.from({ length: 7 }, () => [1 + random.normal()]);
+    const tested = lsddTest(x, y, random, { sigma: 1, permutations: 5 });
+    const direct = lsdd(x, y, { centres: [...x, ...y], sigma: 1, lambda: 0.05 });
+    expect(tested.statistic).toBeCloseTo(direct.statistic, 10);
+  });
+
   test('its permutation test sees a shift, and none where there is none', () => {
     const random = seededRandom(8);
     const sample = (shift: number) => Array.from({ length: 60 }, () => [random.normal() + shift, random.normal()]);
