@@ -27,7 +27,7 @@ export function stoodStill(what: string): MillraceError {
 }
 
 /** Puts the state of the snapshot's position together: an image replaces, or takes away, what is there now. */
-export function mergeSnapshotPage(
+function mergeSnapshotPage(
   liveAtEnd: boolean,
   live: readonly Buffer[],
   imagesAtEnd: boolean,

@@ -2,7 +2,7 @@ import { MillraceError } from '../../ports/errors.ts';
 import type { KeyRange, StateBatch, StateEntry } from '../../ports/state-store.ts';
 
 /** Bytes of one value at most. */
-export const valueBytesMax = 16 * 1024 * 1024;
+const valueBytesMax = 16 * 1024 * 1024;
 const taskPattern = /^[\x20-\x7e]{1,512}$/;
 const keyPattern = /^[\0-\x7f]{1,1024}$/;
 /** One longer than a key, so that "last key + '\0'" is a bound. */
