@@ -1,9 +1,16 @@
-/** A model server with the iris classifier deployed, on a runtime in memory. */
-import { readFile } from 'node:fs/promises';
+/** A model server with the iris classifier deployed, on the embedded log. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openEmbeddedLog } from '../../runtime/adapters/embedded-log/embedded-log.ts';
+import { createOnnxRuntime } from '../../runtime/adapters/onnx/onnx-runtime.ts';
 import { createTestRuntime, eventually } from '../../runtime/testing/test-runtime.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { createModelServer, type ModelServer } from '../../services/model-server/model-server.ts';
 import { deployments } from '../../topologies/deployments.ts';
+
+/** The iris classifier of scikit-learn: X FP32 [-1, 4]. */
+export const irisModel = new URL('../../test/models/iris-logreg.onnx', import.meta.url);
 
 export interface ServingBench {
   readonly runtime: Runtime;
@@ -14,13 +21,12 @@ export interface ServingBench {
 }
 
 export async function openServingBench(): Promise<ServingBench> {
-  const { createOnnxRuntime } = await import('../../runtime/adapters/onnx/index.ts');
-  const test = await createTestRuntime();
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const log = await openEmbeddedLog({ directory, durability: 'process' });
+  const test = await createTestRuntime({ parts: { log } });
   const { runtime } = test;
-  await runtime.runTopology(deployments as never);
-  const { hash } = await runtime.parts.blobs.put(
-    await readFile(new URL('../../test/models/iris-logreg.onnx', import.meta.url)),
-  );
+  await runtime.runTopology(deployments);
+  const { hash } = await runtime.parts.blobs.put(await readFile(irisModel));
   const route = { name: 'only', model: 'iris', modelVersion: 1, artifactHash: hash, weight: 1 };
   const document = JSON.stringify({
     name: 'iris',
@@ -46,6 +52,7 @@ export async function openServingBench(): Promise<ServingBench> {
     close: async () => {
       await server.close();
       await test.close();
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }

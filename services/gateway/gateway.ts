@@ -118,13 +118,22 @@ function createServer(options: ResolvedOptions): FastifyInstance {
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 128 },
     http: { maxHeaderSize: 16 * 1024 },
-    genReqId: () => runtime.parts.ids.next(),
+    genReqId: callIds(runtime.parts.ids.next()),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
   });
   app.server.maxConnections = connectionsMax;
   return app;
+}
+
+/** Unique over processes by their first half; drawing a random id for each call would cost more than most calls. */
+function callIds(incarnation: string): () => string {
+  let calls = 0;
+  return () => {
+    calls += 1;
+    return `${incarnation.slice(0, 20)}${calls.toString(16).padStart(12, '0')}`;
+  };
 }
 
 async function closeAll(app: FastifyInstance, { decisions, tables }: GatewayContext): Promise<void> {

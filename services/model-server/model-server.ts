@@ -95,6 +95,9 @@ export class ModelServer {
   readonly #publisher: OutcomePublisher;
   readonly #inFlightMax: number;
   #inFlight = 0;
+  /** Makes ids of requests: drawing a random one for each costs as much as answering. */
+  readonly #incarnation: string;
+  #requests = 0;
 
   constructor(options: ModelServerOptions, catalog: DeploymentCatalog) {
     const { runtime, models, batchRowsMax = 512, recentMax = 10_000 } = options;
@@ -107,6 +110,7 @@ export class ModelServer {
     );
     this.#predictor = new Predictor({ catalog, sessions: this.#sessions, clock, recentMax });
     this.#publisher = new OutcomePublisher(runtime);
+    this.#incarnation = runtime.parts.ids.next();
     this.#inFlightMax = options.inFlightMax ?? 2_000;
     const batchParts = { runtime, predictor: this.#predictor, replyTopics: new Set(options.replyTopics) };
     this.service = {
@@ -154,7 +158,7 @@ export class ModelServer {
     if (route === undefined) throw new MillraceError('INTERNAL', `deployment '${name}' has no routes`);
     const lease = await this.#sessions.acquire(route.artifactHash);
     const { signature } = lease.session.model;
-    lease.release();
+    this.#sessions.release(lease);
     return { name, version: deployed.version, signature };
   }
 
@@ -179,7 +183,9 @@ export class ModelServer {
 
   async #load({ document }: DeployedVersion): Promise<void> {
     await Promise.all(
-      document.routes.map(async ({ artifactHash }) => (await this.#sessions.acquire(artifactHash)).release()),
+      document.routes.map(async ({ artifactHash }) => {
+        this.#sessions.release(await this.#sessions.acquire(artifactHash));
+      }),
     );
   }
 
@@ -205,9 +211,10 @@ export class ModelServer {
   }
 
   #request(request: InferRequest): PredictionRequest {
-    const { clock, ids } = this.#runtime.parts;
+    const { clock } = this.#runtime.parts;
     const { deployment, inputs, clientId = null, source = 'http', versionMin = 1, deadlineMs } = request;
-    const unique = ids.next();
+    this.#requests += 1;
+    const unique = `${this.#incarnation}${this.#requests.toString(16).padStart(12, '0')}`;
     const eventInputs = inputs.map(eventOfTensor);
     return identify(
       {

@@ -61,7 +61,7 @@ export class Predictor {
         this.#checkDeadline(request);
         return completed(request, { run, waitedMs, deployed, route, rows });
       } finally {
-        lease.release();
+        sessions.release(lease);
       }
     } catch (error) {
       return failed(request, error);

@@ -24,31 +24,32 @@ export interface SessionCacheOptions {
   readonly loadTimeoutMs?: number | undefined;
 }
 
-/** A loaded model that is in use until `release`. */
+/** A loaded model that is in use until it is given to `release`. */
 export interface Lease<S> {
   readonly session: S;
-  release(): void;
 }
 
 /** What a caller keeps beside a loaded model, such as its queue. */
 export type WrapModel<S> = (model: LoadedModel) => S;
 
-interface Entry<S> {
+interface Entry<S> extends Lease<S> {
   readonly hash: string;
   readonly model: LoadedModel;
-  readonly session: S;
   readonly sizeBytes: number;
   users: number;
+  /** Grows with every use of any model. */
+  usedAt: number;
 }
 
 export class SessionCache<S> {
   readonly #options: SessionCacheOptions;
   readonly #wrap: WrapModel<S>;
-  /** Least recently used first. */
   readonly #entries = new Map<string, Entry<S>>();
   readonly #loading = new Map<string, Promise<Entry<S>>>();
   /** Files that are no models; the same bytes will never become one. */
   readonly #refused = new Map<string, MillraceError>();
+  #sizeBytes = 0;
+  #uses = 0;
   #closed = false;
 
   constructor(options: SessionCacheOptions, wrap: WrapModel<S>) {
@@ -76,14 +77,18 @@ export class SessionCache<S> {
     return this.#lease(await loading);
   }
 
+  release(lease: Lease<S>): void {
+    const entry = lease as Entry<S>;
+    entry.users -= 1;
+    if (entry.users === 0) this.#evict();
+  }
+
   get size(): number {
     return this.#entries.size;
   }
 
   get sizeBytes(): number {
-    let sum = 0;
-    for (const entry of this.#entries.values()) sum += entry.sizeBytes;
-    return sum;
+    return this.#sizeBytes;
   }
 
   async close(): Promise<void> {
@@ -95,15 +100,10 @@ export class SessionCache<S> {
   }
 
   #lease(entry: Entry<S>): Lease<S> {
-    if (this.#entries.delete(entry.hash)) this.#entries.set(entry.hash, entry);
+    this.#uses += 1;
+    entry.usedAt = this.#uses;
     entry.users += 1;
-    return {
-      session: entry.session,
-      release: () => {
-        entry.users -= 1;
-        if (entry.users === 0) this.#evict();
-      },
-    };
+    return entry;
   }
 
   async #load(hash: string): Promise<Entry<S>> {
@@ -121,8 +121,9 @@ export class SessionCache<S> {
       await model.close();
       throw new MillraceError('CLOSED', `the model server was closed while model ${hash} was loaded`);
     }
-    const entry: Entry<S> = { hash, model, session: this.#wrap(model), sizeBytes: bytes.length, users: 0 };
+    const entry: Entry<S> = { hash, model, session: this.#wrap(model), sizeBytes: bytes.length, users: 0, usedAt: 0 };
     this.#entries.set(hash, entry);
+    this.#sizeBytes += entry.sizeBytes;
     return entry;
   }
 
@@ -147,11 +148,15 @@ export class SessionCache<S> {
 
   #evict(): void {
     const { sessionsMax = 64, bytesMax = 512 * 1024 * 1024 } = this.#options;
-    for (const entry of this.#entries.values()) {
-      if (this.#entries.size <= sessionsMax && this.sizeBytes <= bytesMax) return;
-      if (entry.users > 0) continue;
-      this.#entries.delete(entry.hash);
-      void entry.model.close().catch(() => undefined);
+    while (this.#entries.size > sessionsMax || this.#sizeBytes > bytesMax) {
+      let oldest: Entry<S> | undefined;
+      for (const entry of this.#entries.values()) {
+        if (entry.users === 0 && entry.usedAt < (oldest?.usedAt ?? Number.POSITIVE_INFINITY)) oldest = entry;
+      }
+      if (oldest === undefined) return;
+      this.#entries.delete(oldest.hash);
+      this.#sizeBytes -= oldest.sizeBytes;
+      void oldest.model.close().catch(() => undefined);
     }
   }
 }

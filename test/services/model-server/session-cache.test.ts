@@ -43,17 +43,17 @@ describe('the session cache', () => {
     const sessions = cache({ sessionsMax: 2 });
     const [a, b, c] = [await model(1), await model(2), await model(3)];
     const inUse = await sessions.acquire(a);
-    (await sessions.acquire(b)).release();
-    (await sessions.acquire(c)).release();
+    sessions.release(await sessions.acquire(b));
+    sessions.release(await sessions.acquire(c));
     expect([a, b, c].map((hash) => sessions.acquireLoaded(hash) !== undefined)).toEqual([true, false, true]);
     expect(models.open).toBe(2);
-    inUse.release();
+    sessions.release(inUse);
     await sessions.close();
   });
 
   it('keeps within its bytes', async () => {
     const sessions = cache({ bytesMax: 30 });
-    for (const bias of [1, 2, 3]) (await sessions.acquire(await model(bias))).release();
+    for (const bias of [1, 2, 3]) sessions.release(await sessions.acquire(await model(bias)));
     expect(sessions.size).toBe(1);
     await sessions.close();
   });
@@ -68,7 +68,7 @@ describe('the session cache', () => {
     await blobs.delete(late);
     await expect(sessions.acquire(late)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await blobs.put(bytes);
-    (await sessions.acquire(late)).release();
+    sessions.release(await sessions.acquire(late));
     await sessions.close();
   });
 
@@ -85,7 +85,7 @@ describe('the session cache', () => {
       },
     });
     const sessions = cache({}, flaky);
-    (await sessions.acquire(hash)).release();
+    sessions.release(await sessions.acquire(hash));
     await sessions.close();
     failures = Number.POSITIVE_INFINITY;
     const hasty = cache({ loadTimeoutMs: 60 }, flaky);
