@@ -64,5 +64,5 @@ export async function withPlatform<T>(options: GlobalOptions, work: (session: Se
 async function runningInstance(configuration: Configuration): Promise<string | undefined> {
   if (configuration.profile !== 'local') return undefined;
   const { readInstance } = await import('../runtime/adapters/directory-lock.ts');
-  return (await readInstance(configuration.directory))?.url;
+  return readInstance(configuration.directory)?.url;
 }

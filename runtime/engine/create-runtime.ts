@@ -163,11 +163,9 @@ class EngineRuntime implements Runtime {
 
   async decode<T extends EventTopic>(topic: T, record: LogRecord): Promise<FollowedEvent<T>> {
     const [decoded] = await this.#context.decoder.decode([record], topic, 0, new AbortController().signal);
-    if (decoded === undefined || decoded.error !== undefined || decoded.input === undefined) {
-      throw (
-        decoded?.error ??
-        new MillraceError('POISON_RECORD', `${record.topic}/${record.partition}@${record.offset} holds no event`)
-      );
+    if (decoded?.error instanceof Error) throw decoded.error;
+    if (decoded?.input === undefined) {
+      throw new MillraceError('POISON_RECORD', `${record.topic}/${record.partition}@${record.offset} holds no event`);
     }
     return decoded.input as FollowedEvent<T>;
   }

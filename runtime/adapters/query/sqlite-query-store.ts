@@ -23,7 +23,7 @@ export function openSqliteQueryStore<Tables>(options: SqliteQueryStoreOptions): 
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = OFF');
   migrate(database, options);
-  const kysely = new Kysely<Tables>({ dialect: new SqliteDialect({ database: database as never }) });
+  const kysely = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
   let closed = false;
   return {
     database: kysely,
