@@ -167,6 +167,9 @@ describe('metrics of a stream', () => {
       expect(running.maeInterval[0]).toBeLessThan(whole.mae);
       expect(running.maeInterval[1]).toBeGreaterThan(whole.mae);
     }
+    const constant = (prediction: number) =>
+      runningRegressionMetrics(addPrediction(addPrediction(EMPTY_REGRESSION, 3, 3), 3, prediction)).r2;
+    expect([constant(3), constant(4)]).toEqual([1, 0]);
     expect(runningRegressionMetrics(EMPTY_REGRESSION)).toMatchObject({ count: 0, mse: Number.NaN, r2: null });
   });
 

@@ -39,6 +39,11 @@ describe('corrections for many tests', () => {
     expect(correctPValues([], 'bonferroni')).toMatchObject({ tested: 0, reject: [], adjusted: [] });
   });
 
+  test('rejects a p-value equal to its threshold', () => {
+    for (const [, correction] of METHODS) expect(correctPValues([0.05], correction, 0.05).reject).toEqual([true]);
+    expect(correctPValues([0.025, 0.05], 'benjamini-hochberg', 0.05).reject).toEqual([true, true]);
+  });
+
   test('refuses what is not a probability', () => {
     expect(() => correctPValues([0.5, 1.2], 'holm')).toThrow('pValues[1] must lie within [0, 1], got 1.2');
     expect(() => correctPValues([0.5], 'holm', 1)).toThrow('alpha must lie strictly between 0 and 1');

@@ -9,7 +9,7 @@ import {
   variance,
 } from '../../statistics/descriptive.ts';
 import { quantiles } from '../../statistics/quantiles.ts';
-import { averageRanks } from '../../statistics/ranks.ts';
+import { ascendingOrder, averageRanks } from '../../statistics/ranks.ts';
 import { betaQuantile, incompleteBeta, logBeta } from '../../statistics/special/beta.ts';
 import { chiSquaredCdf, chiSquaredQuantile, chiSquaredSurvival } from '../../statistics/special/chi-squared.ts';
 import { digamma, incompleteGamma, logGamma } from '../../statistics/special/gamma.ts';
@@ -94,6 +94,11 @@ describe('special functions agree with the reference', () => {
       excess_kurtosis: excessKurtosis(x),
       mad: medianAbsoluteDeviation(x),
     });
+  });
+
+  test('orders infinities, and keeps the order of equal values', () => {
+    expect([...ascendingOrder([2, Infinity, -Infinity, 2, Infinity, -Infinity])]).toEqual([2, 5, 0, 3, 1, 4]);
+    expect([...averageRanks([Infinity, 0, Infinity])]).toEqual([2.5, 1, 2.5]);
   });
 
   test('correlation', () => {
