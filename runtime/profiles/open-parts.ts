@@ -46,8 +46,14 @@ async function openLocal(configuration: Configuration, logger: Logger): Promise<
     const log = closers.add(await openEmbeddedLog({ directory: join(directory, 'log'), durability }), (part) =>
       part.close(),
     );
-    const state = closers.add(await openLmdbStateStore({ directory: join(directory, 'state'), durability }), (part) =>
-      part.close(),
+    const state = closers.add(
+      await openLmdbStateStore({
+        directory: join(directory, 'state'),
+        durability,
+        onDiscarded: (discarded) =>
+          logger.warn({ directory: discarded }, 'the state was discarded; it is rebuilt from the log'),
+      }),
+      (part) => part.close(),
     );
     const blobs = closers.add(
       await openDirectoryBlobStore({ directory: join(directory, 'blobs'), durability }),
