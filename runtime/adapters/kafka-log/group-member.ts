@@ -3,6 +3,7 @@ import { MillraceError } from '../../ports/errors.ts';
 import { partitionName, type StartPosition, type TopicPartition } from '../../ports/log.ts';
 import { assignCoPartitioned } from './co-partition-assigner.ts';
 import { assignerName, decodeAssignment, decodeMember, encodeAssignment, encodeMember } from './group-protocol.ts';
+import { CommitQueue } from './commit-queue.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
 import { asMillraceError, isLasting, wireType } from './kafka-errors.ts';
 import { type ResolvedKafkaOptions } from './kafka-options.ts';
@@ -37,6 +38,8 @@ export class GroupMember {
   readonly #events: GroupMemberEvents;
   readonly #cluster: KafkaCluster;
   readonly #wake = new Signal();
+  readonly #commits = new CommitQueue((positions) => this.#commitNow(positions));
+  #coordinator: WireBroker | undefined;
   #memberId = '';
   #generation: Generation | undefined;
   #previous: { readonly generation: number; readonly partitions: readonly string[] } = {
@@ -60,36 +63,46 @@ export class GroupMember {
 
   /** Positions of partitions that are not owned are ignored. During a rebalance, its outcome says what is owned. */
   async commit(positions: readonly StartPosition[]): Promise<void> {
-    await retrying(`committing offsets of group "${this.#group}"`, this.#options.operationTimeoutMs, async () => {
-      if (this.#closed) return;
-      const generation = this.#generation;
-      if (generation === undefined) throw new MillraceError('UNAVAILABLE', 'The group is rebalancing.');
-      const owned = positions.filter((position) => generation.owned.has(partitionName(position)));
-      if (owned.length === 0) return;
-      const coordinator = await this.#cluster.coordinator(this.#group);
-      await coordinator
-        .offsetCommit({
-          groupId: this.#group,
-          groupGenerationId: generation.id,
-          memberId: generation.memberId,
-          topics: byTopic(owned, ({ partition, offset }) => ({ partition, offset: String(offset) })),
-        })
-        .catch((error: unknown) => {
-          if (isStale(error)) this.#wake.wake(); // the group went on without us: find out at once
-          throw error;
-        });
-    });
+    this.#refuseClosed();
+    await this.#commits.commit(positions);
   }
 
   /** Leaves the group, if that can be done soon; else the end of the session says it. */
   async close(): Promise<void> {
+    if (this.#generation !== undefined) await soon(this.#commits.idle());
     this.#closed = true;
     this.#wake.wake();
-    const patience = new AbortController();
-    await Promise.race([this.#running, sleep(leaveMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
-    patience.abort();
+    await soon(this.#running);
     await this.#cluster.destroy();
     await this.#running;
+  }
+
+  async #commitNow(positions: readonly StartPosition[]): Promise<void> {
+    await retrying(`committing offsets of group "${this.#group}"`, this.#options.operationTimeoutMs, async () => {
+      this.#refuseClosed();
+      const generation = this.#generation;
+      if (generation === undefined) throw new MillraceError('UNAVAILABLE', 'The group is rebalancing.');
+      const owned = positions.filter((position) => generation.owned.has(partitionName(position)));
+      if (owned.length === 0) return;
+      this.#coordinator ??= await this.#cluster.coordinator(this.#group);
+      try {
+        await this.#coordinator.offsetCommit({
+          groupId: this.#group,
+          groupGenerationId: generation.id,
+          memberId: generation.memberId,
+          topics: byTopic(owned, ({ partition, offset }) => ({ partition, offset: String(offset) })),
+        });
+      } catch (error) {
+        this.#coordinator = undefined;
+        if (isStale(error)) this.#wake.wake(); // the group went on without us: find out at once
+        throw error;
+      }
+    });
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed)
+      throw new MillraceError('CLOSED', `The membership of group "${this.#group}" was closed before the call.`);
   }
 
   async #run(): Promise<void> {
@@ -112,6 +125,7 @@ export class GroupMember {
   async #takePart(): Promise<void> {
     await this.#cluster.know(this.#topics);
     const coordinator = await this.#cluster.coordinator(this.#group);
+    this.#coordinator = coordinator;
     const joined = await coordinator.joinGroup({
       groupId: this.#group,
       sessionTimeout: this.#options.sessionTimeoutMs,
@@ -182,6 +196,13 @@ export class GroupMember {
       // The session's end says the same.
     }
   }
+}
+
+/** Waits for a promise, but not for long. */
+async function soon(promise: Promise<unknown> | undefined): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([promise, sleep(leaveMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
 }
 
 /** The generation is over, or this member is not in it. */

@@ -1,7 +1,8 @@
 /**
- * The parts of kafkajs that the adapter stands on: its connections (TLS, SASL, request queue), metadata and group requests. Its
- * producer and consumer are not used; `docs/decisions` says why. These modules are private to kafkajs, so the version is pinned and
- * asserted in `kafkajs-mends.ts`.
+ * The parts of kafkajs that the adapter stands on: its connections (TLS, SASL, request queue), metadata, group and topic requests. Its
+ * producer and consumer are not used: the first loses the count of sequence numbers after a failure, the second delivers by one loop whose
+ * pauses, seeks, rebalances and resets cannot be told apart (it commits an offset when it resets one). These modules are private to
+ * kafkajs, so the version is pinned and asserted in `kafkajs-mends.ts`.
  */
 export interface WireRequest {
   readonly apiKey: number;

@@ -17,7 +17,7 @@ export interface BatchOutcomes {
   written(batch: OutgoingBatch, baseOffset: number): void;
   /** Nothing of the batch was written. */
   refused(batch: OutgoingBatch, error: Error): void;
-  /** The leader is another node than was thought. */
+  /** The leader may be another node than was thought. */
   leaderMoved(): void;
 }
 
@@ -33,8 +33,9 @@ interface OpenBatch {
  * An idempotent producer with its own connections. Batches carry sequence numbers, so that the broker recognises a repeated one and
  * answers with the offsets of the first. The caller sends one set of batches at a time.
  *
- * kafkajs' producer is not used, because it gives sequence numbers to whatever is sent next after a failure: one of two concurrent
- * sends is then acknowledged and never written; and because it says of a request with several partitions only the first error.
+ * kafkajs' producer is not used: it gives sequence numbers to whatever is sent next after a failure: one of two concurrent
+ * sends is then acknowledged and never written; and it says of a request with several partitions only
+ * the first error.
  */
 export class Producer {
   readonly #options: ResolvedKafkaOptions;
@@ -111,6 +112,7 @@ export class Producer {
     for (const [leader, entries] of byLeader) {
       const broker = await this.#cluster.broker(leader).catch(() => undefined);
       if (broker === undefined) {
+        this.#outcomes.leaderMoved();
         still.push(...entries);
         continue;
       }
@@ -121,6 +123,7 @@ export class Producer {
       } catch {
         // The connection broke, or no answer came: the broker may have appended all of them.
         for (const entry of entries) entry.doubtful = true;
+        this.#outcomes.leaderMoved();
         still.push(...entries);
       }
     }

@@ -16,6 +16,7 @@ export class ContinuousLoad {
     this.#topic = topic;
     this.acknowledged = new Array<number>(partitions).fill(0);
     this.#workers = this.acknowledged.map((_, partition) => this.#run(partition));
+    for (const worker of this.#workers) worker.catch(() => undefined); // said by stop
   }
 
   get total(): number {

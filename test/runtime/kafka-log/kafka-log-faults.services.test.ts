@@ -115,7 +115,7 @@ describe.skipIf(kafka === undefined)('a broker that is killed or frozen', () => 
   let member: Member;
   const partitions = 4;
   beforeAll(async () => {
-    broker = await PrivateBroker.start(29_300);
+    broker = await PrivateBroker.start();
   });
   afterAll(() => broker.stop());
   beforeEach(async () => {
@@ -172,7 +172,7 @@ describe.skipIf(kafka === undefined)('a broker that is killed or frozen', () => 
 describe.skipIf(kafka === undefined)('one broker of three', () => {
   let broker: PrivateBroker;
   beforeAll(async () => {
-    broker = await PrivateBroker.start(29_400, 3);
+    broker = await PrivateBroker.start(3);
   });
   afterAll(() => broker.stop());
 

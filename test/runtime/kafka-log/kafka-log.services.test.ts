@@ -15,7 +15,7 @@ const [proxyListen, proxyTarget] = (process.env['MILLRACE_TEST_KAFKA_PROXY'] ?? 
 const features: LogFeatures = {
   killWhileAppending: true,
   compaction: {
-    skipped: 'a broker does not compact its newest segment; compaction.services.test.ts makes it begin another',
+    skipped: 'a broker does not compact its newest segment; kafka-log-gaps.services.test.ts makes it begin another',
   },
   retention: true,
   dropConnections: { skipped: 'only the broker behind the proxy loses its connections' },

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from '../../conformance/log/until.ts';
 
 const scripts = fileURLToPath(new URL('../../services/', import.meta.url));
 
@@ -20,7 +22,8 @@ export class PrivateBroker {
     this.#environment = { KAFKA_PORT: String(port), KAFKA_DIR: data, KAFKA_NODES: String(nodes) };
   }
 
-  static async start(port: number, nodes = 1): Promise<PrivateBroker> {
+  static async start(nodes = 1): Promise<PrivateBroker> {
+    const port = await freeBasePort(nodes);
     const broker = new PrivateBroker(
       await mkdtemp(join(process.env['MILLRACE_TEST_DATA'] ?? tmpdir(), 'private-broker-')),
       port,
@@ -36,10 +39,11 @@ export class PrivateBroker {
     this.addresses = (/^address=(.*)$/m.exec(output)?.[1] ?? '').split(',');
   }
 
-  /** Sends a signal to node 1, 2 or 3. */
+  /** Sends a signal to node 1, 2 or 3. After SIGKILL the process is gone. */
   async signal(node: number, signal: NodeJS.Signals): Promise<void> {
     const [pid = ''] = (await readFile(join(this.#data, `node-${node}.pid`), 'utf8')).split('\n');
     process.kill(Number(pid), signal);
+    if (signal === 'SIGKILL') await until({ deadlineMs: 10_000 }, `process ${pid} was gone`, () => isGone(pid));
   }
 
   async stop(): Promise<void> {
@@ -59,4 +63,28 @@ export class PrivateBroker {
     if (code !== 0) throw new Error(`${script} ended with ${code}.`);
     return output;
   }
+}
+
+/** Ended, whether or not somebody has asked for its exit code. */
+async function isGone(pid: string): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z');
+  return /\) [ZX]/.test(stat);
+}
+
+/** Below the ports that the system gives to clients. */
+async function freeBasePort(nodes: number): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const base = 28_100 + 20 * Math.floor(Math.random() * 200);
+    const ports = Array.from({ length: nodes }, (_, node) => [base + node, base + 10 + node]).flat();
+    if ((await Promise.all(ports.map(isFree))).every((free) => free)) return base;
+  }
+  throw new Error('No free ports between 28100 and 32100 were found.');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
