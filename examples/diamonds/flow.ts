@@ -11,7 +11,7 @@ import { referenceSample, splitDiamonds } from './split.ts';
 
 export default flow('diamonds')
   .parameter('seed', { type: 'integer', default: 40, help: 'of the split into training, test and streamed rows' })
-  .on('diamonds-arrived', { parameters: { seed: 'seed' } })
+  .on('diamonds-arrived')
   .step('load', (_, { parameters, log }) => {
     const { train, test } = splitDiamonds(readDiamonds(), { seed: parameters.seed });
     log(`${train.length} rows to train on, ${test.length} to judge by`);
