@@ -38,7 +38,7 @@ export class Decisions {
     decisions.#followers = await Promise.all([
       runtime.follow('deployment-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
-      runtime.follow('starts', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('starts', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
     ]);
     await Promise.all(decisions.#followers.map((follower) => follower.ready()));
