@@ -8,7 +8,6 @@ export type StepReturn = object | undefined | void;
 export type ArtifactsOf<R> = Awaited<R> extends object ? { readonly [K in keyof Awaited<R>]: Awaited<R>[K] } : Nothing;
 
 /** No artifacts, no parameters. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export type Nothing = {};
 
 /** What remains of `A` after a step that adds `B`: a name that is written again takes the new type. */
@@ -34,7 +33,6 @@ export type ParameterValue<T extends ParameterType> = {
   readonly number: number;
   readonly integer: number;
   readonly boolean: boolean;
-  // eslint-disable-next-line @typescript-eslint/no-redundant-type-constituents
   readonly json: unknown;
 }[T];
 

@@ -89,7 +89,6 @@ base
 // @ts-expect-error the default must fit the type
 flow('x').parameter('n', { type: 'integer', default: 'three' });
 
+const withNumber = flow('x').parameter('n', { type: 'integer' });
 // @ts-expect-error a trigger maps parameters that exist
-flow('x')
-  .parameter('n', { type: 'integer' })
-  .on('event', { parameters: { m: 'payload.m' } });
+withNumber.on('event', { parameters: { m: 'payload.m' } });

@@ -122,7 +122,7 @@ describe('running a step', () => {
 
   it('refuses a result that is no object, and says so', async () => {
     const chain = code(flow('f').step('a', () => [1] as object));
-    await expect(chain.runStep({ ...({} as never), step: 'a', branches: {}, artifacts: {} })).rejects.toThrow(
+    await expect(chain.runStep({ step: 'a', branches: {}, artifacts: {} } as never)).rejects.toThrow(
       "step 'a' returned a list: return an object",
     );
   });

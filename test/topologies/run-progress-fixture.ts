@@ -1,0 +1,137 @@
+import type { FlowCode } from '../../runtime/ports/flow-code.ts';
+import { createTopologyDriver, type DriverOutput, type TopologyDriver } from '../../runtime/testing/index.ts';
+import type { Artifact, EventData, TaskDispatched, Token } from '../../schemas/events.ts';
+import { flow } from '../../sdk/index.ts';
+import { runProgress } from '../../topologies/run-progress.ts';
+
+export const runId = '0193'.padEnd(32, '0');
+
+/** Plays the worker and the clock around one run. */
+export class RunDriver {
+  readonly driver: TopologyDriver<'runs'>;
+  readonly outputs: DriverOutput[] = [];
+
+  constructor(driver: TopologyDriver<'runs'>) {
+    this.driver = driver;
+  }
+
+  static async open(chain: unknown, parameters: object = {}): Promise<RunDriver> {
+    const run = new RunDriver(await createTopologyDriver(runProgress));
+    run.request((chain as FlowCode).graph, parameters);
+    return run;
+  }
+
+  request(graph: unknown, parameters: object = {}): void {
+    const data = {
+      runId,
+      flow: 'tested',
+      version: 1,
+      bundleHash: 'b'.repeat(64),
+      graph: JSON.stringify(graph),
+      parameters: JSON.stringify(parameters),
+      tags: [],
+      cause: { kind: 'manual', id: 'request-1', position: null },
+      actor: 'ada',
+    };
+    this.pipe('run-requested', data);
+  }
+
+  pipe<E extends keyof EventData['runs'] & string>(
+    type: E,
+    data: EventData['runs'][E],
+    timeMs?: number,
+  ): DriverOutput[] {
+    this.driver.pipe({ type, data, key: runId, ...(timeMs === undefined ? {} : { timeMs }) });
+    return this.take();
+  }
+
+  advance(ms: number): DriverOutput[] {
+    this.driver.advance(ms);
+    return this.take();
+  }
+
+  take(): DriverOutput[] {
+    const outputs = this.driver.takeOutputs();
+    this.outputs.push(...outputs);
+    return outputs;
+  }
+
+  /** The newest dispatch of a task. */
+  dispatched(taskId: string): TaskDispatched & { readonly partition: number } {
+    const found = this.outputs.filter(({ type, data }) => type === 'task-dispatched' && data.taskId === taskId).at(-1);
+    if (found === undefined) throw new Error(`${taskId} was never dispatched`);
+    return { ...(found.data as TaskDispatched), partition: found.partition };
+  }
+
+  token(taskId: string, incarnation = 'i1'): Token {
+    const { attempt, dispatch } = this.dispatched(taskId);
+    return { attempt, dispatch, incarnation };
+  }
+
+  start(taskId: string, incarnation = 'i1', token = this.token(taskId, incarnation)): DriverOutput[] {
+    return this.pipe('task-started', { runId, taskId, token, worker: `worker of ${incarnation}` });
+  }
+
+  beat(taskId: string, incarnation = 'i1', token = this.token(taskId, incarnation)): DriverOutput[] {
+    return this.pipe('task-heartbeat', { runId, tasks: [{ taskId, token }], worker: `worker of ${incarnation}` });
+  }
+
+  complete(taskId: string, more: Partial<EventData['runs']['task-completed']> = {}): DriverOutput[] {
+    const token = this.token(taskId);
+    return this.pipe('task-completed', {
+      runId,
+      taskId,
+      token,
+      worker: 'worker of i1',
+      artifacts: [],
+      requests: [],
+      userMs: 1,
+      logs: null,
+      ...more,
+    });
+  }
+
+  fail(taskId: string, more: Partial<EventData['runs']['task-failed']> = {}): DriverOutput[] {
+    const token = this.token(taskId);
+    return this.pipe('task-failed', {
+      runId,
+      taskId,
+      token,
+      worker: 'worker of i1',
+      kind: 'user',
+      message: 'it broke',
+      stack: '',
+      logs: null,
+      ...more,
+    });
+  }
+
+  /** Start and completion. */
+  run(taskId: string, artifacts: readonly Artifact[] = []): DriverOutput[] {
+    this.start(taskId);
+    return this.complete(taskId, { artifacts });
+  }
+
+  types(): string[] {
+    return this.outputs.map(({ type }) => type);
+  }
+}
+
+export function artifact(name: string, text = name): Artifact {
+  return { name, hash: Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64), sizeBytes: 1, codec: 'json' };
+}
+
+export const linear = (options: { retry?: number | { times: number; backoffMs: number } } = {}): unknown =>
+  flow('tested')
+    .step('one', () => ({}), options)
+    .step('two', () => ({}), options);
+
+export const forked = (): unknown =>
+  flow('tested')
+    .step('load', () => ({ rows: 1 }))
+    .branch('train', {
+      left: () => ({ l: 1 }),
+      right: (branch) => branch.step('grow', () => ({ g: 1 })).step('prune', () => ({ p: 1 })),
+    })
+    .join('choose', () => ({ best: 1 }))
+    .step('register', () => ({}));
