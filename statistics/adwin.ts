@@ -3,7 +3,7 @@
  * O(log n) buckets. The cut uses the window's variance; the smallest sub-window is discounted as in River.
  */
 import { requireFraction } from './arguments.ts';
-import { mergeMoments, type RunningMoments } from './running-moments.ts';
+import { addToMoments, EMPTY_MOMENTS, mergeMoments, type RunningMoments } from './running-moments.ts';
 import { type OnlineStep, requireValue } from './online-step.ts';
 
 export interface AdwinOptions {
@@ -24,6 +24,8 @@ export interface AdwinOptions {
 export interface AdwinState {
   /** Values seen since the start, for the clock. */
   readonly seen: number;
+  /** Moments of the whole window. */
+  readonly window: RunningMoments;
   /** levels[k]: buckets of 2^k values each, newest first. */
   readonly levels: readonly (readonly RunningMoments[])[];
 }
@@ -36,7 +38,7 @@ export interface AdwinVerdict {
   readonly variance: number;
 }
 
-export const EMPTY_ADWIN: AdwinState = { seen: 0, levels: [] };
+export const EMPTY_ADWIN: AdwinState = { seen: 0, window: EMPTY_MOMENTS, levels: [] };
 
 export function stepAdwin(
   state: AdwinState,
@@ -49,7 +51,7 @@ export function stepAdwin(
   const seen = state.seen + 1;
   const shortest = options.minWindowLength ?? 5;
   let levels = insert(state.levels, value, options.maxBuckets ?? 5);
-  let window = total(levels);
+  let window = addToMoments(state.window, value);
   let alarm = false;
   if (seen % (options.clock ?? 32) === 0 && window.count > (options.gracePeriod ?? 10)) {
     while (hasCut(levels, window, delta, shortest)) {
@@ -61,7 +63,7 @@ export function stepAdwin(
   const restart = alarm && (options.afterDetection ?? 'restart') === 'restart';
   const variance = window.count === 0 ? 0 : window.squaredDeviations / window.count;
   return {
-    state: restart ? EMPTY_ADWIN : { seen, levels },
+    state: restart ? EMPTY_ADWIN : { seen, window, levels },
     verdict: { alarm, width: window.count, mean: window.mean, variance },
   };
 }
@@ -69,11 +71,10 @@ export function stepAdwin(
 type Levels = readonly (readonly RunningMoments[])[];
 
 function insert(levels: Levels, value: number, maxBuckets: number): Levels {
-  const next = levels.map((level) => [...level]);
+  const next = [...levels];
   let carry: RunningMoments | undefined = { count: 1, mean: value, squaredDeviations: 0 };
   for (let k = 0; carry !== undefined; k++) {
-    const level: RunningMoments[] = next[k] ?? [];
-    level.unshift(carry);
+    const level: RunningMoments[] = [carry, ...(next[k] ?? [])];
     next[k] = level;
     carry = undefined;
     if (level.length > maxBuckets) {
@@ -120,7 +121,7 @@ function hasCut(levels: Levels, window: RunningMoments, delta: number, shortest:
 }
 
 function total(levels: Levels): RunningMoments {
-  let sum: RunningMoments = { count: 0, mean: 0, squaredDeviations: 0 };
+  let sum = EMPTY_MOMENTS;
   for (let k = levels.length - 1; k >= 0; k--) for (const bucket of levels[k] ?? []) sum = mergeMoments(sum, bucket);
   return sum;
 }

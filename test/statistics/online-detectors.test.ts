@@ -50,7 +50,7 @@ describe('online Fisher test', () => {
   });
 
   test('keeps its memory to the longest window', () => {
-    const { stateSizeMax } = runDetector(errors(20_000, 0.08), EMPTY_ONLINE_FISHER, (state, value) =>
+    const { stateSizeMax } = runDetector(errors(3000, 0.08), EMPTY_ONLINE_FISHER, (state, value) =>
       stepOnlineFisher(state, value, model),
     );
     expect(stateSizeMax).toBeLessThan(2 * 100 + 60);
@@ -92,7 +92,7 @@ describe('online Cramér–von Mises test', () => {
   });
 
   test('keeps its memory to the longest window, and refuses NaN', () => {
-    const { stateSizeMax } = runDetector(sample(5000), EMPTY_ONLINE_CVM, (state, value) =>
+    const { stateSizeMax } = runDetector(sample(2000), EMPTY_ONLINE_CVM, (state, value) =>
       stepOnlineCvm(state, value, model),
     );
     expect(stateSizeMax).toBeLessThan(40 * 25 + 30);
