@@ -35,7 +35,8 @@ export class ClosingMark {
     this.#boot = boot;
     this.#syncs = syncs;
     this.#before = parse(readWhole(files, this.#path));
-    this.#write({ boot, clean: false, synced: false, ends: {} });
+    // Without it, the next one could take an earlier clean close for the last thing that happened.
+    this.#write({ boot, clean: false, synced: false, ends: {} }, true);
   }
 
   get powerLost(): boolean {
@@ -55,27 +56,27 @@ export class ClosingMark {
       const { baseOffset, sizeBytes } = newest;
       ends[partitionName(partition)] = { baseOffset, sizeBytes, end: partition.end };
     }
-    this.#write({ boot: this.#boot, clean: true, synced: this.#syncs, ends });
+    this.#write({ boot: this.#boot, clean: true, synced: this.#syncs, ends }, this.#syncs);
   }
 
   get #path(): string {
     return join(this.#directory, 'opened.json');
   }
 
-  #write(content: MarkContent): void {
-    replaceWhole(this.#files, this.#directory, this.#path, Buffer.from(`${JSON.stringify(content)}\n`), {
-      syncs: this.#syncs,
-    });
+  #write(content: MarkContent, syncs: boolean): void {
+    replaceWhole(this.#files, this.#directory, this.#path, Buffer.from(`${JSON.stringify(content)}\n`), { syncs });
   }
 }
+
+/** Nothing but a power loss leaves a mark that cannot be read: it counts as one of an earlier boot. */
+const damaged: MarkContent = { boot: 'unknown', clean: false, synced: false, ends: {} };
 
 function parse(bytes: Buffer | undefined): MarkContent | undefined {
   if (bytes === undefined) return undefined;
   try {
     const content: unknown = JSON.parse(bytes.toString('utf8'));
-    if (typeof content !== 'object' || content === null || !('ends' in content)) return undefined;
-    return content as MarkContent;
+    return typeof content === 'object' && content !== null && 'ends' in content ? (content as MarkContent) : damaged;
   } catch {
-    return undefined;
+    return damaged;
   }
 }

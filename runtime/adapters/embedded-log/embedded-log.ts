@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { MillraceError } from '../../ports/errors.ts';
 import type {
   Log,
@@ -40,6 +41,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
   resolved.files.makeDirectory(resolved.directory);
   const lock = resolved.lock ? await lockDirectory(resolved.directory, { formatVersion: logFormatVersion }) : undefined;
   try {
+    if (resolved.durability === 'disk') resolved.files.syncDirectory(dirname(resolve(resolved.directory)));
     return new EmbeddedLog(resolved, lock);
   } catch (error) {
     lock?.release();
@@ -106,10 +108,15 @@ class EmbeddedLog implements Log {
     const topics = [...new Set(options.topics)];
     // Whoever wants what is new means: from this call on, not from the end of a rebalance.
     const ends = new Map(topics.flatMap((name) => this.#topics.get(name).partitions).map((one) => [one, one.end]));
-    const member = new Member({
+    const shared = this.#group(group);
+    const member: Member = new Member({
       handler,
       topics,
       limits: this.#limits,
+      stopped: () => {
+        this.#members.delete(member);
+        shared.leave(member);
+      },
       startOf: (partition) => {
         if (start === 'latest') return ends.get(partition) ?? partition.end;
         const committed =
@@ -119,18 +126,13 @@ class EmbeddedLog implements Log {
         return committed ?? partition.start;
       },
     });
-    const shared = this.#group(group);
     this.#members.add(member);
     shared.join(member);
     return {
       pause: (partitions) => member.pause(partitions),
       resume: (partitions) => member.resume(partitions),
       commit: (positions) => this.#commit(member, group, positions),
-      close: async () => {
-        member.stop();
-        this.#members.delete(member);
-        shared.leave(member);
-      },
+      close: async () => member.stop(),
     };
   }
 
@@ -179,8 +181,7 @@ class EmbeddedLog implements Log {
   }
 
   async #close(): Promise<void> {
-    for (const member of this.#members) member.stop();
-    this.#members.clear();
+    for (const member of [...this.#members]) member.stop();
     try {
       await this.#appends.drain();
       await this.#cleaner.close();

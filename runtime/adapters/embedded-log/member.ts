@@ -17,6 +17,8 @@ export interface MemberOptions {
   readonly handler: SubscriptionHandler;
   readonly topics: readonly string[];
   readonly limits: ReadLimits;
+  /** The member gets nothing any more: it was stopped, or it failed. */
+  stopped(): void;
   /** Where a partition starts when the member does not say. */
   startOf(partition: PartitionLog): number;
 }
@@ -99,6 +101,7 @@ export class Member {
     clearImmediate(this.#scheduled);
     for (const cursor of [...this.#cursors.values()]) this.#drop(cursor);
     for (const stopped of this.#onStop) stopped();
+    this.#options.stopped();
   }
 
   fail(error: unknown): void {

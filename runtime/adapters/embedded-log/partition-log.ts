@@ -203,8 +203,7 @@ export class PartitionLog implements TopicPartition {
   /** The names of the file and of the folders above it, up to the log's own. */
   #syncDirectories(): void {
     const { files } = this.#storage;
-    for (const directory of [this.directory, join(this.directory, '..'), join(this.directory, '..', '..')])
-      files.syncDirectory(directory);
+    for (const up of ['.', '..', '../..', '../../..']) files.syncDirectory(join(this.directory, up));
   }
 
   #goBackTo(mark: Mark): void {

@@ -19,8 +19,20 @@ for (;;) {
   next += 1 + (first % 7);
   const records = Array.from({ length: next - first }, (_, index) => childRecord(topic, first + index));
   const call = log.append(records).then((offsets) => {
-    writeSync(1, `${JSON.stringify({ first, offsets })}\n`);
+    tell(`${JSON.stringify({ first, offsets })}\n`);
   });
   underWay.push(call);
   if (underWay.length >= 8) await underWay.shift();
+}
+
+/** Told when it returns: a line that waits in this process would die with it. */
+function tell(line: string): void {
+  for (let rest = Buffer.from(line); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      // The reader is behind.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    }
+  }
 }

@@ -71,4 +71,8 @@ const allCodes = [
   'STATE_AHEAD_OF_LOG',
   'UNAVAILABLE',
   'TIMEOUT',
+  'DISK_FULL',
+  'CORRUPT',
+  'LOCKED',
+  'NEWER_FORMAT',
 ] as const;

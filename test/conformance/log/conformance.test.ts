@@ -25,7 +25,7 @@ describe('the log suite', () => {
     expect(Object.keys(mutants).sort()).toEqual(logCases.map(({ mutant }) => mutant).sort());
   });
 
-  it.each(logCases)('turns exactly one case red for a log that $mutant', async ({ name, mutant, needs }) => {
+  it.concurrent.each(logCases)('turns exactly one case red for a log that $mutant', async ({ name, mutant, needs }) => {
     // A kill starts a process, so it is tried with its own mutant only.
     const tried = logCases.filter((other) => other.needs !== 'killWhileAppending' || needs === 'killWhileAppending');
     const red = await Promise.all(tried.map(async (other) => ((await isGreen(other, mutant, 1_000)) ? [] : [other])));
