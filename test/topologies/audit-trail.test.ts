@@ -104,6 +104,23 @@ describe('the audit trail', () => {
     expect(driver.takeDeadLetters()).toEqual([]);
   });
 
+  it('begins a new link where offsets are missing, so that no link claims them', () => {
+    const trail = auditTrail('runs');
+    let chain: unknown;
+    const said: { fromOffset: number; toOffset: number; records: number; previous: string; digest: string }[] = [];
+    for (const offset of [0, 1, 2, 70, ...Array.from({ length: 63 }, (_, i) => 71 + i)]) {
+      const record = { topic: 'runs', partition: 4, offset, timeMs: 0, keyBytes: null, valueBytes: null, headers: {} };
+      const { put, emit } = trail.fold(record, { get: <V>() => chain as V | undefined, range: () => [] });
+      chain = put?.[0]?.[1];
+      said.push(...(emit ?? []).map(({ data }) => data as (typeof said)[number]));
+    }
+    expect(said.map(({ fromOffset, toOffset, records }) => [fromOffset, toOffset, records])).toEqual([
+      [0, 2, 3],
+      [70, 133, 64],
+    ]);
+    expect(said[1]?.previous).toBe(said[0]?.digest);
+  });
+
   it('goes on from its state as if there had been no restart', async () => {
     const whole = await create();
     const first = await create();

@@ -137,12 +137,20 @@ describe('a verdict', () => {
 
   it('for three routes asks the best to beat each of the others', () => {
     const random = seededRandom(3);
+    const squares: number[][] = [[], [], []];
     for (let i = 0; i < 600; i++) {
       const route = ['a', 'b', 'c'][i % 3] as string;
-      // b and c are alike: neither is surely the best.
-      reward(route, random.normal() * (route === 'a' ? 5 : 1), { assessEvery: 600 });
+      // b and c are nearly alike: neither is surely the best.
+      const error = random.normal() * (route === 'a' ? 5 : route === 'b' ? 1.2 : 1);
+      squares[i % 3]?.push(error * error);
+      reward(route, error, { assessEvery: 600 });
     }
-    expect(assessments()[0]).toMatchObject({ verdict: 'undecided', better: null });
+    const [assessed] = assessments();
+    expect(assessed).toMatchObject({ verdict: 'undecided', better: null });
+    // The closer of the two comparisons, corrected for two.
+    const [, b = [], c = []] = squares;
+    expect(assessed?.pValue).toBeCloseTo(2 * welchTest(momentsOf(c), momentsOf(b)).pValue, 10);
+    expect(assessed?.pValue).toBeLessThan(1);
   });
 });
 

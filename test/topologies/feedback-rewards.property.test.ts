@@ -113,7 +113,7 @@ describe('any history', () => {
         expect(driver.timerCount()).toBe(0);
         expect(driver.takeDeadLetters()).toEqual([]);
       }),
-      { numRuns: 300, verbose: 1 },
+      { numRuns: 200, verbose: 1 },
     );
     expect([...occurred].sort()).toEqual([
       'contradictory',

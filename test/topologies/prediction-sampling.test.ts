@@ -56,6 +56,17 @@ describe('a batch', () => {
     expect(batches()).toMatchObject([{ predictionIds: [idOf(1), idOf(2)] }]);
   });
 
+  it('counts the second anew for rows that a full batch left over', () => {
+    for (let n = 0; n < 60; n++) predict(n);
+    driver.advance(600);
+    for (let n = 60; n < 110; n++) predict(n);
+    expect(batches()).toHaveLength(1);
+    driver.advance(999);
+    expect(batches()).toEqual([]);
+    driver.advance(1);
+    expect(batches()[0]?.predictionIds).toHaveLength(10);
+  });
+
   it('holds one deployment version and one layout', () => {
     predict(1);
     predict(2, { deploymentVersion: 2 });

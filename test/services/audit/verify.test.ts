@@ -181,8 +181,12 @@ describe('the links themselves', () => {
 
   it('that are removed at the front or in the middle are missed', async () => {
     for (const index of [0, 1]) {
-      const { firstProblem } = await withLinks((links) => links.filter((_, at) => at !== index));
+      const { firstProblem, chains } = await withLinks((links) => links.filter((_, at) => at !== index));
       expect(firstProblem).toMatchObject({ partition: 0, kind: 'link-broken' });
+      const chain = chains.find(({ topic, partition }) => topic === 'operations' && partition === 0);
+      expect(chain?.problems).toContainEqual(
+        expect.objectContaining({ kind: 'uncovered', fromOffset: 64 * index, toOffset: 64 * index + 63 }),
+      );
     }
   });
 
