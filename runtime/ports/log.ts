@@ -9,7 +9,7 @@
  * - **Acknowledged** (the promise of `append` resolved) means: survives kill -9 of every process. With durability `disk` it
  *   also survives power loss.
  * - **Unknown outcome.** An append whose fate cannot be learnt rejects with UNKNOWN_OUTCOME. So do all calls that were queued
- *   behind it; none of those was sent. The caller looks at the log, or says it all again: receivers drop repeats.
+ *   behind it on the same partition; none of those was sent there. The caller looks at the log, or says it all again: receivers drop repeats.
  * - **Definite refusal** (TOO_LARGE, INVALID_ARGUMENT, DISK_FULL) concerns only the call that carried the guilty record; nothing of it was written.
  * - **Time.** `timestampMs` is the append time, given by the log; within a partition it need not grow (use a running maximum).
  * - **Delivery** to a subscription is at least once, from the position that `assigned` answers, in offset order per partition.
