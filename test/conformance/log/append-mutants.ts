@@ -108,7 +108,7 @@ function gatherTurn(log: Log, send: (calls: readonly GatheredCall[]) => void): L
   });
 }
 
-/** With more than four calls under way, it says the offsets that come next, and writes 50 ms later, or before the next reading. */
+/** With more than four calls under way, it says the offsets that come next, and writes 2 s later, or before the next reading. */
 function acknowledgeEarly(log: Log): Log {
   const next = new Map<string, number>();
   let buffered: OutgoingRecord[] = [];
@@ -132,7 +132,7 @@ function acknowledgeEarly(log: Log): Log {
       try {
         if (underWay <= 4 && buffered.length === 0) return await log.append(records);
         buffered.push(...records);
-        timer ??= setTimeout(() => void flush(), 50);
+        timer ??= setTimeout(() => void flush().catch(() => undefined), 2_000);
         await new Promise((resolve) => setImmediate(resolve));
         return offsets;
       } finally {
