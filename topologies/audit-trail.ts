@@ -28,8 +28,8 @@ export function auditTrail(topic: TopicName): RawTopology {
 /** One instance for each audited topic. */
 export const auditTrails: readonly RawTopology[] = auditedTopics.map(auditTrail);
 
-export const linkRecords = 64;
-export const linkAgeMs = 1_000;
+const linkRecords = 64;
+const linkAgeMs = 1_000;
 
 /** State of one partition. */
 interface Chain {

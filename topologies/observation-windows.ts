@@ -38,7 +38,7 @@ export const observationWindows: Topology<'observations'> = {
 };
 
 /** Ages after which even a window with too few rows is closed. */
-export const lastAges = 10;
+const lastAges = 10;
 /** Numbers that one window may hold, whatever the deployment asks for. */
 export const windowCellsMax = 500_000;
 

@@ -48,8 +48,8 @@ export const predictionSampling: Topology<'predictions'> = {
 };
 
 /** Rows in a batch; fewer when they are wide. */
-export const batchRowsMax = 100;
-export const batchAgeMs = 1_000;
+const batchRowsMax = 100;
+const batchAgeMs = 1_000;
 const batchCellsMax = 20_000;
 /** Wider predictions (images) are counted, not sampled. */
 const columnsMax = 2_000;
