@@ -9,7 +9,7 @@ import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import { derivedId } from '../../schemas/derived-ids.ts';
 import type { WindowClosed } from '../../schemas/events.ts';
 import { DeploymentDocuments } from './deployment-documents.ts';
-import type { ScoreAnswer, ScoreTask } from './score-worker.ts';
+import type { ScoreAnswer, ScoreTask } from './score-thread.ts';
 import type { WindowScore } from './score-window.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -34,7 +34,7 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   const documents = await DeploymentDocuments.open(runtime);
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const pool = new WorkerPool<ScoreTask, ScoreAnswer>({
-    module: new URL(`./score-worker.${extension}`, import.meta.url),
+    module: new URL(`./score-thread.${extension}`, import.meta.url),
     workers,
     timeoutMs,
     memoryMb,
