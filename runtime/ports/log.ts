@@ -27,7 +27,7 @@ export interface Log {
    * member gets every partition.
    */
   subscribe(options: SubscribeOptions, handler: SubscriptionHandler): Promise<Subscription>;
-  /** First offset still there, per partition (index = partition). */
+  /** First offset still there, per partition (index = partition). Only retention and truncation move it, compaction does not. */
   startOffsets(topic: string): Promise<readonly number[]>;
   /** Offset that the next record will get, per partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
@@ -67,6 +67,10 @@ export interface TopicConfig {
 /** Header names to bytes. A name that occurs twice on the wire keeps its first value. */
 export type RecordHeaders = Readonly<Record<string, Buffer>>;
 
+/**
+ * Treat it as immutable. Adapters may parse `key`, `value` and `headers` when they are asked for (getters: a spread does not copy
+ * them), and the buffers may be views into a larger one: whoever keeps few of many records copies what it keeps.
+ */
 export interface LogRecord extends TopicPartition {
   readonly offset: number;
   readonly timestampMs: number;
@@ -91,8 +95,10 @@ export interface SubscribeOptions {
 
 export interface SubscriptionHandler {
   /**
-   * Partitions were given to this member. Delivery of a partition begins after the promise resolved, at the answered offset
-   * (absent: at `options.start`). `generation` grows with each rebalance.
+   * Partitions were given to this member; called at least once, with none when nothing is left for it. Delivery of a partition
+   * begins after the promise resolved, at the answered offset (absent: at `options.start`). An offset below the start means the
+   * start; one beyond the end fails the member with STATE_AHEAD_OF_LOG. A rejection fails the member, which leaves its group.
+   * `generation` grows with each rebalance.
    */
   assigned(partitions: readonly TopicPartition[], generation: number): Promise<readonly StartPosition[]>;
   /** Partitions were taken away. Must not wait for work or commits: only stop. */

@@ -68,12 +68,12 @@ export class Cleaner {
     const compacted = this.#compactedBytes.get(partition) ?? compactedBytes(partition);
     const appended = partition.sizeBytes - compacted;
     if (appended <= 0 || appended < compactBytesMin || appended < compacted) return;
-    await compactPartition(partition, {
+    const done = await compactPartition(partition, {
       files,
       tombstonesBeforeMs: clock.now() - tombstoneMs,
       cancelled: () => this.#closed,
     });
-    this.#compactedBytes.set(partition, partition.sizeBytes);
+    if (done) this.#compactedBytes.set(partition, partition.sizeBytes);
   }
 }
 

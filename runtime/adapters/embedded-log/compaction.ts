@@ -17,15 +17,16 @@ export interface CompactionOptions {
 /**
  * Rewrites everything before the newest segment into one file with the newest record of each key; records without a key stay.
  * Offsets never change. The rename of the file is the moment at which it counts.
+ * False when nothing was done: an append was under way, or the log closes.
  */
-export async function compactPartition(log: PartitionLog, options: CompactionOptions): Promise<void> {
-  if (!log.fullyPublished) return;
+export async function compactPartition(log: PartitionLog, options: CompactionOptions): Promise<boolean> {
+  if (!log.fullyPublished) return false;
   log.roll();
   const old = log.segments.slice(0, -1);
   const [first, end] = [old[0], log.segments.at(-1)?.baseOffset];
-  if (first === undefined || end === undefined) return;
+  if (first === undefined || end === undefined) return false;
   const newest = await newestOffsets(log, old, options);
-  if (newest === undefined) return;
+  if (newest === undefined) return false;
 
   const { files } = options;
   const path = join(log.directory, compactedName(first.baseOffset, end));
@@ -35,7 +36,7 @@ export async function compactPartition(log: PartitionLog, options: CompactionOpt
   try {
     files.truncate(file, 0);
     for (const batch of batchesOf(old)) {
-      if (options.cancelled()) return;
+      if (options.cancelled()) return false;
       const kept = recordsOf(log.topic, log.partition, batch).filter((record) => isKept(record, newest, options));
       if (kept.length > 0) {
         const bytes = rewrite(batch, kept);
@@ -49,13 +50,14 @@ export async function compactPartition(log: PartitionLog, options: CompactionOpt
     files.close(file);
     if (options.cancelled()) files.remove(part);
   }
-  if (options.cancelled()) return;
+  if (options.cancelled()) return false;
   files.rename(part, path);
   files.syncDirectory(log.directory);
   const segment = new Segment(files, path, first.baseOffset);
   segment.sizeBytes = sizeBytes;
   log.replaceSegments(old, [segment]);
   log.tail.forgetBelow(end);
+  return true;
 }
 
 async function newestOffsets(

@@ -25,9 +25,10 @@ import { PositionJournal } from './position-journal.ts';
 import { recoverPartition } from './segment-recovery.ts';
 import { TailCache } from './tail-cache.ts';
 import { TopicStore } from './topic-store.ts';
+import { writeRefused } from './write-errors.ts';
 
 /** Format of the files of a log that locks its own directory. */
-export const logFormatVersion = 1;
+const logFormatVersion = 1;
 
 /**
  * Opens a log that lies in files of this machine, for this process alone. LOCKED while another process has it, NEWER_FORMAT when a
@@ -51,6 +52,8 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
 
 class EmbeddedLog implements Log {
   readonly #lock: DirectoryLock | undefined;
+  readonly #directory: string;
+  readonly #onProblem: (error: unknown) => void;
   readonly #mark: ClosingMark;
   readonly #topics: TopicStore;
   readonly #journal: PositionJournal;
@@ -65,6 +68,8 @@ class EmbeddedLog implements Log {
     const { files, directory, segmentBytes, durability, clock } = options;
     const syncs = durability === 'disk';
     this.#lock = lock;
+    this.#directory = directory;
+    this.#onProblem = options.onProblem;
     this.#limits = { recordsMax: options.deliveryRecordsMax, bytesMax: options.deliveryBytesMax };
     this.#mark = new ClosingMark(files, directory, options.boot, syncs);
     const { powerLost } = this.#mark;
@@ -90,7 +95,11 @@ class EmbeddedLog implements Log {
 
   async ensureTopics(topics: readonly TopicConfig[]): Promise<void> {
     this.#checkOpen();
-    this.#topics.ensure(topics);
+    try {
+      this.#topics.ensure(topics);
+    } catch (error) {
+      throw error instanceof MillraceError ? error : writeRefused(this.#directory, error);
+    }
   }
 
   async partitions(topic: string): Promise<number> {
@@ -187,10 +196,19 @@ class EmbeddedLog implements Log {
       await this.#cleaner.close();
       this.#journal.close();
       const partitions = [...this.#topics.all()].flatMap((topic) => topic.partitions);
-      this.#mark.closedCleanly(partitions);
+      this.#markClosed(partitions);
       for (const partition of partitions) partition.close();
     } finally {
       this.#lock?.release();
+    }
+  }
+
+  /** Without the mark, the next opening searches for the ends: that is all that a full disk costs here. */
+  #markClosed(partitions: readonly PartitionLog[]): void {
+    try {
+      this.#mark.closedCleanly(partitions);
+    } catch (error) {
+      this.#onProblem(error);
     }
   }
 

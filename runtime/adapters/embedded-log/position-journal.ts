@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { messageOf, MillraceError } from '../../ports/errors.ts';
 import { type LogFiles, readWhole, replaceWhole, writeAll } from './log-files.ts';
+import { writeRefused } from './write-errors.ts';
 
 /** What a group committed, or (group '') where a partition starts. */
 type Entry = readonly [group: string, topic: string, partition: number, offset: number];
@@ -128,7 +128,7 @@ export class PositionJournal {
       return { settle };
     } catch (error) {
       // What was not written stays dirty, and half a frame is overwritten by the next one.
-      return { settle, error: journalFailed(this.#path, error) };
+      return { settle, error: writeRefused(this.#path, error) };
     }
   }
 
@@ -166,10 +166,4 @@ function frameOf(entries: readonly Entry[]): Buffer {
   frame.writeUInt32LE(crc32(content), 4);
   content.copy(frame, frameBytes);
   return frame;
-}
-
-function journalFailed(path: string, error: unknown): MillraceError {
-  return new MillraceError('UNAVAILABLE', `Positions cannot be written to ${path}: ${messageOf(error)}.`, {
-    cause: error,
-  });
 }

@@ -51,10 +51,6 @@ export class TailCache {
     this.#bytesMax = bytesMax;
   }
 
-  get sizeBytes(): number {
-    return this.#bytes;
-  }
-
   add(tail: PartitionTail, batch: Batch): void {
     tail.push(batch);
     this.#order.push({ tail, batch });

@@ -1,19 +1,18 @@
-import { hasCode, messageOf, MillraceError } from '../../ports/errors.ts';
+import { messageOf, MillraceError } from '../../ports/errors.ts';
 
 /** A write failed and was undone: what the caller hears. */
 export function writeRefused(directory: string, error: unknown): MillraceError {
-  if (hasCode(error, 'DISK_FULL', 'UNAVAILABLE')) return error;
   const full = isSystemError(error, 'ENOSPC', 'EDQUOT', 'EFBIG');
   return full
     ? new MillraceError(
         'DISK_FULL',
-        `No space is left under ${directory}. Nothing of the append was written: free space and append again.`,
+        `No space is left under ${directory}. Nothing of the call was written: free space and try again.`,
         {
           cause: error,
           details: { directory },
         },
       )
-    : new MillraceError('UNAVAILABLE', `An append under ${directory} failed and was undone: ${messageOf(error)}.`, {
+    : new MillraceError('UNAVAILABLE', `A write under ${directory} failed and was undone: ${messageOf(error)}.`, {
         cause: error,
         details: { directory },
       });
