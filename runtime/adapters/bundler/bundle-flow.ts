@@ -1,81 +1,130 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { MillraceError, messageOf } from '../../ports/errors.ts';
-import { type FlowCode, isFlowCode } from '../../ports/flow-code.ts';
-
-/** A flow file as the platform takes it. */
-export interface BundledFlow {
-  readonly name: string;
-  /** One ES module: exactly the bytes that every step of a run executes. */
-  readonly code: Uint8Array;
-  readonly graph: object;
-  readonly triggers: readonly object[];
-}
-
-/** Packages whose native parts cannot be put into a module; a step finds them where the worker runs. */
-const native = ['onnxruntime-node', 'lmdb', 'libsql', 'esbuild', 'fsevents'];
-
 /**
- * Bundles a flow file with everything that it imports, and reads its graph. The bytes follow from the sources alone, so the same
- * code has the same hash. NOT_FOUND for a missing file, INVALID_ARGUMENT for one that does not compile or exports no flow.
+ * A flow file as one ES module. Everything is inside but `millrace`, which is the package that runs the bundle, and packages with
+ * native code, which cannot be; those are named on the first line.
  */
-export async function bundleFlow(file: string): Promise<BundledFlow> {
-  const path = resolve(file);
-  if (!existsSync(path)) throw new MillraceError('NOT_FOUND', `there is no flow file ${path}`);
-  const code = await bundle(path);
-  const { name, graph, triggers } = await loadFlow(code, path);
-  return { name, code, graph: graph as object, triggers: triggers as readonly object[] };
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'esbuild';
+import type { BlobStore } from '../../ports/blob-store.ts';
+import { MillraceError, messageOf } from '../../ports/errors.ts';
+import { describeBundle, type FlowDescription } from '../process-executor/describe-bundle.ts';
+import { externalsMark, packageFolders, StepFiles } from '../process-executor/step-files.ts';
+
+export interface FlowBundle extends FlowDescription {
+  readonly code: Uint8Array;
 }
 
-async function bundle(path: string): Promise<Uint8Array> {
-  const { build } = await import('esbuild');
+/** Bundles a flow file and reads its graph. INVALID_ARGUMENT names file, line and reason. */
+export async function bundleFlow(file: string): Promise<FlowBundle> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new MillraceError('INVALID_ARGUMENT', `there is no file '${file}'`);
+  const code = await build(path);
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-describe-'));
   try {
-    const { outputFiles } = await build({
+    const files = await StepFiles.open(folder, noBlobs);
+    return { code, ...(await describeBundle(await files.writeBundle('flow', code))) };
+  } catch (error) {
+    if (error instanceof MillraceError)
+      throw new MillraceError(error.code, `${file}: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The module's bytes; the same sources give the same bytes. */
+async function build(path: string): Promise<Uint8Array> {
+  const { build: esbuild } = await import('esbuild');
+  const externals = new Set<string>();
+  try {
+    const result = await esbuild({
       entryPoints: [path],
       bundle: true,
       write: false,
       format: 'esm',
       platform: 'node',
       target: 'node20',
+      charset: 'utf8',
       logLevel: 'silent',
+      absWorkingDir: dirname(path),
+      // so that comments with paths, and with them the hash, do not depend on where the project lies
       legalComments: 'none',
-      external: native,
-      alias: { millrace: sdkPath() },
-      // CommonJS packages inside the bundle ask for `require`.
-      banner: {
-        js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(process.cwd() + '/');",
-      },
+      banner: { js: requireForCommonJs },
+      plugins: [outside(externals)],
     });
-    return outputFiles[0]?.contents ?? new Uint8Array();
-  } catch (cause) {
-    throw new MillraceError('INVALID_ARGUMENT', `${path} cannot be bundled: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/** The SDK beside this file, from sources or from the build. */
-function sdkPath(): string {
-  const source = fileURLToPath(new URL('../../../sdk/index.ts', import.meta.url));
-  return existsSync(source) ? source : fileURLToPath(new URL('../../../sdk/index.js', import.meta.url));
-}
-
-async function loadFlow(code: Uint8Array, path: string): Promise<FlowCode> {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-bundle-'));
-  try {
-    const file = join(folder, 'flow.mjs');
-    await writeFile(file, code);
-    const { default: exported } = (await import(pathToFileURL(file).href)) as { default?: unknown };
-    if (isFlowCode(exported)) return exported;
+    const text = result.outputFiles[0]?.text ?? '';
+    const header = externals.size === 0 ? '' : `${externalsMark}${[...externals].sort().join(' ')}\n`;
+    return Buffer.from(header + text);
+  } catch (error) {
+    const { errors = [] } = error as { errors?: { text: string; location: { file: string; line: number } | null }[] };
+    const reasons = errors.map(({ text, location }) =>
+      location === null ? text : `${location.file}:${location.line}: ${text}`,
+    );
     throw new MillraceError(
       'INVALID_ARGUMENT',
-      `${path} must export a flow by default: export default flow('name').step(…)`,
+      `${path} cannot be bundled: ${reasons.join('; ') || messageOf(error)}`,
+      {
+        cause: error,
+      },
     );
-  } catch (cause) {
-    if (cause instanceof MillraceError) throw cause;
-    throw new MillraceError('INVALID_ARGUMENT', `${path} cannot be loaded: ${messageOf(cause)}`, { cause });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** CommonJS packages inside the bundle ask for Node's own modules by require. */
+const requireForCommonJs =
+  "import { createRequire as millraceCreateRequire } from 'node:module'; const require = millraceCreateRequire(import.meta.url);";
+
+function outside(externals: Set<string>): Plugin {
+  const sdk = ['ts', 'js'].map((extension) =>
+    fileURLToPath(new URL(`../../../sdk/index.${extension}`, import.meta.url)),
+  );
+  return {
+    name: 'millrace-outside',
+    setup: (build) => {
+      build.onResolve({ filter: /^millrace($|\/)/ }, ({ path }) => ({ path, external: true }));
+      build.onResolve({ filter: /^\./ }, ({ path, resolveDir }) =>
+        sdk.includes(resolve(resolveDir, path)) ? { path: 'millrace', external: true } : undefined,
+      );
+      build.onResolve({ filter: /^[^./]/ }, ({ path, resolveDir }) => {
+        const name = packageName(path);
+        if (path.startsWith('node:') || !isNative(name, resolveDir)) return undefined;
+        externals.add(name);
+        return { path, external: true };
+      });
+    },
+  };
+}
+
+function packageName(specifier: string): string {
+  const [first = '', second = ''] = specifier.split('/');
+  return first.startsWith('@') ? `${first}/${second}` : first;
+}
+
+/** Whether a package brings native code: it says so, or holds binaries at the usual places. */
+function isNative(name: string, from: string): boolean {
+  const folder = findPackage(name, from);
+  if (folder === undefined) return false;
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>;
+  if (manifest['gypfile'] === true || manifest['binary'] !== undefined || manifest['napi'] !== undefined) return true;
+  const optional = Object.keys((manifest['optionalDependencies'] as object | undefined) ?? {});
+  if (optional.some((dependency) => /(linux|darwin|win32)-(x64|arm64)/.test(dependency))) return true;
+  return ['binding.gyp', 'prebuilds', 'build/Release', 'bin/napi-v3', 'bin/napi-v6'].some((path) =>
+    existsSync(join(folder, path)),
+  );
+}
+
+function findPackage(name: string, from: string): string | undefined {
+  const folders: string[] = [];
+  for (let at = from; ; at = dirname(at)) {
+    folders.push(join(at, 'node_modules'));
+    if (dirname(at) === at) break;
+  }
+  return [...folders, ...packageFolders()]
+    .map((folder) => join(folder, name))
+    .find((folder) => existsSync(join(folder, 'package.json')));
+}
+
+const noBlobs = {} as BlobStore;

@@ -1,0 +1,35 @@
+import { logMark } from './protocol.ts';
+
+export interface ChildLog {
+  begin(): void;
+  /** Marks the end of a step's log; false when nothing was written, so nobody needs to wait. */
+  end(): boolean;
+}
+
+/**
+ * Sends both streams through standard output, marked, so that they stay in the order in which they were written: two pipes would not
+ * say what came first.
+ */
+export function captureLog(): ChildLog {
+  let wrote = false;
+  const write = process.stdout.write.bind(process.stdout);
+  const marked =
+    (stream: 'o' | 'e') =>
+    (chunk: string | Uint8Array, encoding?: unknown, done?: unknown): boolean => {
+      wrote = true;
+      write(logMark + stream);
+      const ended = typeof encoding === 'function' ? encoding : done;
+      return write(chunk as string, ended as () => void);
+    };
+  process.stdout.write = marked('o') as typeof process.stdout.write;
+  process.stderr.write = marked('e') as typeof process.stderr.write;
+  return {
+    begin: () => {
+      wrote = false;
+    },
+    end: () => {
+      if (wrote) write(`${logMark}.`);
+      return wrote;
+    },
+  };
+}

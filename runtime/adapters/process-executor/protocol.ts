@@ -1,0 +1,68 @@
+/** What parent and step child say to each other (advanced serialization, so bytes travel as bytes). */
+import type { ModelRegistration } from '../../ports/flow-code.ts';
+
+export interface EncodedArtifact {
+  readonly name: string;
+  readonly codec: string;
+  /** Small ones; the others lie in `path`. */
+  readonly bytes?: Uint8Array | undefined;
+  readonly path?: string | undefined;
+}
+
+export interface RunStep {
+  readonly type: 'run';
+  readonly number: number;
+  readonly bundlePath: string;
+  readonly step: string;
+  readonly inputs: readonly { readonly branch: string; readonly artifacts: readonly EncodedArtifact[] }[];
+  /** JSON. */
+  readonly parameters: string;
+  readonly runId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  /** Where artifacts over `inlineBytesMax` are left. */
+  readonly outDirectory: string;
+}
+
+export type ToChild =
+  | RunStep
+  | { readonly type: 'abort'; readonly number: number }
+  /** Load a bundle ahead of its first step. */
+  | { readonly type: 'load'; readonly bundlePath: string }
+  | { readonly type: 'describe'; readonly bundlePath: string };
+
+export type EncodedModel = Omit<ModelRegistration, 'onnx'> & { readonly artifact: EncodedArtifact };
+
+export type FromChild =
+  | { readonly type: 'ready' }
+  | {
+      readonly type: 'completed';
+      readonly number: number;
+      readonly artifacts: readonly EncodedArtifact[];
+      readonly models: readonly EncodedModel[];
+      readonly userMs: number;
+      /** The log ends with the mark of this step: wait for it. */
+      readonly logged: boolean;
+    }
+  | {
+      readonly type: 'failed';
+      readonly number: number;
+      readonly message: string;
+      readonly stack: string;
+      readonly logged: boolean;
+      /** The child is in an unknown state and must not be used again. */
+      readonly spoiled: boolean;
+    }
+  | {
+      readonly type: 'described';
+      readonly name: string;
+      readonly graph: unknown;
+      readonly triggers: readonly unknown[];
+    }
+  | { readonly type: 'undescribed'; readonly message: string };
+
+export const inlineBytesMax = 64 * 1024;
+
+/** Begins each write on standard output: what follows is of the stream `o` or `e`, or `.` ends the log of a step. */
+export const logMark = '\u001e';

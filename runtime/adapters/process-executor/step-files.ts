@@ -1,0 +1,194 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BlobStore } from '../../ports/blob-store.ts';
+import type { ArtifactRef } from '../../ports/task-executor.ts';
+import { type EncodedArtifact, inlineBytesMax } from './protocol.ts';
+
+/** Bundles name the packages that they leave outside on their first line. */
+export const externalsMark = '// millrace externals: ';
+
+const cachedBytesMax = 256 * 1024 * 1024;
+const inlineCachedBytesMax = 32 * 1024 * 1024;
+
+/**
+ * Files of one executor: bundles to load, artifacts too big to pass along, and a `node_modules` in which `millrace` is this very
+ * package. The folder belongs to this process; folders of processes that are gone are removed.
+ */
+export class StepFiles {
+  readonly directory: string;
+  readonly outDirectory: string;
+  readonly #blobs: BlobStore;
+  readonly #bundles = new Map<string, Promise<string>>();
+  readonly #files = new Map<string, { readonly sizeBytes: number; readonly ready: Promise<string> }>();
+  #fileBytes = 0;
+  readonly #inline = new Map<string, Uint8Array>();
+  #inlineBytes = 0;
+
+  private constructor(directory: string, blobs: BlobStore) {
+    this.directory = directory;
+    this.outDirectory = join(directory, 'out');
+    this.#blobs = blobs;
+  }
+
+  static async open(parent: string, blobs: BlobStore): Promise<StepFiles> {
+    mkdirSync(parent, { recursive: true });
+    sweep(parent);
+    const files = new StepFiles(resolve(await mkdtemp(join(parent, `${process.pid}-`))), blobs);
+    for (const name of ['out', 'bundles', 'artifacts']) mkdirSync(join(files.directory, name));
+    linkMillrace(files.directory);
+    return files;
+  }
+
+  /** Path of a bundle, loaded from the blob store once. */
+  bundle(hash: string): Promise<string> {
+    const known = this.#bundles.get(hash);
+    if (known !== undefined) return known;
+    const writing = this.#blobs.get(hash).then((code) => this.writeBundle(hash, code));
+    this.#bundles.set(hash, writing);
+    writing.catch(() => this.#bundles.delete(hash));
+    return writing;
+  }
+
+  async writeBundle(name: string, code: Uint8Array): Promise<string> {
+    linkExternals(this.directory, code);
+    const path = join(this.directory, 'bundles', `${name}.mjs`);
+    await writeFile(`${path}.part`, code);
+    await rename(`${path}.part`, path);
+    return path;
+  }
+
+  /** An input as the child gets it: small ones as bytes, the others as a file. */
+  async input({ name, hash, sizeBytes, codec }: ArtifactRef): Promise<EncodedArtifact> {
+    if (sizeBytes > inlineBytesMax) return { name, codec, path: await this.#file(hash, sizeBytes) };
+    const bytes = this.#inline.get(hash) ?? (await this.#blobs.get(hash));
+    this.#remember(hash, bytes);
+    return { name, codec, bytes };
+  }
+
+  /** Stores what a child left; the bytes are durable when this resolves. */
+  async store({ name, codec, bytes, path }: EncodedArtifact): Promise<ArtifactRef> {
+    if (bytes !== undefined) {
+      const { hash, sizeBytes } = await this.#blobs.put(bytes);
+      this.#remember(hash, bytes);
+      return { name, codec, hash, sizeBytes };
+    }
+    const left = path ?? '';
+    const { createReadStream } = await import('node:fs');
+    const { hash, sizeBytes } = await this.#blobs.put(createReadStream(left, { highWaterMark: 1 << 20 }));
+    const kept = this.#artifactPath(hash);
+    await rename(left, kept);
+    this.#keep(hash, sizeBytes, Promise.resolve(kept));
+    return { name, codec, hash, sizeBytes };
+  }
+
+  async close(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #file(hash: string, sizeBytes: number): Promise<string> {
+    const known = this.#files.get(hash);
+    if (known !== undefined) {
+      this.#files.delete(hash);
+      this.#files.set(hash, known);
+      return known.ready;
+    }
+    const path = this.#artifactPath(hash);
+    const ready = (async () => {
+      await writeFile(`${path}.part`, this.#blobs.stream(hash));
+      await rename(`${path}.part`, path);
+      return path;
+    })();
+    this.#keep(hash, sizeBytes, ready);
+    ready.catch(() => this.#files.delete(hash));
+    return ready;
+  }
+
+  #keep(hash: string, sizeBytes: number, ready: Promise<string>): void {
+    if (this.#files.has(hash)) return;
+    this.#files.set(hash, { sizeBytes, ready });
+    this.#fileBytes += sizeBytes;
+    for (const [oldest, file] of this.#files) {
+      if (this.#fileBytes <= cachedBytesMax || oldest === hash) break;
+      this.#files.delete(oldest);
+      this.#fileBytes -= file.sizeBytes;
+      void rm(this.#artifactPath(oldest), { force: true }).catch(() => undefined);
+    }
+  }
+
+  #remember(hash: string, bytes: Uint8Array): void {
+    if (this.#inline.has(hash)) return;
+    this.#inline.set(hash, bytes);
+    this.#inlineBytes += bytes.length;
+    for (const [oldest, known] of this.#inline) {
+      if (this.#inlineBytes <= inlineCachedBytesMax) break;
+      this.#inline.delete(oldest);
+      this.#inlineBytes -= known.length;
+    }
+  }
+
+  #artifactPath(hash: string): string {
+    return join(this.directory, 'artifacts', hash);
+  }
+}
+
+/** Folders in which packages are looked for that a bundle leaves outside. */
+export function packageFolders(): readonly string[] {
+  const here = fileURLToPath(new URL('../../../', import.meta.url));
+  const folders: string[] = [];
+  for (const start of [process.cwd(), here]) {
+    for (let at = resolve(start); ; at = dirname(at)) {
+      const folder = join(at, 'node_modules');
+      if (existsSync(folder) && !folders.includes(folder)) folders.push(folder);
+      if (dirname(at) === at) break;
+    }
+  }
+  return folders;
+}
+
+/** `millrace` in a bundle is the package that runs it. */
+function linkMillrace(directory: string): void {
+  const folder = join(directory, 'node_modules', 'millrace');
+  mkdirSync(folder, { recursive: true });
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const exported = { '.': 'sdk', './statistics': 'statistics' };
+  const exports: Record<string, string> = {};
+  for (const [name, room] of Object.entries(exported)) {
+    const target = new URL(`../../../${room}/index.${extension}`, import.meta.url).href;
+    writeFileSync(join(folder, `${room}.mjs`), `export * from ${JSON.stringify(target)};\n`);
+    exports[name] = `./${room}.mjs`;
+  }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'millrace', type: 'module', exports }));
+}
+
+function linkExternals(directory: string, code: Uint8Array): void {
+  const [first = ''] = Buffer.from(code.subarray(0, 4_096)).toString('utf8').split('\n');
+  if (!first.startsWith(externalsMark)) return;
+  const folders = packageFolders();
+  for (const name of first.slice(externalsMark.length).split(' ')) {
+    if (!/^(@[a-z0-9-~][a-z0-9-._~]*\/)?[a-z0-9-~][a-z0-9-._~]*$/.test(name) || name === 'millrace') continue;
+    const link = join(directory, 'node_modules', name);
+    const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+    if (found === undefined || existsSync(link)) continue;
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(found, link, 'dir');
+  }
+}
+
+function sweep(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = Number(/^(\d+)-/.exec(name)?.[1]);
+    if (!Number.isInteger(pid) || pid === process.pid || isAlive(pid)) continue;
+    rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

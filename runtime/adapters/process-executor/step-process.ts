@@ -1,0 +1,116 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { delimiter } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { FromChild, ToChild } from './protocol.ts';
+import { packageFolders } from './step-files.ts';
+
+export interface StepProcessOptions {
+  /** Heap limit and limit of the whole process, MiB. */
+  readonly memoryMb: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface Listener {
+  message(message: FromChild): void;
+  output(stream: 'out' | 'err', chunk: string): void;
+}
+
+/** One child process: started, ready, used for one step after the other, ended with everything that it started. */
+export class StepProcess {
+  readonly ready: Promise<void>;
+  readonly ended: Promise<Ended>;
+  /** Bundles that it has been told to load. */
+  readonly loaded = new Set<string>();
+  listener: Listener | undefined;
+  readonly #child: ChildProcess;
+  #alive = true;
+
+  constructor({ memoryMb, environment }: StepProcessOptions) {
+    const entry = fileURLToPath(new URL(`./step-child.${extension}`, import.meta.url));
+    this.#child = fork(entry, [String(memoryMb)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // a group of its own, so that what user code starts can be ended too
+      detached: true,
+      // said in full: a debugger or loader of this process is not inherited
+      execArgv: [...loaderArguments(), `--max-old-space-size=${memoryMb}`],
+      env: { ...environment, NODE_PATH: packageFolders().join(delimiter) },
+    });
+    const child = this.#child;
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => this.listener?.output('out', chunk));
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => this.listener?.output('err', chunk));
+    let becameReady: () => void = () => undefined;
+    this.ready = new Promise((resolve) => {
+      becameReady = resolve;
+    });
+    child.on('message', (message) => {
+      const said = message as FromChild;
+      if (said.type === 'ready') becameReady();
+      else this.listener?.message(said);
+    });
+    this.ended = new Promise((resolve) => {
+      // 'close' comes after the streams have ended, so last words are in the log
+      child.on('close', (code, signal) => this.#finish(resolve, { code, signal }));
+      child.on('error', () => {
+        if (child.pid === undefined) this.#finish(resolve, { code: null, signal: null });
+      });
+    });
+    child.channel?.unref();
+    child.unref();
+    for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref?: () => void } | null)?.unref?.();
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  send(message: ToChild): void {
+    if (!this.#child.connected) return;
+    this.#child.send(message, () => undefined);
+  }
+
+  /** While it works, the parent stays alive for it; an idle child keeps nothing running. */
+  hold(): void {
+    this.#child.ref();
+    this.#child.channel?.ref();
+  }
+
+  release(): void {
+    this.#child.channel?.unref();
+    this.#child.unref();
+  }
+
+  /** Ends the process and all that it started. */
+  kill(): void {
+    const { pid } = this.#child;
+    if (pid === undefined || !this.#alive) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      this.#child.kill('SIGKILL');
+    }
+  }
+
+  #finish(resolve: (ended: Ended) => void, ended: Ended): void {
+    this.#alive = false;
+    resolve(ended);
+  }
+}
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/** From sources, the child needs a loader for TypeScript; compiled code needs none. */
+function loaderArguments(): readonly string[] {
+  if (extension === 'js') return [];
+  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
+}
