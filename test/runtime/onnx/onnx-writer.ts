@@ -81,3 +81,12 @@ export function model(graphBytes: Uint8Array, ...fields: readonly Field[]): Uint
 export const identity = node({ operator: 'Identity', inputs: ['x'], outputs: ['y'] });
 export const externalTensor = (name: string): Uint8Array =>
   message([1, 4], [2, 1], [8, name], [13, message([1, 'location'], [2, '../weights.bin'])], [14, 1]);
+
+/** A tensor with name w; the fields of TensorProto in `fields`. */
+export const tensor = (...fields: readonly Field[]): Uint8Array => message([8, 'w'], ...fields);
+export const withInitializer = (bytes: Uint8Array): Uint8Array => model(graph([identity], [5, bytes]));
+
+export const sparse = (values: Uint8Array, indices: Uint8Array, ...dims: number[]): Uint8Array =>
+  message([1, values], [2, indices], ...dims.map((size): Field => [3, size]));
+export const twoFloats = message([1, 2], [2, 1], [8, 's'], [9, new Uint8Array(8)]);
+export const twoIndices = message([1, 2], [2, 7], [9, new Uint8Array(16)]);
