@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where CI wants the numbers. */
+const resultsFile = process.env['MILLRACE_TEST_RESULTS'];
+
 /** Tests with many seeds, on Node alone; `npm run test:long`. */
 export default defineConfig({
   test: {
@@ -9,6 +12,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 900_000,
     hookTimeout: 60_000,
-    reporters: ['default'],
+    reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
   },
 });

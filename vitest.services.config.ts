@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where CI wants the numbers. */
+const resultsFile = process.env['MILLRACE_TEST_RESULTS'];
+
 /** Tests against real services; `npm run test:services` starts those and sets their addresses. One file at a time. */
 export default defineConfig({
   test: {
@@ -10,6 +13,6 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    reporters: ['default'],
+    reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
   },
 });
