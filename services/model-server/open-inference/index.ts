@@ -1,2 +1,2 @@
-export { formatInferResponse, type InferResponse } from './format-response.ts';
-export { type InferLimits, type InferRequest, parseInferRequest } from './parse-request.ts';
+export { formatInferResponse } from './format-response.ts';
+export { parseInferRequest } from './parse-request.ts';
