@@ -10,6 +10,7 @@ import { Decisions } from './decisions.ts';
 import { answerErrors } from './error-answers.ts';
 import type { GatewayContext, Routes } from './gateway-context.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
+import { measureCalls } from './http-metrics.ts';
 import { Operations } from './operations.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
@@ -85,6 +86,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 async function buildApp(context: GatewayContext, declared: (route: DeclaredRoute) => void): Promise<FastifyInstance> {
   const { options } = context;
   const app = createServer(options);
+  measureCalls(app, options.metrics);
   checkHostAndOrigin(app, options.hosts);
   authorize(app, options.token, declared);
   answerErrors(app, (request, { code, message }) => context.operations.refused(request, code, message));

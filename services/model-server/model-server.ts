@@ -2,6 +2,7 @@
  * The model server: one of many replicas that answer prediction requests, from the topic `prediction-requests` and in-process for
  * HTTP, with the deployments of the table `deployments`. Every request has exactly one outcome on `predictions`.
  */
+import type { Registry } from 'prom-client';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { Service } from '../../runtime/engine/service.ts';
 import {
@@ -15,6 +16,7 @@ import { inputDigest } from '../../schemas/input-digest.ts';
 import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import { MicroBatcher } from './micro-batcher.ts';
+import { exportModelServerMetrics } from './model-server-metrics.ts';
 import { parseInferRequest } from './open-inference/index.ts';
 import { OutcomePublisher } from './outcome-publisher.ts';
 import { failed, type Outcome } from './outcomes.ts';
@@ -41,6 +43,8 @@ export interface ModelServerOptions {
   readonly modelBytesMax?: number | undefined;
   /** Outcomes kept for repeats of requests with a client's id. @default 10000 */
   readonly recentMax?: number | undefined;
+  /** Where outcomes, latencies and loaded models are exported. @default nowhere */
+  readonly metrics?: Registry | undefined;
 }
 
 /** A request from inside of the process. */
@@ -108,7 +112,9 @@ export class ModelServer {
       { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: options.modelBytesMax },
       (model) => new MicroBatcher(model, batchRowsMax),
     );
-    this.#predictor = new Predictor({ catalog, sessions: this.#sessions, clock, recentMax });
+    const { metrics } = options;
+    const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
+    this.#predictor = new Predictor({ catalog, sessions: this.#sessions, clock, recentMax, observe });
     this.#publisher = new OutcomePublisher(runtime);
     this.#incarnation = runtime.parts.ids.next();
     this.#inFlightMax = options.inFlightMax ?? 2_000;

@@ -4,6 +4,7 @@ import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
 import { type DeploymentRoute, routeOf } from '../../schemas/deployment-document.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
+import type { ObserveOutcome } from './model-server-metrics.ts';
 import { completed, conflicted, failed, type Outcome } from './outcomes.ts';
 import type { PredictionRequest } from './prediction-request.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
@@ -16,6 +17,7 @@ export interface PredictorParts {
   readonly clock: Clock;
   /** Outcomes kept for repeats of requests with a client's id. */
   readonly recentMax: number;
+  readonly observe: ObserveOutcome | undefined;
 }
 
 export class Predictor {
@@ -29,7 +31,13 @@ export class Predictor {
 
   /** Never rejects: a failure is an outcome. */
   async predict(request: PredictionRequest): Promise<Outcome> {
-    if (request.clientId === null) return this.#answer(request);
+    const outcome = await this.#answerOnce(request);
+    this.#parts.observe?.(outcome);
+    return outcome;
+  }
+
+  async #answerOnce(request: PredictionRequest): Promise<Outcome> {
+    if (request.clientId === null) return await this.#answer(request);
     const first = this.#recent.get(request.predictionId);
     if (first === undefined) {
       const outcome = await this.#answer(request);

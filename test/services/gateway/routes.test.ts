@@ -189,6 +189,12 @@ describe('the description', () => {
   });
 
   it('shows metrics as Prometheus reads them', async () => {
-    expect((await get('/metrics')).headers['content-type']).toContain('text/plain');
+    await get('/api/v1/models/some-name');
+    const { headers, body } = await get('/metrics');
+    expect(headers['content-type']).toContain('text/plain');
+    expect(body).toMatch(
+      /millrace_http_request_duration_seconds_count\{route="\/api\/v1\/models\/:model",method="GET",status="404"\} [1-9]/,
+    );
+    expect(body).not.toContain('some-name');
   });
 });

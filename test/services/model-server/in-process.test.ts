@@ -1,3 +1,4 @@
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MillraceError, type ModelRuntime } from '../../../runtime/ports/index.ts';
 import { LinearRuntime, tensor } from './linear-runtime.ts';
@@ -122,6 +123,26 @@ describe('in-process inference', () => {
       code: 'USER_CODE_FAILED',
       message: 'the model failed: feature 13 is cursed',
     });
+  });
+});
+
+describe('metrics', () => {
+  it('count outcomes by deployment and route, failures by code, and never by what a request made up', async () => {
+    const metrics = new Registry();
+    const other = await openServer(new LinearRuntime(), { runService: false, metrics });
+    await other.deploy('linear', file(0.5));
+    for (const deployment of ['linear', 'linear', 'made-up-1', 'made-up-2']) {
+      await other.server.inferOpen({ deployment, body: body([1, 1]) });
+    }
+    const text = await metrics.metrics();
+    expect(text).toContain(
+      'millrace_predictions_total{deployment="linear",route="route-1",outcome="completed",code=""} 2',
+    );
+    expect(text).toContain('millrace_predictions_total{deployment="",route="",outcome="failed",code="NOT_FOUND"} 2');
+    expect(text).toContain('millrace_prediction_seconds_count{deployment="linear",route="route-1"} 2');
+    expect(text).toContain('millrace_loaded_models 1');
+    expect(text).not.toContain('made-up');
+    await other.close();
   });
 });
 
