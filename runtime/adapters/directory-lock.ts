@@ -100,6 +100,7 @@ function createWhole(path: string, content: LockContent): boolean {
 
 /** Removes a stale lock. When another process was faster, what was taken away is its lock: that is put back. */
 function takeAway(path: string, staleToken: string | undefined): void {
+  if (readLock(path)?.token !== staleToken) return;
   const aside = `${path}.${randomUUID()}`;
   try {
     renameSync(path, aside);

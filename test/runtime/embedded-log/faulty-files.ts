@@ -141,4 +141,16 @@ export class FaultyFiles implements LogFiles {
   }
 }
 
+/** Syncs that do nothing. */
+export class FilesWithoutSync extends FaultyFiles {
+  override async sync(): Promise<void> {}
+}
+
+/** Contents are synced, the names of new files are not. */
+export class FilesWithoutNames extends FaultyFiles {
+  override syncDirectory(directory: string): void {
+    if (!directory.includes('topics')) super.syncDirectory(directory);
+  }
+}
+
 const systemError = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code });
