@@ -187,10 +187,6 @@ const unknown = Array.from({ length: 10 }, (_, index) => ({
 }));
 await streamFeedback(
   platform,
-  onTime.map(({ predictionId, truth }) => ({ predictionId, truth })),
-);
-await streamFeedback(
-  platform,
   twice.map(({ predictionId, truth }) => ({ predictionId, truth })),
 );
 await streamFeedback(platform, unknown);

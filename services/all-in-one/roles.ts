@@ -73,8 +73,8 @@ export const roles: readonly Role[] = [
     kind: 'service',
     summary: 'runs the steps of flows in child processes',
     start: async (context) => {
-      const { startStepWorker } = await import('./start-step-worker.ts');
-      return await startStepWorker(context);
+      const { startStepWorkerRole } = await import('./start-step-worker.ts');
+      return await startStepWorkerRole(context);
     },
   },
   {
