@@ -1,0 +1,131 @@
+import { crashPoint } from '../../runtime/engine/crash-points.ts';
+import type { PublishedAt, Runtime } from '../../runtime/engine/runtime.ts';
+import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
+import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
+import type { TaskExecutor, TaskHandle, TaskOutcome } from '../../runtime/ports/task-executor.ts';
+import type { TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
+import type { Claim } from './claim.ts';
+import { endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
+
+export interface AttemptParts {
+  readonly runtime: Runtime;
+  readonly executor: TaskExecutor;
+  readonly identity: WorkerName;
+  readonly claim: Claim;
+  readonly startMarginMs: number;
+  /** Resolves with true once the claim is committed, false when it never will be. */
+  committed(): Promise<boolean>;
+  /** Called when its heart must begin to beat. */
+  beating(): void;
+}
+
+/** One claimed dispatch from its commit to its terminal fact. */
+export class Attempt {
+  /** Resolves with whether its claim is over (said, or revoked) and may be forgotten. */
+  readonly done: Promise<boolean>;
+  readonly #parts: AttemptParts;
+  #handle: TaskHandle | undefined;
+  #beats = false;
+  #revoked: string | undefined;
+  #stopping = false;
+
+  constructor(parts: AttemptParts) {
+    this.#parts = parts;
+    this.done = this.#run().catch((error: unknown) => {
+      const { runId, taskId } = this.dispatched;
+      parts.runtime.parts.logger.error({ runId, taskId, error: messageOf(error) }, 'an attempt could not be finished');
+      return false;
+    });
+  }
+
+  get dispatched(): TaskDispatched {
+    return this.#parts.claim.dispatched;
+  }
+
+  /** Its lease is to be renewed. */
+  get beats(): boolean {
+    return this.#beats;
+  }
+
+  /** Ends the step if it is meant; then there is nobody to tell. */
+  hear({ runId, taskId, attempt, dispatch, incarnation, reason }: TaskRevoked): void {
+    const { dispatched } = this;
+    if (runId !== dispatched.runId || taskId !== dispatched.taskId) return;
+    if (attempt !== dispatched.attempt || dispatch !== dispatched.dispatch) return;
+    if (incarnation !== null && incarnation !== this.#parts.identity.incarnation) return;
+    this.#revoked = reason;
+    this.#handle?.cancel(reason);
+  }
+
+  /** The worker is closing: the step is ended, and that is said, so that nobody waits for its lease. */
+  stop(): void {
+    this.#stopping = true;
+    this.#handle?.cancel('the worker is closing');
+  }
+
+  async #run(): Promise<boolean> {
+    const { identity, executor, committed, beating } = this.#parts;
+    const { dispatched } = this;
+    if (!(await committed())) return false;
+    if (this.#revoked !== undefined) return true;
+    const [at] = await this.#say(startedFact(dispatched, identity));
+    if (this.#stopping) return await this.#end(factOf('stopped', dispatched, identity, stopped));
+    if (!(await this.#inTime(at))) {
+      const message = 'its start was acknowledged too late: user code was not begun';
+      return await this.#end(factOf('not-started', dispatched, identity, { kind: 'not-started', message }));
+    }
+    if (this.#revoked !== undefined) return true;
+    this.#beats = true;
+    beating();
+    crashPoint('before-upload');
+    this.#handle = executor.start(dispatched);
+    if (this.#stopping) this.#handle.cancel('the worker is closing');
+    const outcome: TaskOutcome = await this.#handle.outcome;
+    crashPoint('after-upload');
+    // Whoever revoked it has closed the task: a fact would only be refused.
+    if (this.#revoked !== undefined) {
+      this.#beats = false;
+      return true;
+    }
+    if (this.#stopping && outcome.type === 'failed' && outcome.kind === 'cancelled') {
+      return await this.#end(factOf('stopped', dispatched, identity, stopped));
+    }
+    return await this.#end(endedFact(dispatched, identity, outcome));
+  }
+
+  /** Heartbeats go on until the fact is acknowledged, however long that takes. */
+  async #end(fact: IdentifiedOutput): Promise<boolean> {
+    crashPoint('before-complete');
+    await this.#say(fact);
+    this.#beats = false;
+    crashPoint('after-complete');
+    return true;
+  }
+
+  /** User code begins only if the append time of the start lies before the dispatch's deadline less a margin. */
+  async #inTime(at: PublishedAt | undefined): Promise<boolean> {
+    if (at === undefined) return false;
+    const { runtime, startMarginMs } = this.#parts;
+    const partition = { topic: runtime.topic(at.topic), partition: at.partition };
+    for await (const records of runtime.parts.log.read(partition, { from: at.offset, to: at.offset + 1 })) {
+      const [record] = records;
+      if (record !== undefined) return record.timestampMs <= this.dispatched.startDeadline - startMarginMs;
+    }
+    return false;
+  }
+
+  /** Says it again under the same id until its fate is known. */
+  async #say(fact: IdentifiedOutput): Promise<readonly PublishedAt[]> {
+    const { runtime } = this.#parts;
+    for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
+      try {
+        return await runtime.publish([fact]);
+      } catch (error) {
+        if (this.#stopping || !hasCode(error, 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) throw error;
+        await new Promise<void>((resolve) => runtime.parts.clock.after(waitMs, resolve));
+      }
+    }
+  }
+}
+
+const stopped = { kind: 'lost', message: 'the worker was closed while the step ran' };

@@ -1,0 +1,27 @@
+import type { TaskDispatched, Token } from '../../schemas/events.ts';
+
+/** What a worker committed: it, in this incarnation, runs this dispatch. */
+export interface Claim {
+  readonly dispatched: TaskDispatched;
+  readonly worker: string;
+  readonly incarnation: string;
+  /** Wall clock of the worker, milliseconds. */
+  readonly claimedAt: number;
+  /** How long the dispatch may wait for its start, milliseconds of append time. */
+  readonly waitMs: number;
+}
+
+export const claimPrefix = 'claim/';
+
+export function claimKey({ dispatched: { runId, taskId, dispatch } }: Pick<Claim, 'dispatched'>): string {
+  return `${claimPrefix}${runId}/${taskId}/${dispatch}`;
+}
+
+export function tokenOf({ attempt, dispatch }: TaskDispatched, incarnation: string): Token {
+  return { attempt, dispatch, incarnation };
+}
+
+/** Nothing can come of it any more, whoever made it: its time and several leases have passed. */
+export function isOver({ claimedAt, waitMs, dispatched: { timeoutMs, leaseMs } }: Claim, nowMs: number): boolean {
+  return nowMs > claimedAt + waitMs + timeoutMs + 10 * leaseMs;
+}

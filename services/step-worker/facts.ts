@@ -1,0 +1,56 @@
+import { hash } from 'node:crypto';
+import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
+import type { TaskOutcome } from '../../runtime/ports/task-executor.ts';
+import type { TaskDispatched } from '../../schemas/events.ts';
+import { tokenOf } from './claim.ts';
+
+export interface WorkerName {
+  readonly worker: string;
+  /** New with each start of the process. */
+  readonly incarnation: string;
+}
+
+export function startedFact(dispatched: TaskDispatched, { worker, incarnation }: WorkerName): IdentifiedOutput {
+  const { runId, taskId } = dispatched;
+  const token = tokenOf(dispatched, incarnation);
+  const id = idOf('started', runId, taskId, token.attempt, token.dispatch, incarnation);
+  return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker } };
+}
+
+/** A failure that the worker itself states. */
+export function factOf(
+  what: string,
+  dispatched: TaskDispatched,
+  name: WorkerName,
+  failure: { readonly kind: string; readonly message: string },
+): IdentifiedOutput {
+  return endedFact(dispatched, name, { type: 'failed', stack: '', logs: undefined, ...failure }, what);
+}
+
+type Ended =
+  | Extract<TaskOutcome, { type: 'completed' }>
+  | (Omit<Extract<TaskOutcome, { type: 'failed' }>, 'kind'> & { readonly kind: string });
+
+/** The terminal fact of an attempt. */
+export function endedFact(
+  dispatched: TaskDispatched,
+  name: WorkerName,
+  outcome: Ended,
+  what: string = outcome.type,
+): IdentifiedOutput {
+  const { runId, taskId } = dispatched;
+  const { worker, incarnation } = name;
+  const token = tokenOf(dispatched, incarnation);
+  const id = idOf(what, runId, taskId, token.attempt, token.dispatch, incarnation);
+  const base = { runId, taskId, token, worker, logs: outcome.logs ?? null };
+  if (outcome.type === 'completed') {
+    const { artifacts, requests, userMs } = outcome;
+    return { topic: 'runs', type: 'task-completed', key: runId, id, data: { ...base, artifacts, requests, userMs } };
+  }
+  const { kind, message, stack } = outcome;
+  return { topic: 'runs', type: 'task-failed', key: runId, id, data: { ...base, kind, message, stack } };
+}
+
+export function idOf(...parts: readonly (string | number)[]): string {
+  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
+}

@@ -1,0 +1,153 @@
+/**
+ * Takes dispatched tasks and runs their steps through a {@link TaskExecutor}, off the loop.
+ *
+ * A claim is this worker's own commit of token and position; only then it says `task-started`, and only when that was acknowledged in
+ * time user code begins. Every fact carries an id that follows from the token, so saying it twice is harmless. A claim of an earlier
+ * incarnation of this worker that is found at start can have no outcome any more: `lost` is said for it at once.
+ */
+import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engine/service.ts';
+import { crashPoint } from '../../runtime/engine/crash-points.ts';
+import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
+import type { TaskDispatched } from '../../schemas/events.ts';
+import { Attempt } from './attempt.ts';
+import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
+import { factOf, type WorkerName } from './facts.ts';
+import { Heart } from './heart.ts';
+import { Revocations } from './revocations.ts';
+import { Slots } from './slots.ts';
+
+export interface StepWorkerOptions {
+  readonly runtime: Runtime;
+  readonly executor: TaskExecutor;
+  /** Stays the same over restarts and is nobody else's: a claim under it by another incarnation is one of the dead. */
+  readonly name: string;
+  /** A start that is acknowledged so close to its deadline is not used, milliseconds. @default 1000, at most a tenth of the wait */
+  readonly startMarginMs?: number | undefined;
+}
+
+export interface StepWorker {
+  readonly service: Service<'tasks'>;
+  /** Begins to listen for revocations; call it before the service runs. */
+  start(): Promise<Running>;
+  /** Stops taking tasks, ends what runs and says so; the executor stays open. Idempotent. */
+  close(): Promise<void>;
+}
+
+export function createStepWorker(options: StepWorkerOptions): StepWorker {
+  const { runtime, executor } = options;
+  const identity: WorkerName = { worker: options.name, incarnation: runtime.parts.ids.next() };
+  const attempts = new Map<string, Attempt>();
+  const slots = new Slots(executor.slots);
+  const revocations = new Revocations(runtime, (revoked) => {
+    for (const attempt of attempts.values()) attempt.hear(revoked);
+  });
+  const heart = new Heart(runtime, identity, () => [...attempts.values()].filter(({ beats }) => beats));
+  /** Claims that are over, by task of the engine: deleted with its next commit. */
+  const over = new Map<string, string[]>();
+  let closed = false;
+
+  const begin = (task: ServiceTask, claim: Claim): void => {
+    const key = claimKey(claim);
+    const attempt = new Attempt({
+      runtime,
+      executor,
+      identity,
+      claim,
+      startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
+      committed: () => committed(task, key, identity.incarnation),
+      beating: () => heart.note(claim.dispatched.leaseMs),
+    });
+    attempts.set(key, attempt);
+    void attempt.done.then((said) => {
+      attempts.delete(key);
+      slots.release();
+      if (said) over.set(task.name, [...(over.get(task.name) ?? []), key]);
+    });
+  };
+
+  const service: Service<'tasks'> = {
+    name: 'step-worker',
+    inputs: ['tasks'],
+    outputs: ['runs'],
+    summary: 'runs the steps of flows in child processes',
+    first: 'commit',
+    // a claim is for a free slot, so tasks are taken one by one
+    batchRecords: 1,
+
+    async opened(task) {
+      const lost: IdentifiedOutput[] = [];
+      const gone: string[] = [];
+      for await (const [key, claim] of task.entries<Claim>(claimPrefix)) {
+        if (attempts.has(key) || claim.incarnation === identity.incarnation) continue;
+        if (claim.worker === identity.worker) {
+          const message = `worker ${claim.worker} ended while it held the task`;
+          lost.push(factOf('lost', claim.dispatched, claim, { kind: 'lost', message }));
+        }
+        if (claim.worker === identity.worker || isOver(claim, runtime.parts.clock.now())) gone.push(key);
+      }
+      if (lost.length > 0) await runtime.publish(lost);
+      over.set(task.name, gone);
+    },
+
+    async handle(batch, task) {
+      const remove = over.get(task.name) ?? [];
+      over.delete(task.name);
+      const put: [string, Claim][] = [];
+      for (const { event, raw } of batch) {
+        if (event?.type !== 'task-dispatched') continue;
+        const dispatched = event.data as TaskDispatched;
+        if (!(await slots.take(task.signal)) || closed) return await untilAborted(task);
+        if (revocations.has(dispatched)) {
+          slots.release();
+          continue;
+        }
+        const { now } = runtime.parts.clock;
+        const waitMs = Math.max(0, dispatched.startDeadline - raw.timestampMs);
+        const claim: Claim = { dispatched, ...identity, claimedAt: now(), waitMs };
+        const key = claimKey(claim);
+        crashPoint('before-claim');
+        put.push([key, claim]);
+        // After a commit that was refused the same record comes again, while the attempt still waits for its claim.
+        if (attempts.has(key)) slots.release();
+        else begin(task, claim);
+      }
+      return { outputs: [], put, delete: remove, count: { claimed: put.length } };
+    },
+  };
+
+  return {
+    service,
+    start: () => revocations.start(),
+    close: async () => {
+      closed = true;
+      heart.close();
+      const running = [...attempts.values()];
+      for (const attempt of running) attempt.stop();
+      await Promise.all(running.map(({ done }) => done));
+      await revocations.close();
+    },
+  };
+}
+
+/** Resolves with true once the claim is in the committed state, false when this worker has lost the partition before. */
+async function committed(task: ServiceTask, key: string, incarnation: string): Promise<boolean> {
+  for (let round = 0; !task.signal.aborted; round++) {
+    const found = await task.get<Claim>(key).catch(() => undefined);
+    if (found?.incarnation === incarnation) {
+      crashPoint('after-claim');
+      return true;
+    }
+    // a commit takes less than a millisecond in the local profile, and its end is not told
+    await new Promise<void>((resolve) => (round < 50 ? setImmediate(resolve) : setTimeout(resolve, 2)));
+  }
+  return false;
+}
+
+/** The partition is going away: what was not claimed must not count as processed. */
+async function untilAborted(task: ServiceTask): Promise<never> {
+  if (!task.signal.aborted) {
+    await new Promise<void>((resolve) => task.signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+  throw new Error('the worker is closing');
+}
