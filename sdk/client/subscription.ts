@@ -4,7 +4,10 @@ import type { EventOf, EventTopic } from '../../schemas/events.ts';
 import { EventStreamParser } from './event-stream.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
 
-/** A fact of a topic. The first one of an `id` is the fact; repeats do not reach the handler. */
+/**
+ * A fact of a topic. The first one of an `id` is the fact; repeats do not reach the handler. Numbers that JSON does not have come as the
+ * texts 'NaN', 'Infinity' and '-Infinity'.
+ */
 export type TopicEvent<T extends EventTopic> = EventOf<T> & {
   /** `ce_id`. */
   readonly id: string;

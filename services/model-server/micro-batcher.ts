@@ -1,6 +1,6 @@
 /**
  * Runs one model for many requests at once: what waits when the model becomes free goes into the next call. When nothing runs, a
- * request waits for nothing but the requests that arrived in the same turn of the event loop. Requests by topic and by HTTP mix.
+ * request waits at most for those that arrive in the same turn of the event loop. Requests by topic and by HTTP mix.
  */
 import { performance } from 'node:perf_hooks';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
@@ -30,6 +30,8 @@ export class MicroBatcher {
   readonly #batchRowsMax: number;
   #waiting: Waiting[] = [];
   #busy = false;
+  /** Requests that were taken at once the last time. */
+  #lastRequests = 0;
   /** Becomes false when an output turns out not to have one row per input row. */
   #splittable: boolean;
 
@@ -49,7 +51,9 @@ export class MicroBatcher {
       this.#waiting.push({ inputs, rows, since: performance.now(), resolve, reject });
       if (this.#busy) return;
       this.#busy = true;
-      setImmediate(() => void this.#drain());
+      // Where requests come together, those of the same turn of the event loop are worth waiting for; a lone one is not held up.
+      if (this.#lastRequests > 1) setImmediate(() => void this.#drain());
+      else queueMicrotask(() => void this.#drain());
     });
   }
 
@@ -57,6 +61,7 @@ export class MicroBatcher {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting;
       this.#waiting = [];
+      this.#lastRequests = waiting.length;
       for (const batch of this.#batches(waiting)) await this.#runBatch(batch);
     }
     this.#busy = false;

@@ -19,7 +19,7 @@ let client: Client;
 beforeAll(async () => {
   test = await createTestRuntime();
   const { runtime } = test;
-  await Promise.all([runtime.runTopology(registry as never), runtime.runTopology(deployments as never)]);
+  await Promise.all([runtime.runTopology(registry), runtime.runTopology(deployments)]);
   server = await createModelServer({ runtime, models: createOnnxRuntime() });
   await runtime.runService(server.service);
   await runtime.runService(createFeedbackAdmission({ runtime }));

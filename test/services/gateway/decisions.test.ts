@@ -1,4 +1,6 @@
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGateway } from '../../../services/gateway/gateway.ts';
 import { type Fixture, local, openGateway } from './gateway-fixture.ts';
 
 let fixture: Fixture;
@@ -55,6 +57,23 @@ describe('deploying over HTTP', () => {
     expect((await deploy(body, headers)).json()).toMatchObject({ version: 1 });
     expect((await deploy(body, headers)).json()).toMatchObject({ version: 1 });
     expect((await deploy(body)).json()).toMatchObject({ version: 2 });
+  });
+
+  it('gives it also after a restart of the gateway', async () => {
+    const again = await createGateway({
+      runtime: fixture.test.runtime,
+      queries: {} as never,
+      metrics: new Registry(),
+      version: '0',
+    });
+    const answer = await again.app.inject({
+      method: 'POST',
+      url: '/api/v1/deployments',
+      headers: { ...local, 'idempotency-key': 'deploy-1' },
+      payload: spec('repeated', 'models:/diamonds/1'),
+    });
+    expect(answer.json()).toEqual({ deployment: 'repeated', version: 1 });
+    await again.close();
   });
 
   it.each([

@@ -40,7 +40,7 @@ const queries: Queries = {
 export async function openGateway(options: Partial<GatewayOptions> = {}): Promise<Fixture> {
   const test = await createTestRuntime();
   const { runtime } = test;
-  await Promise.all([runtime.runTopology(registry as never), runtime.runTopology(deployments as never)]);
+  await Promise.all([runtime.runTopology(registry), runtime.runTopology(deployments)]);
   const asked: OpenInferRequest[] = [];
   const inference: Inference = {
     inferOpen: (request) => {
