@@ -1,0 +1,131 @@
+/**
+ * The platform on the cluster profile, in this process, for the tests beside this file: real Kafka, schema registry, Redis and S3, with a
+ * prefix and a bucket of the test's own.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
+import { eventually } from '../../../runtime/testing/test-runtime.ts';
+import { type Client, connect } from '../../../sdk/client/index.ts';
+import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
+import { roles } from '../../../services/all-in-one/roles.ts';
+import { serviceAddress } from '../../services/service-address.ts';
+import { irisDeployment, irisReference } from './iris.ts';
+
+const kafka = serviceAddress('MILLRACE_TEST_KAFKA', 'kafka-up.sh');
+const registry = serviceAddress('MILLRACE_TEST_REGISTRY_URL', 'registry-up.sh');
+const redis = serviceAddress('MILLRACE_TEST_REDIS_URL', 'redis-up.sh');
+const s3 = serviceAddress('MILLRACE_TEST_S3_URL', 's3-up.sh');
+
+/** A service of the cluster profile is not there. */
+export const clusterMissing = [kafka, registry, redis, s3].some(({ missing }) => missing);
+
+/** The addresses, for clients outside. */
+export const clusterAddresses = { kafka: kafka.address, registry: registry.address };
+
+export class Cluster {
+  readonly prefix = `t${randomBytes(4).toString('hex')}.`;
+  readonly #directory: string;
+  #platform: Platform | undefined;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** A platform of its own, with the iris model deployed. */
+  static async start(): Promise<Cluster> {
+    const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'millrace-cluster-')));
+    try {
+      await cluster.open();
+      await cluster.#deployIris();
+      return cluster;
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  }
+
+  get platform(): Platform {
+    if (this.#platform === undefined) throw new Error('the platform is not running');
+    return this.#platform;
+  }
+
+  get url(): string {
+    return this.platform.url ?? '';
+  }
+
+  get client(): Client {
+    return connect({ url: this.url, actor: 'ada' });
+  }
+
+  /** Real name of a topic. */
+  topic(name: string): string {
+    return this.prefix + name;
+  }
+
+  /** Starts the platform, again after `stop`: whatever it knew is on the services, or it is lost. */
+  async open(): Promise<void> {
+    const { protocol, host, username, password } = new URL(s3.address);
+    const flags = {
+      profile: 'cluster',
+      directory: this.#directory,
+      'http.port': '0',
+      'log.level': 'error',
+      'kafka.bootstrap': kafka.address,
+      'kafka.prefix': this.prefix,
+      'redis.url': redis.address,
+      'registry.url': registry.address,
+      's3.endpoint': `${protocol}//${host}`,
+      's3.bucket': `millrace-${this.prefix.slice(0, -1)}`,
+      's3.access_key_id': username || 'millrace',
+      's3.secret_access_key': password || 'millrace-secret',
+    };
+    const only = roles.map(({ name }) => name).filter((name) => name !== 'step-worker');
+    this.#platform = await startPlatform({ configuration: resolveConfiguration({ flags }), only });
+    await this.#platform.ready();
+  }
+
+  /** Closes the platform, and forgets what it kept on this machine. */
+  async stop(): Promise<void> {
+    await this.#platform?.close();
+    this.#platform = undefined;
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+  }
+
+  async #deployIris(): Promise<void> {
+    const { runtime } = this.platform;
+    const { blobs } = runtime.parts;
+    const { hash, sizeBytes } = await blobs.put(
+      await readFile(new URL('../../models/iris-logreg.onnx', import.meta.url)),
+    );
+    const data = {
+      model: 'iris',
+      requestId: 'iris-logreg',
+      runId: null,
+      taskId: null,
+      flow: null,
+      artifact: { name: 'model', hash, sizeBytes, codec: 'onnx' },
+      metrics: {},
+      tags: {},
+      alias: 'champion',
+      description: '',
+      actor: 'ada',
+    };
+    await runtime.publish([{ topic: 'registry', type: 'version-requested', key: 'iris', id: 'iris-logreg', data }]);
+    const { client } = this;
+    await eventually(
+      'the model',
+      async () => 'champion' in (await client.models.show('iris').catch(() => none)).aliases,
+    );
+    const reference = await blobs.put(Buffer.from(JSON.stringify(irisReference())));
+    await client.deploy(irisDeployment(reference.hash));
+  }
+}
+
+const none = { aliases: {} };
