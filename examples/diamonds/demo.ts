@@ -134,6 +134,7 @@ const early: Told[] = general
   .map((row) => ({ predictionId: futurePredictionId(platform, diamondKey(row)), truth: row.price }));
 await streamFeedback(platform, early);
 const onTime: Told[] = [];
+const twice: Told[] = [];
 const streamBegan = performance.now();
 let firstShiftedAtMs = Number.POSITIVE_INFINITY;
 /** Applications hear the truth soon after the answer: half of them tell it. */
@@ -157,6 +158,10 @@ for (const chunk of [...chunksOf(rows.slice(0, shiftAt)), ...chunksOf(rows.slice
         : [{ predictionId: answer.predictionId, truth: row.price }];
     });
   await streamFeedback(platform, told);
+  if (onTime.length === 0) {
+    twice.push(...told.slice(0, 40));
+    await streamFeedback(platform, twice);
+  }
   onTime.push(...told);
 }
 const requested = rows.map(diamondKey);
@@ -180,15 +185,10 @@ const answered = requested.flatMap((id) => {
 });
 const toldIds = new Set([...earlyIds, ...onTime.map(({ predictionId }) => predictionId)]);
 const late = answered.filter(({ predictionId }) => !toldIds.has(predictionId)).slice(0, 25);
-const twice = onTime.slice(0, 40);
 const unknown = Array.from({ length: 10 }, (_, index) => ({
   predictionId: `0000${String(index).padStart(28, 'f')}`,
   truth: 1,
 }));
-await streamFeedback(
-  platform,
-  twice.map(({ predictionId, truth }) => ({ predictionId, truth })),
-);
 await streamFeedback(platform, unknown);
 const expected = {
   rewarded: onTime.length + early.length,
