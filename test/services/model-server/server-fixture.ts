@@ -2,6 +2,7 @@
 import { partitionOf } from '../../../schemas/partitioner.ts';
 import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
 import type { EventOf } from '../../../schemas/events.ts';
+import type { EngineParts } from '../../../runtime/engine/runtime.ts';
 import type { ModelRuntime } from '../../../runtime/ports/index.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
 import {
@@ -43,9 +44,12 @@ export interface RequestRecord {
 
 export async function openServer(
   models: ModelRuntime,
-  options: Partial<ModelServerOptions> & { readonly runService?: boolean } = {},
+  options: Partial<ModelServerOptions> & {
+    readonly runService?: boolean;
+    readonly parts?: Partial<EngineParts>;
+  } = {},
 ): Promise<ServerFixture> {
-  const test = await createTestRuntime();
+  const test = await createTestRuntime(options.parts === undefined ? {} : { parts: options.parts });
   const { runtime } = test;
   await runtime.runTopology(deployments);
   const server = await createModelServer({ runtime, models, ...options });
