@@ -119,6 +119,11 @@ export const settings = {
   'worker.slots': { type: 'integer', min: 1, max: 256, default: 4, doc: 'Steps that run at once in a step worker.' },
   'worker.memory_mb': { type: 'integer', min: 64, max: 1_048_576, default: 2_048, doc: 'Memory limit of a step, MiB.' },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
+  'model_server.reply_topics': {
+    type: 'text',
+    default: '',
+    doc: 'Comma-separated names of the topics, prefix included, that prediction requests may ask to be answered on.',
+  },
   'feedback.wait_ms': {
     type: 'integer',
     min: 0,

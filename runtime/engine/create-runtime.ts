@@ -48,7 +48,7 @@ export async function createRuntime(parts: EngineParts, options: RuntimeOptions 
   const replication = options.replication ?? 1;
   const partitionsOf = (name: TopicName): number => options.partitions?.[name] ?? topics[name].partitions;
   await parts.log.ensureTopics(topicNames.map((name) => topicConfig(name, prefix, partitionsOf(name), replication)));
-  const codec = await EventCodec.create(parts.registry);
+  const codec = await EventCodec.create(parts.registry, prefix);
   const encoding = {
     codec,
     blobs: parts.blobs,

@@ -46,8 +46,11 @@ export class EventCodec {
     this.#registry = registry;
   }
 
-  /** Registers every event of the catalogue (idempotent) and is ready to encode. */
-  static async create(registry: SchemaSource): Promise<EventCodec> {
+  /**
+   * Registers every event of the catalogue (idempotent) and is ready to encode. What outsiders write is also registered under
+   * `<real topic name>-value`, where serializers look by default; `prefix` is that of the topics.
+   */
+  static async create(registry: SchemaSource, prefix = ''): Promise<EventCodec> {
     const codec = new EventCodec(registry);
     for (const [topic, entry] of Object.entries(topics)) {
       for (const type of entry.events) {
@@ -55,7 +58,7 @@ export class EventCodec {
         if (text === undefined) throw new Error(`no schema text for ${topic}/${type}: run the generator`);
         const subject = subjectOf(topic, type);
         const schemaId = await registry.register(subject, text);
-        if (entry.access === 'open') await registry.register(`${topic}-value`, text);
+        if (entry.access === 'open') await registry.register(`${prefix}${topic}-value`, text);
         const event: KnownEvent = { topic: topic as EventTopic, type, avro: parseSchema(text), schemaId };
         codec.#events.set(`${topic}/${type}`, event);
         codec.#bySubject.set(subject, event);

@@ -87,6 +87,10 @@ export const roles: readonly Role[] = [
       const modelServer = await createModelServer({
         runtime,
         models: createOnnxRuntime({ threads: configuration['model_server.threads'] }),
+        replyTopics: configuration['model_server.reply_topics']
+          .split(',')
+          .map((name) => name.trim())
+          .filter((name) => name !== ''),
       });
       shared.modelServer = modelServer;
       const running = await runtime.runService(modelServer.service);
