@@ -9,7 +9,6 @@ import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engine/service.ts';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
-import type { TaskDispatched } from '../../schemas/events.ts';
 import { Attempt } from './attempt.ts';
 import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
 import { factOf, type WorkerName } from './facts.ts';
@@ -96,7 +95,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       const put: [string, Claim][] = [];
       for (const { event, raw } of batch) {
         if (event?.type !== 'task-dispatched') continue;
-        const dispatched = event.data as TaskDispatched;
+        const dispatched = event.data;
         if (!(await slots.take(task.signal)) || closed) return await untilAborted(task);
         if (revocations.has(dispatched)) {
           slots.release();

@@ -77,16 +77,31 @@ async function build(path: string): Promise<Uint8Array> {
 const requireForCommonJs =
   "import { createRequire as millraceCreateRequire } from 'node:module'; const require = millraceCreateRequire(import.meta.url);";
 
+/** What `millrace` exports, by the small rooms that it comes from: a step's process loads only those that the flow uses. */
+export const sdkRooms: Readonly<Record<string, readonly string[]>> = {
+  'millrace/flow': ['flow'],
+  'millrace/onnx': ['defaultOperatorSets', 'encodeLinearRegression', 'encodeOnnxModel', 'encodeTreeEnsemble'],
+  'millrace/deployment': ['Deployment', 'deployment'],
+  'millrace/client': ['Client', 'connect'],
+};
+
+const sdkModule = Object.entries(sdkRooms)
+  .map(([room, names]) => `export { ${names.join(', ')} } from '${room}';`)
+  .join('\n');
+
 function outside(externals: Set<string>): Plugin {
   const sdk = ['ts', 'js'].map((extension) =>
     fileURLToPath(new URL(`../../../sdk/index.${extension}`, import.meta.url)),
   );
+  const rooms = { path: 'millrace', namespace: 'millrace-sdk', sideEffects: false };
   return {
     name: 'millrace-outside',
     setup: (build) => {
-      build.onResolve({ filter: /^millrace($|\/)/ }, ({ path }) => ({ path, external: true }));
+      build.onResolve({ filter: /^millrace$/ }, () => rooms);
+      build.onLoad({ filter: /.*/, namespace: 'millrace-sdk' }, () => ({ contents: sdkModule, loader: 'js' }));
+      build.onResolve({ filter: /^millrace\// }, ({ path }) => ({ path, external: true, sideEffects: false }));
       build.onResolve({ filter: /^\./ }, ({ path, resolveDir }) =>
-        sdk.includes(resolve(resolveDir, path)) ? { path: 'millrace', external: true } : undefined,
+        sdk.includes(resolve(resolveDir, path)) ? rooms : undefined,
       );
       build.onResolve({ filter: /^[^./]/ }, ({ path, resolveDir }) => {
         const name = packageName(path);

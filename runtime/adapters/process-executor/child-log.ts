@@ -19,10 +19,10 @@ export function captureLog(): ChildLog {
       wrote = true;
       write(logMark + stream);
       const ended = typeof encoding === 'function' ? encoding : done;
-      return write(chunk as string, ended as () => void);
+      return write(chunk, ended as () => void);
     };
-  process.stdout.write = marked('o') as typeof process.stdout.write;
-  process.stderr.write = marked('e') as typeof process.stderr.write;
+  process.stdout.write = marked('o');
+  process.stderr.write = marked('e');
   return {
     begin: () => {
       wrote = false;

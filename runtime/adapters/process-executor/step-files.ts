@@ -152,12 +152,20 @@ function linkMillrace(directory: string): void {
   const folder = join(directory, 'node_modules', 'millrace');
   mkdirSync(folder, { recursive: true });
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const exported = { '.': 'sdk', './statistics': 'statistics' };
+  const exported = {
+    '.': 'sdk',
+    './flow': 'sdk/flow',
+    './onnx': 'sdk/onnx',
+    './deployment': 'sdk/deployment',
+    './client': 'sdk/client',
+    './statistics': 'statistics',
+  };
   const exports: Record<string, string> = {};
   for (const [name, room] of Object.entries(exported)) {
     const target = new URL(`../../../${room}/index.${extension}`, import.meta.url).href;
-    writeFileSync(join(folder, `${room}.mjs`), `export * from ${JSON.stringify(target)};\n`);
-    exports[name] = `./${room}.mjs`;
+    const file = `${room.replace('/', '-')}.mjs`;
+    writeFileSync(join(folder, file), `export * from ${JSON.stringify(target)};\n`);
+    exports[name] = `./${file}`;
   }
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'millrace', type: 'module', exports }));
 }

@@ -27,13 +27,13 @@ beforeEach(async () => {
     await runtime.follow('operations', {
       from: 'earliest',
       onEvent: (event: FollowedEvent<'operations'>) => {
-        if (event.type === 'trigger-handled') handled.push(event.data as TriggerHandled);
+        if (event.type === 'trigger-handled') handled.push(event.data);
       },
     }),
     await runtime.follow('runs', {
       from: 'earliest',
       onEvent: (event: FollowedEvent<'runs'>) => {
-        if (event.type === 'run-requested') runs.push(event.data as RunRequested);
+        if (event.type === 'run-requested') runs.push(event.data);
       },
     }),
     await runtime.runTopology(flowStarts),
