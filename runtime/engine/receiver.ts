@@ -44,7 +44,8 @@ export class Receiver {
     if (stamp.branch === branch && stamp.ordinal <= ordinal) return repeat;
     seen[0] = stamp.branch;
     seen[1] = stamp.ordinal;
-    if (stamp.branch === branch && stamp.ordinal > ordinal + 1) {
+    // A new branch counts on from where it forked, which is not after what was seen: a jump is a gap there, too.
+    if (stamp.ordinal > ordinal + 1) {
       return { type: 'gap', origin: stamp.origin, fromOrdinal: ordinal + 1, toOrdinal: stamp.ordinal - 1 };
     }
     return taken;
@@ -63,9 +64,9 @@ export class Receiver {
 
   #judgeId(id: string, offset: number): Verdict {
     const known = this.#ids.get(id);
-    if (known !== undefined && known > offset - this.#idWindow) return repeat;
+    // A repeat counts as a sight of the id, too: the verdict follows from the last `idWindow` records alone, also after a restart.
     this.#note(id, offset);
-    return taken;
+    return known !== undefined && known > offset - this.#idWindow ? repeat : taken;
   }
 
   /** A Map keeps the order in which ids came, so the oldest are in front. */

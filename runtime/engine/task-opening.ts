@@ -4,7 +4,7 @@ import type { TaskState } from '../ports/state-store.ts';
 import { header } from './envelope.ts';
 import { readOutbox } from './outbox.ts';
 import { Receiver } from './receiver.ts';
-import { decodeMeta, fingerprintOf, metaKeys, type TaskMeta } from './task-meta.ts';
+import { count, decodeMeta, fingerprintOf, metaKeys, type TaskMeta } from './task-meta.ts';
 
 /** What a task knows once its state is open and agrees with the log. */
 export interface OpenedTask {
@@ -51,7 +51,9 @@ export async function openTask(log: Log, state: TaskState, options: OpeningOptio
   } catch (error) {
     if (mismatch === 'refuse' || !hasCode(error, 'STATE_AHEAD_OF_LOG', 'LOG_TRUNCATED')) throw error;
     mismatch.warn(error.message);
-    position = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
+    const start = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
+    if (start > position) count(meta, 'expiredUnread', start - position);
+    position = start;
   }
   const outbox = await readOutbox(state);
   if (outbox.length > 0) await log.append(outbox);
@@ -90,6 +92,7 @@ async function checkAgainstLog(
       throw new MillraceError(
         'STATE_AHEAD_OF_LOG',
         `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. Run \`millrace tasks rebuild ${state.task}\``,
+        { details: { topicMadeAnew: true } },
       );
     }
   }
@@ -106,7 +109,10 @@ async function rememberIds(
   if (position === 0 || idWindow === 0) return;
   const note = (record: LogRecord): void => {
     const id = record.headers[header.id];
-    if (id !== undefined) receiver.remember(id.toString('utf8'), record.offset);
+    // Ticks and replays are not judged by their ids.
+    const control = record.headers[header.control]?.toString('utf8');
+    if (id !== undefined && control !== 'tick' && control !== 'replay')
+      receiver.remember(id.toString('utf8'), record.offset);
   };
   for await (const records of log.read(partition, { from: Math.max(0, position - idWindow), to: position }))
     records.forEach(note);
