@@ -1,13 +1,20 @@
 import type { TopicName } from '../../schemas/topics.ts';
 import type { LogRecord, OutgoingRecord } from '../ports/log.ts';
 import { deadLetter, deadTimer } from './dead-letter.ts';
+import { gapOutput } from './engine-facts.ts';
 import { envelopeHeaders, header, textHeader } from './envelope.ts';
 import { type EncodedOutput, type EncodingContext, encodeOutput } from './output-encoder.ts';
 import type { Receiver } from './receiver.ts';
 import { stampPrefix } from './stamp.ts';
-import { count, deadOffsetsMax, type TaskMeta } from './task-meta.ts';
+import { checkEffects, checkTogether, bytesOf } from './effect-checks.ts';
+import { outboxBytesMax } from './outbox.ts';
+import { acceptReplay, type CatchingUp, count, noteDead, type TaskMeta } from './task-meta.ts';
 import type { StoredTimer, TimerIndex } from './timers.ts';
 import type { DueTimer, Effects, Output, Reads, StateView, TimerSpec } from './topology.ts';
+import { encodeValue } from './value-codec.ts';
+
+/** Timers that fire before one commit at most. */
+const timersPerBatchMax = 10_000;
 
 /** A fold with its kind of input hidden: decoded events, or raw records. */
 export interface FoldTarget {
@@ -58,7 +65,7 @@ export class FoldCore {
   readonly #parts: FoldCoreParts;
   #outputs: OutgoingRecord[] = [];
   #outputBytes = 0;
-  #timerChanges = new Map<string, StoredTimer | undefined>();
+  #timerChanges = new Map<string, Uint8Array | undefined>();
   /** During a rebuild: outputs of earlier offsets were said before. */
   #silent = false;
   #knownDead: ReadonlySet<number>;
@@ -72,15 +79,18 @@ export class FoldCore {
     return this.#outputBytes;
   }
 
-  /** Fires what is due before the record at `offset` with time `timeMs`. False: a due timer's reads were not fetched, so the batch must end before this. */
+  /**
+   * Fires what is due before the record at `offset` with time `timeMs`. False: the batch must end before the record, since a due timer's
+   * reads were not fetched, or much has collected; called again after the commit it goes on.
+   */
   fireDue(offset: number, timeMs: number, isFetched: (timer: TimerSpec) => boolean): boolean {
     const { meta, timers } = this.#parts;
-    if (meta.rebuild !== null) this.#followRebuild(offset);
+    if (meta.rebuild !== null) this.#followRebuild(offset, meta.rebuild);
     meta.timeMs = Math.max(meta.timeMs, timeMs);
-    for (;;) {
+    for (let fired = 0; ; fired++) {
       const timer = timers.peek();
       if (timer === undefined || timer.dueMs > meta.timeMs) return true;
-      if (!isFetched(timer)) return false;
+      if (!isFetched(timer) || fired === timersPerBatchMax || this.#outputBytes > outboxBytesMax) return false;
       this.#clearTimer(timer.name);
       this.#fire(timer);
     }
@@ -108,7 +118,7 @@ export class FoldCore {
         return;
       case 'gap':
         count(meta, 'gaps');
-        this.#emit([this.#gapFact(verdict)], undefined);
+        this.#emit([gapOutput(this.#parts.task, verdict)], undefined);
         break;
       case 'taken':
         break;
@@ -124,8 +134,8 @@ export class FoldCore {
     return outputs;
   }
 
-  /** Timers set (or cleared: undefined) since the last call. */
-  takeTimerChanges(): Map<string, StoredTimer | undefined> {
+  /** Timers set, encoded (or cleared: undefined), since the last call. */
+  takeTimerChanges(): Map<string, Uint8Array | undefined> {
     const changes = this.#timerChanges;
     this.#timerChanges = new Map();
     return changes;
@@ -153,7 +163,7 @@ export class FoldCore {
       this.#apply(target.onTimer({ ...timer, timeMs: meta.timeMs, partition }, state), undefined);
       count(meta, 'timersFired');
     } catch (error) {
-      count(meta, 'dead');
+      count(meta, 'deadTimers');
       this.#push(deadTimer(timer.name, timer.dueMs, partition, error, this.#deadLetterPlace()));
     }
   }
@@ -161,24 +171,15 @@ export class FoldCore {
   /** A new record that names a dead one: folded once, only while that offset is dead. */
   #replay(decoded: DecodedRecord): void {
     const { meta, task } = this.#parts;
-    const replay = textHeader(decoded.record, header.replay) ?? '';
-    const wanted = replay.slice(0, replay.lastIndexOf('@'));
-    const offset = Number(replay.slice(replay.lastIndexOf('@') + 1));
-    const index = wanted === task ? meta.dead.indexOf(offset) : -1;
-    if (index < 0) {
-      count(meta, wanted === task ? 'replaysRefused' : 'replaysOfOthers');
-      return;
-    }
-    meta.dead.splice(index, 1);
-    count(meta, 'replayed');
-    this.#fold(decoded, 2);
+    const verdict = acceptReplay(meta, task, textHeader(decoded.record, header.replay));
+    count(meta, verdict);
+    if (verdict === 'replayed') this.#fold(decoded, 2);
   }
 
   #die(decoded: DecodedRecord, error: unknown, attempt: number): void {
     const { meta } = this.#parts;
     count(meta, 'dead');
-    meta.dead.push(decoded.record.offset);
-    if (meta.dead.length > deadOffsetsMax) meta.dead.shift();
+    noteDead(meta, decoded.record.offset);
     this.#push(deadLetter(decoded.record, error, this.#deadLetterPlace(), attempt));
   }
 
@@ -186,14 +187,19 @@ export class FoldCore {
   #apply(effects: Effects, traceparent: string | undefined): void {
     const { meta, state } = this.#parts;
     const encoded = (effects.emit ?? []).map((output) => encodeOutput(output, this.#parts.context));
+    checkTogether(encoded);
+    checkEffects(effects);
+    const timers = (effects.setTimers ?? []).map(({ name, dueMs, reads, data }) => {
+      const timer: StoredTimer = { dueMs, reads, data };
+      return { name, timer, bytes: encodeValue(timer) };
+    });
     for (const [key, value] of effects.put ?? []) state.put(key, value);
     for (const key of effects.delete ?? []) state.delete(key);
     state.keep();
     for (const name of effects.clearTimers ?? []) this.#clearTimer(name);
-    for (const { name, dueMs, reads, data } of effects.setTimers ?? []) {
-      const timer: StoredTimer = { dueMs, reads, data };
+    for (const { name, timer, bytes } of timers) {
       this.#parts.timers.set(name, timer);
-      this.#timerChanges.set(name, timer);
+      this.#timerChanges.set(name, bytes);
     }
     for (const [counter, by] of Object.entries(effects.count ?? {})) count(meta, counter, by);
     for (const output of encoded) this.#stamp(output, traceparent);
@@ -229,20 +235,22 @@ export class FoldCore {
     }
   }
 
-  /** Once past what was said before, the rebuild is over. */
-  #followRebuild(offset: number): void {
+  /** Once past what was said before, and past the last verdict, the rebuild is over. */
+  #followRebuild(offset: number, { saidBelow, dead, fork }: CatchingUp): void {
     const { meta } = this.#parts;
-    this.#silent = meta.rebuild !== null && offset < meta.rebuild.saidBelow;
-    if (this.#silent) return;
+    this.#silent = offset < saidBelow;
+    if (fork !== null && offset < fork.at) return;
+    if (fork !== null) meta.branch = Math.max(meta.branch, fork.branch);
+    if (this.#silent || offset <= (dead.at(-1) ?? -1)) return;
     meta.rebuild = null;
     this.#knownDead = new Set();
   }
 
   #push(record: OutgoingRecord): void {
+    count(this.#parts.meta, 'out');
     if (this.#silent) return;
     this.#outputs.push(record);
-    this.#outputBytes += 300 + (record.value?.length ?? 0);
-    count(this.#parts.meta, 'out');
+    this.#outputBytes += bytesOf(record.value?.length ?? 0, record.key?.length ?? 0);
   }
 
   #clearTimer(name: string): void {
@@ -252,11 +260,5 @@ export class FoldCore {
 
   #deadLetterPlace(): { task: string; topic: string } {
     return { task: this.#parts.task, topic: this.#parts.context.topic('dead-letters') };
-  }
-
-  #gapFact(gap: { origin: string; fromOrdinal: number; toOrdinal: number }): Output {
-    const { task } = this.#parts;
-    const { origin, fromOrdinal, toOrdinal } = gap;
-    return { topic: 'operations', type: 'gap-detected', key: task, data: { task, origin, fromOrdinal, toOrdinal } };
   }
 }

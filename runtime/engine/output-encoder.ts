@@ -16,6 +16,9 @@ export interface EncodingContext {
   partitions(name: string): number;
 }
 
+/** Headers of a record besides its subject, bytes, generously. */
+const envelopeBytes = 2_048;
+
 /** An output as bytes, resolved to its partitions; it still lacks its id. */
 export interface EncodedOutput {
   readonly output: Output;
@@ -27,8 +30,21 @@ export interface EncodedOutput {
 export function encodeOutput(output: Output, context: EncodingContext): EncodedOutput {
   const value =
     output.tombstone === true ? null : context.codec.encode(output.topic, output.type as never, output.data);
+  checkSize(output, value);
   const partitions = context.partitions(output.topic);
   return { output, value, partitions: partitionsOf(output, partitions) };
+}
+
+/** The log would refuse it after the commit, again and again. The key is in the record twice: as key and as subject. */
+function checkSize(output: Output, value: Buffer | null): void {
+  const valueBytes = value === null || value.length > claimCheckBytes ? 0 : value.length;
+  const sizeBytes = envelopeBytes + 2 * Buffer.byteLength(output.key) + valueBytes;
+  if (sizeBytes > recordBytesMax) {
+    throw new MillraceError(
+      'TOO_LARGE',
+      `${output.topic}/${output.type} would have ${sizeBytes} bytes with its key and headers, at most ${recordBytesMax} are allowed`,
+    );
+  }
 }
 
 function partitionsOf(output: Output, partitions: number): readonly number[] {
@@ -83,5 +99,3 @@ export async function checkClaims(records: OutgoingRecord[], blobs: BlobStore): 
 export function isClosed(topic: string): boolean {
   return topics[topic as keyof typeof topics]?.access === 'closed';
 }
-
-export { recordBytesMax };

@@ -4,7 +4,7 @@ import type { TaskState } from '../ports/state-store.ts';
 import { deadLetterHeader } from './dead-letter.ts';
 import type { EngineContext } from './engine-context.ts';
 import { textHeader } from './envelope.ts';
-import { decodeMeta, metaEntry, metaKeys } from './task-meta.ts';
+import { decodeMeta, metaEntry, metaKeys, type TaskMeta } from './task-meta.ts';
 
 export interface RebuildTarget {
   readonly task: string;
@@ -14,36 +14,74 @@ export interface RebuildTarget {
 }
 
 /**
- * Makes a task's state anew: from the newest snapshot that the log still reaches, else from the start of the log. What it said
- * before is not said again. With `newBranch` (the log itself lost records, so what it says from now on may differ from what it
- * said before under the same ordinals) it continues as a new branch of its origin.
+ * What was lost. `state`: the log is whole. `log-tail`: the log ends before the state, so what follows its end is new, and is said as
+ * a new branch; what lies before the end was folded before, and is said, if at all, as it was then. `whole-log`: the topic was made anew,
+ * and nothing that was said before belongs to it.
  */
-export async function rebuildTask(
-  context: EngineContext,
-  target: RebuildTarget,
-  newBranch: boolean,
-): Promise<TaskState> {
+export type Loss = 'state' | 'log-tail' | 'whole-log';
+
+/**
+ * Makes a task's state anew: from the newest snapshot that the log still reaches, else from the start of the log. What it said
+ * below the position that it reported is not said again; what lies between is, under the same stamps, since it may not have arrived.
+ */
+export async function rebuildTask(context: EngineContext, target: RebuildTarget, loss: Loss): Promise<TaskState> {
   const { state: store, log } = context.parts;
-  const { task, group, partition, version } = target;
-  const { topic, partition: index } = partition;
-  const end = (await log.endOffsets(topic))[index] ?? 0;
-  const saidBelow = newBranch ? end : Math.min(end, (await log.committed(group, topic))[index] ?? 0);
+  const { task, partition, version } = target;
+  const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
   const old = await store.open(task);
-  const [oldMeta] = await old.get(metaKeys);
-  const oldBranch = oldMeta === undefined ? 0 : decodeMeta(oldMeta, version).branch;
-  const snapshot = await context.snapshots.newest(task);
+  const oldMeta = await readMeta(old, version);
+  const snapshot = loss === 'whole-log' ? undefined : await context.snapshots.newest(task);
   await store.reset(task);
   let state = await store.open(task);
   if (snapshot !== undefined && snapshot.position <= end) {
     await state.restore(snapshot.position, context.snapshots.entries(snapshot));
     state = await store.open(task);
   }
-  const [bytes] = await state.get(metaKeys);
-  const meta = decodeMeta(bytes, version);
-  meta.branch = newBranch ? oldBranch + 1 : Math.max(meta.branch, oldBranch);
-  meta.rebuild = { saidBelow, dead: await deadOffsets(context, task) };
+  const meta = await readMeta(state, version);
+  const forkAt = { state: undefined, 'log-tail': end, 'whole-log': 0 }[loss];
+  meta.branch = Math.max(meta.branch, oldMeta.branch);
+  meta.rebuild = {
+    saidBelow: loss === 'whole-log' ? 0 : Math.min(end, await reportedPosition(context, target)),
+    dead: loss === 'whole-log' ? [] : await deadOffsets(context, task),
+    fork:
+      forkAt === undefined
+        ? (meta.rebuild?.fork ?? oldMeta.rebuild?.fork ?? null)
+        : { at: forkAt, branch: 1 + Math.max(newestBranch(meta), newestBranch(oldMeta)) },
+  };
   await state.commit(state.position, { position: state.position ?? 0, put: [metaEntry(meta)], delete: [] });
-  return await store.open(task);
+  state = await store.open(task);
+  // The branch must outlive the store: receivers refuse what is said under an older one.
+  if (forkAt !== undefined) await context.snapshots.take(task, version, state);
+  return state;
+}
+
+/**
+ * A store that went back to an older state folds again what was folded before: verdicts of then stand, and what was reported is not
+ * said again. Answers the state to go on with.
+ */
+export async function catchUpAgain(
+  context: EngineContext,
+  target: RebuildTarget,
+  state: TaskState,
+): Promise<TaskState> {
+  const { partition, task, version } = target;
+  const end = (await context.parts.log.endOffsets(partition.topic))[partition.partition] ?? 0;
+  const saidBelow = Math.min(end, await reportedPosition(context, target));
+  const meta = await readMeta(state, version);
+  if (meta.version > version || (state.position ?? 0) >= saidBelow || (meta.rebuild?.saidBelow ?? 0) >= saidBelow)
+    return state;
+  meta.rebuild = { saidBelow, dead: await deadOffsets(context, task), fork: meta.rebuild?.fork ?? null };
+  await state.commit(state.position, { position: state.position ?? 0, put: [metaEntry(meta)], delete: [] });
+  return await context.parts.state.open(task);
+}
+
+async function readMeta(state: TaskState, version: number): Promise<TaskMeta> {
+  const [bytes] = await state.get(metaKeys);
+  return decodeMeta(bytes, version);
+}
+
+function newestBranch({ branch, rebuild }: TaskMeta): number {
+  return Math.max(branch, rebuild?.fork?.branch ?? 0);
 }
 
 /** Rebuilds when the error says that state and log disagree and that can be mended; undefined otherwise. */
@@ -56,23 +94,26 @@ export async function rebuildIfPossible(
   const { task, partition } = target;
   if (hasCode(error, 'STATE_AHEAD_OF_LOG') && rebuildAlone === true) {
     logger.warn({ task }, 'the state is ahead of the log; it is rebuilt');
-    return await rebuildTask(context, target, true);
+    return await rebuildTask(context, target, error.details['topicMadeAnew'] === true ? 'whole-log' : 'log-tail');
   }
   if (hasCode(error, 'LOG_TRUNCATED')) {
     const snapshot = await context.snapshots.newest(task);
     const start = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
     if (snapshot === undefined || snapshot.position < start) return undefined;
     logger.warn({ task, position: snapshot.position }, 'the state is rebuilt from its newest snapshot');
-    return await rebuildTask(context, target, false);
+    return await rebuildTask(context, target, 'state');
   }
   return undefined;
 }
 
 /** A task without state whose group reported a position has lost its state. */
 export async function lostItsState(context: EngineContext, target: RebuildTarget, state: TaskState): Promise<boolean> {
-  if (state.position !== undefined) return false;
-  const { topic, partition } = target.partition;
-  return ((await context.parts.log.committed(target.group, topic))[partition] ?? 0) > 0;
+  return state.position === undefined && (await reportedPosition(context, target)) > 0;
+}
+
+/** What the group remembers: folded up to here, and said. */
+async function reportedPosition(context: EngineContext, { group, partition }: RebuildTarget): Promise<number> {
+  return (await context.parts.log.committed(group, partition.topic))[partition.partition] ?? 0;
 }
 
 async function deadOffsets(context: EngineContext, task: string): Promise<number[]> {

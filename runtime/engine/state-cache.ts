@@ -1,3 +1,4 @@
+import { MillraceError } from '../ports/errors.ts';
 import type { StateEntry, TaskState } from '../ports/state-store.ts';
 import type { RangeRead, Reads, StateView } from './topology.ts';
 import { decodeValue, encodeValue } from './value-codec.ts';
@@ -8,6 +9,14 @@ const own = 'k/';
 /** Decoded values kept between batches. */
 const cachedValuesMax = 50_000;
 const absent = Symbol('absent');
+/** As the state port allows. */
+const valueBytesMax = 16 * 1024 * 1024;
+
+interface FetchedRange {
+  readonly entries: readonly (readonly [string, unknown])[];
+  /** There is no more behind the last entry. */
+  readonly whole: boolean;
+}
 
 /**
  * The values of one task as its fold sees them: committed ones, fetched before the fold and kept in a bounded cache, with the
@@ -16,16 +25,19 @@ const absent = Symbol('absent');
 export class StateCache implements StateView {
   readonly #state: TaskState;
   readonly #freeze: boolean;
+  readonly #strict: boolean;
   readonly #values = new Map<string, unknown>();
   #dirty = new Map<string, unknown>();
-  #ranges = new Map<string, readonly (readonly [string, unknown])[]>();
+  #ranges = new Map<string, FetchedRange>();
   /** Writes of the record that is being folded; they count only when its fold succeeded whole. */
   #pending = new Map<string, unknown>();
   #declared: Reads = {};
 
-  constructor(state: TaskState, options: { readonly freeze?: boolean } = {}) {
+  /** `strict` encodes each value when it is put, to find the fold whose value cannot be stored. */
+  constructor(state: TaskState, options: { readonly freeze?: boolean; readonly strict?: boolean } = {}) {
     this.#state = state;
     this.#freeze = options.freeze ?? false;
+    this.#strict = options.strict ?? false;
   }
 
   /** Fetches what the reads name and the cache lacks. */
@@ -34,7 +46,8 @@ export class StateCache implements StateView {
     const ranges = new Map<string, RangeRead>();
     for (const read of reads) {
       for (const key of read.keys ?? []) if (!this.#values.has(key) && !this.#dirty.has(key)) missing.add(key);
-      for (const range of read.ranges ?? []) ranges.set(range.prefix, range);
+      for (const range of read.ranges ?? [])
+        if ((ranges.get(range.prefix)?.limit ?? 0) < range.limit) ranges.set(range.prefix, range);
     }
     if (missing.size > 0) {
       const keys = [...missing];
@@ -47,11 +60,22 @@ export class StateCache implements StateView {
     this.#ranges = new Map();
     for (const { prefix, limit } of ranges.values()) {
       const entries = await this.#state.range({ gte: own + prefix, lt: own + upperBound(prefix), limit });
-      this.#ranges.set(
-        prefix,
-        entries.map(([key, bytes]) => [key.slice(own.length), this.#hold(decodeValue(bytes))] as const),
-      );
+      this.#ranges.set(prefix, {
+        entries: entries.map(([key, bytes]) => [key.slice(own.length), this.#hold(decodeValue(bytes))] as const),
+        whole: entries.length < limit,
+      });
     }
+  }
+
+  /**
+   * False when writes of this batch took entries of a fetched page and what moves up lies behind it: the batch must end before a fold
+   * that reads the range, since what it sees must not depend on where batches end.
+   */
+  covers({ ranges = [] }: Reads): boolean {
+    return ranges.every(({ prefix, limit }) => {
+      const fetched = this.#ranges.get(prefix);
+      return fetched === undefined || fetched.whole || this.#merged(prefix, fetched).length >= limit;
+    });
   }
 
   /** Begins the fold of one record or timer: what it declared, and no writes yet. */
@@ -61,6 +85,8 @@ export class StateCache implements StateView {
   }
 
   put(key: string, value: unknown): void {
+    if (this.#strict && encoded(key, value).length > valueBytesMax)
+      throw new MillraceError('TOO_LARGE', `the value of '${key}' is over ${valueBytesMax} bytes`);
     this.#pending.set(key, this.#hold(value));
   }
 
@@ -82,13 +108,21 @@ export class StateCache implements StateView {
   }
 
   range<V>(prefix: string): readonly (readonly [key: string, value: V])[] {
-    const committed = this.#ranges.get(prefix);
-    if (committed === undefined || !(this.#declared.ranges ?? []).some((range) => range.prefix === prefix)) {
+    const fetched = this.#ranges.get(prefix);
+    const declared = (this.#declared.ranges ?? []).find((range) => range.prefix === prefix);
+    if (fetched === undefined || declared === undefined) {
       throw new Error(`the topology read the range '${prefix}' without declaring it in reads`);
     }
-    const merged = new Map(committed);
-    for (const [key, value] of this.#dirty) if (key.startsWith(prefix)) merged.set(key, value);
-    return [...merged].filter(([, value]) => value !== absent).sort(([a], [b]) => (a < b ? -1 : 1)) as [string, V][];
+    return this.#merged(prefix, fetched).slice(0, declared.limit) as [string, V][];
+  }
+
+  /** A fetched page with the writes of this batch on top; behind a cut page nothing is known. */
+  #merged(prefix: string, { entries, whole }: FetchedRange): [string, unknown][] {
+    const last = entries.at(-1)?.[0] ?? '';
+    const merged = new Map(entries);
+    for (const [key, value] of this.#dirty)
+      if (key.startsWith(prefix) && (whole || key <= last)) merged.set(key, value);
+    return [...merged].filter(([, value]) => value !== absent).sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   /** The writes since the last commit, encoded. They move into the cache: the caller commits them or throws the cache away. */
@@ -99,7 +133,7 @@ export class StateCache implements StateView {
       this.#values.delete(key);
       this.#values.set(key, value);
       if (value === absent) remove.push(own + key);
-      else put.push([own + key, encodeValue(value)]);
+      else put.push([own + key, encoded(key, value)]);
     }
     this.#dirty = new Map();
     if (this.#values.size > cachedValuesMax) {
@@ -114,6 +148,14 @@ export class StateCache implements StateView {
 
   #hold(value: unknown): unknown {
     return this.#freeze ? deepFreeze(value) : value;
+  }
+}
+
+function encoded(key: string, value: unknown): Uint8Array {
+  try {
+    return encodeValue(value);
+  } catch (cause) {
+    throw new MillraceError('INVALID_ARGUMENT', `the value of '${key}' is no plain data`, { cause });
   }
 }
 

@@ -21,14 +21,23 @@ export interface TaskMeta {
   counters: Record<string, number>;
   /** Offsets of records that were dead-lettered and not replayed since. */
   dead: number[];
-  /** While a rebuild catches up: what is below this offset was said before, and these verdicts stand. */
-  rebuild: { readonly saidBelow: number; readonly dead: readonly number[] } | null;
+  rebuild: CatchingUp | null;
+}
+
+/** What a task that folds again what it folded before has to respect. */
+export interface CatchingUp {
+  /** Outputs of earlier offsets were said before. */
+  readonly saidBelow: number;
+  /** Verdicts that stand, ascending. */
+  readonly dead: readonly number[];
+  /** From this offset on the log is another one than what was folded before, so what is said belongs to this branch. */
+  readonly fork: { readonly at: number; readonly branch: number } | null;
 }
 
 const key = '~meta';
 
 /** Offsets remembered as dead; an older one can no longer be replayed. */
-export const deadOffsetsMax = 10_000;
+const deadOffsetsMax = 10_000;
 
 export function freshMeta(version: number): TaskMeta {
   return {
@@ -56,6 +65,25 @@ export function decodeMeta(bytes: Uint8Array | undefined, version: number): Task
 
 export function count(meta: TaskMeta, counter: string, by = 1): void {
   meta.counters[counter] = (meta.counters[counter] ?? 0) + by;
+}
+
+export function noteDead(meta: TaskMeta, offset: number): void {
+  meta.dead.push(offset);
+  if (meta.dead.length > deadOffsetsMax) meta.dead.shift();
+}
+
+/** `<task>@<offset>` of a replay: accepted once, and only while that offset is dead. */
+export function acceptReplay(
+  meta: TaskMeta,
+  task: string,
+  replay = '',
+): 'replayed' | 'replaysRefused' | 'replaysOfOthers' {
+  const at = replay.lastIndexOf('@');
+  if (replay.slice(0, at) !== task) return 'replaysOfOthers';
+  const index = at === replay.length - 1 ? -1 : meta.dead.indexOf(Number(replay.slice(at + 1)));
+  if (index < 0) return 'replaysRefused';
+  meta.dead.splice(index, 1);
+  return 'replayed';
 }
 
 /** Tells whether the log still holds the record that a state was folded up to. */

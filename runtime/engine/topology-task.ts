@@ -5,16 +5,19 @@ import { crashPoint } from './crash-points.ts';
 import type { EngineContext } from './engine-context.ts';
 import { header } from './envelope.ts';
 import { type DecodedRecord, FoldCore, type FoldTarget } from './fold-core.ts';
+import { fetchable } from './effect-checks.ts';
 import { InputQueue } from './input-queue.ts';
+import { LogTime } from './log-time.ts';
 import { outboxBytesMax, outboxEntry, outboxKey } from './outbox.ts';
 import { checkClaims } from './output-encoder.ts';
-import { lostItsState, rebuildIfPossible, rebuildTask } from './rebuild.ts';
+import { catchUpAgain, lostItsState, rebuildIfPossible, rebuildTask } from './rebuild.ts';
 import type { TaskStats } from './runtime.ts';
 import { StateCache, upperBound } from './state-cache.ts';
 import { fingerprintOf, metaEntry } from './task-meta.ts';
 import { type OpenedTask, openTask } from './task-opening.ts';
 import { type StoredTimer, TimerIndex } from './timers.ts';
-import { decodeValue, encodeValue } from './value-codec.ts';
+import type { Reads } from './topology.ts';
+import { decodeValue } from './value-codec.ts';
 
 export interface TopologyTaskOptions {
   readonly target: FoldTarget;
@@ -34,6 +37,8 @@ export interface TopologyTaskOptions {
 
 const timerPrefix = '~t/';
 const readLimit = 100_000;
+const reportEveryMs = 1_000;
+const nothingToRead: Reads = {};
 
 /**
  * One partition of one topology: takes records from its queue, folds them, commits by compare-and-set, sends the outbox. Lost
@@ -53,6 +58,10 @@ export class TopologyTask {
   #sending: Promise<unknown> = Promise.resolve();
   #outboxHeld = false;
   #tickOutstanding = false;
+  readonly #logTime: LogTime;
+  /** A value of some fold could not be stored: each is encoded when it is put, so that the fold dies and not the task. */
+  #strict = false;
+  #reportedAtMs = 0;
   #cancelTick: (() => void) | undefined;
   #status: TaskStats['status'] = 'opening';
   #commits = 0;
@@ -63,6 +72,7 @@ export class TopologyTask {
     this.#context = context;
     this.#options = options;
     this.#queue = new InputQueue(4 * options.batchRecords, options.flow);
+    this.#logTime = new LogTime(context.parts.clock);
   }
 
   get position(): number {
@@ -123,8 +133,8 @@ export class TopologyTask {
     let opened = await store.open(task);
     if (await lostItsState(this.#context, rebuilding, opened)) {
       logger.warn({ task }, 'the state is gone; it is rebuilt');
-      opened = await rebuildTask(this.#context, rebuilding, false);
-    }
+      opened = await rebuildTask(this.#context, rebuilding, 'state');
+    } else opened = await catchUpAgain(this.#context, rebuilding, opened);
     try {
       this.#opened = await openTask(log, opened, opening);
     } catch (error) {
@@ -135,7 +145,7 @@ export class TopologyTask {
     const { state, meta, receiver, position } = this.#opened;
     this.#position = position;
     this.#outboxHeld = true;
-    this.#cache = new StateCache(state);
+    this.#cache = new StateCache(state, { strict: this.#strict });
     this.#timers = new TimerIndex();
     for (let from = timerPrefix; ; ) {
       const page = await state.range({ gte: from, lt: upperBound(timerPrefix), limit: readLimit });
@@ -172,8 +182,11 @@ export class TopologyTask {
         if (!(await this.#recover(error, batch))) return;
       }
     }
-    await this.#sending.catch(() => undefined);
-    this.#report();
+    // What was committed counts as done only when its outputs are on the log.
+    await this.#sending.then(
+      () => this.#report(),
+      () => undefined,
+    );
   }
 
   async #idle(): Promise<void> {
@@ -187,29 +200,29 @@ export class TopologyTask {
   async #process(records: readonly LogRecord[]): Promise<void> {
     const { raw, target } = this.#options;
     const { core, cache, meta } = this.#live();
-    const fresh = records.filter(({ offset }) => offset >= this.#position);
-    const first = fresh[0];
-    if (first === undefined) return;
+    const fresh = inOrder(records, this.#position);
+    if (fresh.length === 0) return;
+    this.#logTime.saw(fresh);
     this.#tickOutstanding = false;
     const topic = raw ? undefined : (target.input as never);
     const decoded = await this.#context.decoder.decode(fresh, topic, meta.timeMs, this.#abort.signal);
     const inputs = raw ? decoded.map(rawInput) : decoded;
     const lastTime = inputs.at(-1)?.timeMs ?? 0;
     const due = this.#timers.due(lastTime);
-    await cache.prefetch([
-      ...due.map((timer) => timer.reads ?? {}),
-      ...inputs.filter(({ input }) => input !== undefined).map(({ input }) => this.#readsOf(input)),
-    ]);
+    const reads = inputs.map(({ input }) => (input === undefined ? nothingToRead : this.#readsOf(input)));
+    await cache.prefetch([...due.map((timer) => fetchable(timer.reads ?? nothingToRead)), ...reads]);
     const fetched = new Set(due.map(({ name, dueMs }) => `${dueMs} ${name}`));
     crashPoint('before-fold');
     let folded = 0;
-    for (const input of inputs) {
+    for (const [index, input] of inputs.entries()) {
       const ready = core.fireDue(
         input.record.offset,
         input.timeMs,
-        (timer) => timer.reads === undefined || fetched.has(`${timer.dueMs} ${timer.name}`),
+        (timer) =>
+          timer.reads === undefined ||
+          (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(fetchable(timer.reads))),
       );
-      if (!ready || core.outputBytes > outboxBytesMax) break;
+      if (!ready || core.outputBytes > outboxBytesMax || !cache.covers(reads[index] ?? nothingToRead)) break;
       core.take(input);
       folded += 1;
     }
@@ -222,9 +235,9 @@ export class TopologyTask {
   /** A fold that throws in `reads` would take the batch down: it dies alone, in its fold. */
   #readsOf(input: unknown): ReturnType<FoldTarget['reads']> {
     try {
-      return this.#options.target.reads(input);
+      return fetchable(this.#options.target.reads(input));
     } catch {
-      return {};
+      return nothingToRead;
     }
   }
 
@@ -235,7 +248,7 @@ export class TopologyTask {
     const writes = cache.takeWrites();
     for (const [name, timer] of core.takeTimerChanges()) {
       if (timer === undefined) writes.delete.push(timerPrefix + name);
-      else writes.put.push([timerPrefix + name, encodeValue(timer)] as StateEntry);
+      else writes.put.push([timerPrefix + name, timer] satisfies StateEntry);
     }
     if (last !== undefined) meta.fingerprint = fingerprintOf(last);
     meta.watermarks = receiver.watermarks();
@@ -243,6 +256,7 @@ export class TopologyTask {
     if (outputs.length > 0) writes.put.push(outboxEntry(outputs));
     else if (this.#outboxHeld) writes.delete.push(outboxKey);
     await this.#sending;
+    this.#reportUnderLoad();
     const position = last === undefined ? this.#position : last.offset + 1;
     crashPoint('before-commit');
     const began = performance.now();
@@ -277,6 +291,14 @@ export class TopologyTask {
     crashPoint('after-report');
   }
 
+  /** A busy task never idles; lag and rebuilds go by what it reports. */
+  #reportUnderLoad(): void {
+    const nowMs = this.#context.parts.clock.now();
+    if (nowMs - this.#reportedAtMs < reportEveryMs) return;
+    this.#reportedAtMs = nowMs;
+    this.#report();
+  }
+
   /** Idle, caught up and something due: one tick on the own partition moves time for every topology of the topic. */
   #scheduleTick(): void {
     this.#cancelTick?.();
@@ -284,16 +306,17 @@ export class TopologyTask {
     if (next === undefined || this.#tickOutstanding || this.#position < this.#queue.endOffset) return;
     const { clock, log } = this.#context.parts;
     const jitterMs = 1 + (hashOf(this.#options.task) % 20);
-    const delayMs = Math.max(0, next.dueMs - clock.now()) + jitterMs;
+    const delayMs = Math.max(0, next.dueMs - this.#logTime.now()) + jitterMs;
     this.#cancelTick = clock.after(Math.min(delayMs, 60_000), () => {
       if (this.#abort.signal.aborted || this.#queue.size > 0) return;
-      if (next.dueMs > clock.now()) {
+      if (next.dueMs > this.#logTime.now()) {
         this.#queue.wakeUp();
         return;
       }
       this.#tickOutstanding = true;
       const { topic, partition } = this.#options.partition;
       const id = this.#context.parts.ids.next();
+      this.#logTime.sent(id);
       log
         .append([
           {
@@ -321,7 +344,9 @@ export class TopologyTask {
     const { task, partition } = this.#options;
     let cause = error;
     for (let waitMs = 20; !this.#abort.signal.aborted; waitMs = Math.min(2 * waitMs, 2_000)) {
-      if (!hasCode(cause, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) break;
+      const unstorable = !this.#strict && hasCode(cause, 'INVALID_ARGUMENT', 'TOO_LARGE');
+      if (unstorable) this.#strict = true;
+      else if (!hasCode(cause, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) break;
       this.#status = 'reopening';
       logger.warn({ task, error: messageOf(cause) }, 'the task reopens');
       await new Promise<void>((resolve) => clock.after(waitMs, resolve));
@@ -372,6 +397,16 @@ function rawInput(decoded: DecodedRecord): DecodedRecord {
     id: `${offset}`,
     input: { topic, partition, offset, timeMs, keyBytes: key, valueBytes: value, headers },
   };
+}
+
+/** What is new, once: after a reopen the same records may be queued twice. */
+function inOrder(records: readonly LogRecord[], position: number): LogRecord[] {
+  let next = position;
+  return records.filter(({ offset }) => {
+    if (offset < next) return false;
+    next = offset + 1;
+    return true;
+  });
 }
 
 function hashOf(text: string): number {

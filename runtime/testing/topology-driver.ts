@@ -151,18 +151,25 @@ export class TopologyDriver<T extends EventTopic> {
     };
     this.#offset += 1;
     const decoded = this.#decode(whole);
-    this.#core.fireDue(whole.offset, decoded.timeMs, () => true);
+    this.#fireDue(whole.offset, decoded.timeMs);
     this.#core.take(decoded);
     this.#outputs.push(...this.#core.takeOutputs());
     this.#core.takeTimerChanges();
+  }
+
+  /** In one go what a task fires in several batches. */
+  #fireDue(offset: number, timeMs: number): void {
+    for (let all = false; !all; ) {
+      all = this.#core.fireDue(offset, timeMs, () => true);
+      this.#outputs.push(...this.#core.takeOutputs());
+    }
   }
 
   /** Moves time and folds a tick, so that due timers fire. */
   advance(byMs: number): void {
     this.#nowMs += byMs;
     if (this.#raw) {
-      this.#core.fireDue(this.#offset, this.#nowMs, () => true);
-      this.#outputs.push(...this.#core.takeOutputs());
+      this.#fireDue(this.#offset, this.#nowMs);
       return;
     }
     this.pipeRecord({ key: null, value: Buffer.alloc(0), headers: { 'millrace-control': Buffer.from('tick') } });
