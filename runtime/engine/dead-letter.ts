@@ -2,7 +2,8 @@ import { MillraceError, messageOf } from '../ports/errors.ts';
 import type { LogRecord, OutgoingRecord } from '../ports/log.ts';
 
 /**
- * Header names of a dead letter, after Kafka Streams' KIP-1034; key, value and the record's own headers stay as they were.
+ * Header names of a dead letter, after Kafka Streams' KIP-1034; key, value and the record's own headers stay as they were (headers
+ * over 4 KiB are left out, so that a dead letter of a record that just fits its topic fits, too).
  * Several tasks may give up on one record: each writes its own dead letter.
  */
 export const deadLetterHeader = {
@@ -15,6 +16,8 @@ export const deadLetterHeader = {
   attempt: '__streams.errors.attempt',
 } as const;
 
+const headerBytesMax = 4096;
+
 export interface DeadLetterPlace {
   readonly task: string;
   /** Real name of `dead-letters`. */
@@ -25,10 +28,10 @@ export function deadLetter(record: LogRecord, error: unknown, place: DeadLetterP
   return {
     topic: place.topic,
     partition: 0,
-    key: place.task,
+    key: record.key,
     value: record.value,
     headers: {
-      ...record.headers,
+      ...Object.fromEntries(Object.entries(record.headers).filter(([, value]) => value.length <= headerBytesMax)),
       [deadLetterHeader.task]: place.task,
       [deadLetterHeader.topic]: record.topic,
       [deadLetterHeader.partition]: String(record.partition),

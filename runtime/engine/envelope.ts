@@ -62,6 +62,11 @@ export function textHeader(record: LogRecord, name: string): string | undefined 
   return record.headers[name]?.toString('utf8');
 }
 
+/** It goes on from record to record, so what is no trace context (55 characters today) ends here. */
+function traceparentOf(bytes: Buffer | undefined): string | undefined {
+  return bytes === undefined || bytes.length > 128 ? undefined : bytes.toString('utf8');
+}
+
 export function metaOf(record: LogRecord, timeMs: number): RecordMeta {
   const headers = record.headers;
   return {
@@ -71,6 +76,6 @@ export function metaOf(record: LogRecord, timeMs: number): RecordMeta {
     timeMs,
     key: record.key === null ? '' : record.key.toString('utf8'),
     id: headers[header.id]?.toString('utf8') ?? `${record.topic}@${record.partition}@${record.offset}`,
-    traceparent: headers[header.traceparent]?.toString('utf8'),
+    traceparent: traceparentOf(headers[header.traceparent]),
   };
 }

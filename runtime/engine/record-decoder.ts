@@ -7,6 +7,7 @@ import { hasCode, MillraceError, messageOf } from '../ports/errors.ts';
 import type { LogRecord } from '../ports/log.ts';
 import { header, metaOf, textHeader } from './envelope.ts';
 import type { DecodedRecord } from './fold-core.ts';
+import { isClosed } from './output-encoder.ts';
 import type { Logger } from './runtime.ts';
 
 export interface DecoderParts {
@@ -22,8 +23,6 @@ export interface DecoderParts {
  */
 export class RecordDecoder {
   readonly #parts: DecoderParts;
-  /** Schema ids that the registry says it does not have. */
-  readonly #unknownSchemas = new Map<number, unknown>();
 
   constructor(parts: DecoderParts) {
     this.#parts = parts;
@@ -40,42 +39,67 @@ export class RecordDecoder {
   ): Promise<DecodedRecord[]> {
     let time = timeMs;
     const decoded: DecodedRecord[] = [];
+    // What outsiders claim in headers is not believed: a made-up claim must not read the blob store, nor a made-up tick be skipped.
+    const closed = topic !== undefined && isClosed(topic);
     for (const record of records) {
       time = Math.max(time, record.timestampMs);
-      const whole = record.headers[header.claim] === undefined ? record : await this.#claimed(record, signal);
-      if (topic !== undefined && whole.value !== null && !this.#parts.codec.isPrepared(whole.value))
-        await this.#fetchSchema(whole.value, signal);
-      decoded.push(this.#decodeOne(whole, topic, time));
+      if (this.#isReady(record, topic, closed)) decoded.push(this.#decodeOne(record, topic, time, closed));
+      else {
+        const { whole, problem } = await this.#lookUp(record, closed, signal);
+        decoded.push(this.#decodeOne(whole, topic, time, closed, problem));
+      }
     }
     return decoded;
   }
 
-  #decodeOne(record: LogRecord, topic: EventTopic | undefined, timeMs: number): DecodedRecord {
+  #isReady({ headers, value }: LogRecord, topic: EventTopic | undefined, closed: boolean): boolean {
+    if (topic === undefined) return true;
+    if (closed && headers[header.claim] !== undefined) return false;
+    return value === null || this.#parts.codec.isPrepared(value);
+  }
+
+  /**
+   * The record with its claimed value, and its schema fetched; or what makes that impossible for ever. An answer "unknown" is a verdict
+   * on this record alone: the registry is asked again for the next one.
+   */
+  async #lookUp(
+    record: LogRecord,
+    closed: boolean,
+    signal: AbortSignal,
+  ): Promise<{ whole: LogRecord; problem: unknown }> {
+    let whole = record;
+    try {
+      if (closed && record.headers[header.claim] !== undefined) whole = await this.#claimed(record, signal);
+      const { value } = whole;
+      if (value !== null && !this.#parts.codec.isPrepared(value))
+        await this.#persist(`schema ${schemaIdOf(value) ?? ''}`, signal, () => this.#parts.codec.prepare([value]));
+      return { whole, problem: undefined };
+    } catch (error) {
+      if (hasCode(error, 'CLOSED')) throw error;
+      return { whole, problem: error };
+    }
+  }
+
+  #decodeOne(
+    record: LogRecord,
+    topic: EventTopic | undefined,
+    timeMs: number,
+    closed: boolean,
+    problem?: unknown,
+  ): DecodedRecord {
     const meta = metaOf(record, timeMs);
-    const control = topic === undefined ? undefined : textHeader(record, header.control);
+    const control = closed ? textHeader(record, header.control) : undefined;
     const base = { record, timeMs, id: meta.id, traceparent: meta.traceparent, control };
     if (topic === undefined || control === 'tick') return { ...base, input: undefined, error: undefined };
     if (record.headers[header.id] === undefined)
       return { ...base, input: undefined, error: new PoisonError('a record of a closed topic needs a ce_id') };
     if (record.value === null)
       return { ...base, input: undefined, error: new PoisonError('a record of a folded topic needs a value') };
-    const unknown = this.#unknownSchemas.get(schemaIdOf(record.value) ?? -1);
-    if (unknown !== undefined) return { ...base, input: undefined, error: unknown };
+    if (problem !== undefined) return { ...base, input: undefined, error: problem };
     try {
       return { ...base, input: Object.assign(meta, this.#parts.codec.decode(topic, record.value)), error: undefined };
     } catch (error) {
       return { ...base, input: undefined, error };
-    }
-  }
-
-  async #fetchSchema(value: Buffer, signal: AbortSignal): Promise<void> {
-    const id = schemaIdOf(value) ?? -1;
-    if (this.#unknownSchemas.has(id)) return;
-    try {
-      await this.#persist(`schema ${id}`, signal, () => this.#parts.codec.prepare([value]));
-    } catch (error) {
-      if (hasCode(error, 'CLOSED')) throw error;
-      this.#unknownSchemas.set(id, error);
     }
   }
 
@@ -86,14 +110,14 @@ export class RecordDecoder {
     return { topic, partition, offset, timestampMs, key, headers, value };
   }
 
-  /** Tries until there is an answer; only UNAVAILABLE is tried again. */
+  /** Tries until there is an answer; only "cannot be reached" is tried again. */
   async #persist<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     for (let waitMs = 50; ; waitMs = Math.min(2 * waitMs, 5_000)) {
       if (signal.aborted) throw new MillraceError('CLOSED', `closed while waiting for ${what}`);
       try {
         return await attempt();
       } catch (error) {
-        if (!hasCode(error, 'UNAVAILABLE')) throw error;
+        if (!hasCode(error, 'UNAVAILABLE', 'TIMEOUT')) throw error;
         this.#parts.logger.warn({ what, waitMs, error: messageOf(error) }, 'cannot be looked up; the partition waits');
         await new Promise<void>((resolve) => this.#parts.clock.after(waitMs, resolve));
       }
