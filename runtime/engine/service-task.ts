@@ -3,24 +3,38 @@ import { hasCode, messageOf } from '../ports/errors.ts';
 import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts';
 import { crashPoint } from './crash-points.ts';
 import { deadLetter } from './dead-letter.ts';
+import { gapFact, refusedOutput } from './engine-facts.ts';
 import type { EngineContext } from './engine-context.ts';
-import { metaOf } from './envelope.ts';
+import { header, metaOf, textHeader } from './envelope.ts';
 import type { DecodedRecord } from './fold-core.ts';
 import { InputQueue } from './input-queue.ts';
 import { outboxEntry, outboxKey } from './outbox.ts';
 import { checkClaims } from './output-encoder.ts';
 import { encodeIdentified } from './publisher.ts';
 import type { TaskStats } from './runtime.ts';
-import type { Service, ServiceRecord, ServiceResult, ServiceTask as ServiceTaskPort } from './service.ts';
+import type {
+  IdentifiedOutput,
+  Service,
+  ServiceRecord,
+  ServiceResult,
+  ServiceTask as ServiceTaskPort,
+} from './service.ts';
 import { upperBound } from './state-cache.ts';
 import type { HostedTask, TaskEnvironment } from './task-host.ts';
-import { count, fingerprintOf, metaEntry } from './task-meta.ts';
+import { acceptReplay, count, fingerprintOf, metaEntry, noteDead } from './task-meta.ts';
 import { type OpenedTask, openTask } from './task-opening.ts';
 import { decodeValue, encodeValue } from './value-codec.ts';
 
 const own = 'k/';
 const idWindow = 1_000;
 const pageEntries = 1_000;
+
+/** What becomes of a batch before the service sees it. */
+interface Sorted {
+  readonly records: ServiceRecord[];
+  readonly letters: OutgoingRecord[];
+  readonly facts: IdentifiedOutput[];
+}
 
 /**
  * One input partition of a service: the same receive and commit cycle as a fold's, around code that may do I/O. Batches are handled
@@ -75,10 +89,14 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
 
   async open(): Promise<number> {
     const { log, state } = this.#context.parts;
+    const { group } = this.#environment;
+    const warn = (message: string): void =>
+      this.#context.parts.logger.warn({ task: this.name, message }, 'the service begins where its log can be read');
     this.#opened = await openTask(log, await state.open(this.name), {
       partition: this.partition,
       version: 1,
       idWindow,
+      mismatch: { group, warn },
     });
     this.#expected = this.#opened.state.position;
     this.#position = this.#opened.position;
@@ -171,6 +189,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
       try {
         if (this.#status === 'reopening') await this.open();
+        await this.#catchUpTo(batch[0]?.offset ?? this.#position);
         await this.#process(batch);
         return true;
       } catch (error) {
@@ -191,6 +210,19 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     }
   }
 
+  /** The state may have gone back behind what is queued: what lies between is read again. */
+  async #catchUpTo(offset: number): Promise<void> {
+    while (this.#position < offset && !this.#abort.signal.aborted) {
+      let read = 0;
+      for await (const records of this.#context.parts.log.read(this.partition, { from: this.#position, to: offset })) {
+        read = records.length;
+        await this.#process(records.slice(0, this.#batchRecords));
+        break;
+      }
+      if (read === 0) return;
+    }
+  }
+
   async #process(batch: readonly LogRecord[]): Promise<void> {
     const opened = this.#opened;
     const fresh = batch.filter(({ offset }) => offset >= this.#position);
@@ -206,17 +238,19 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     );
     const letters: OutgoingRecord[] = [];
     const records: ServiceRecord[] = [];
-    for (const item of decoded) this.#sort(item, open, records, letters);
+    const facts: IdentifiedOutput[] = [];
+    for (const item of decoded) this.#sort(item, open, { records, letters, facts });
     meta.timeMs = decoded.at(-1)?.timeMs ?? meta.timeMs;
     const result: ServiceResult = records.length === 0 ? { outputs: [] } : await this.#service.handle(records, this);
     const place = { task: this.name, topic: this.#context.encoding.topic('dead-letters') };
     for (const { record, error } of result.deadLetters ?? []) {
       count(meta, 'dead');
+      if (!open) noteDead(meta, record.offset);
       letters.push(deadLetter(record, error, place));
     }
     count(meta, 'handled', records.length);
     for (const [counter, by] of Object.entries(result.count ?? {})) count(meta, counter, by);
-    const outputs = [...encodeIdentified(result.outputs, this.#service.name, this.#context), ...letters];
+    const outputs = [...this.#encode([...facts, ...result.outputs]), ...letters];
     count(meta, 'out', outputs.length);
     await checkClaims(outputs, this.#context.parts.blobs);
     if (this.#service.first === 'commit') {
@@ -229,7 +263,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
   }
 
   /** Repeats and ticks are passed over; what cannot be decoded becomes a dead letter; the rest goes to the service. */
-  #sort(item: DecodedRecord, open: boolean, records: ServiceRecord[], letters: OutgoingRecord[]): void {
+  #sort(item: DecodedRecord, open: boolean, { records, letters, facts }: Sorted): void {
     const opened = this.#opened;
     if (opened === undefined) return;
     const { meta, receiver } = opened;
@@ -239,22 +273,52 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
       records.push({ raw: record, meta: metaOf(record, timeMs), event: undefined });
       return;
     }
-    if (item.control === 'tick' || item.control === 'replay') return;
+    if (item.control === 'tick') return count(meta, 'ticks');
+    if (item.control === 'replay') {
+      const verdict = acceptReplay(meta, this.name, textHeader(record, header.replay));
+      count(meta, verdict);
+      if (verdict !== 'replayed') return;
+    } else {
+      const verdict = receiver.judge(item.id, record.offset);
+      if (verdict.type === 'repeat') return count(meta, 'repeats');
+      if (verdict.type === 'stale-branch') return count(meta, 'staleBranches');
+      if (verdict.type === 'gap') {
+        count(meta, 'gaps');
+        facts.push(gapFact(this.name, verdict));
+      }
+    }
     if (item.error !== undefined) {
       count(meta, 'dead');
+      noteDead(meta, record.offset);
       letters.push(
-        deadLetter(record, item.error, { task: this.name, topic: this.#context.encoding.topic('dead-letters') }),
+        deadLetter(
+          record,
+          item.error,
+          { task: this.name, topic: this.#context.encoding.topic('dead-letters') },
+          item.control === 'replay' ? 2 : 1,
+        ),
       );
       return;
     }
-    const verdict = receiver.judge(item.id, record.offset);
-    if (verdict.type === 'repeat' || verdict.type === 'stale-branch') {
-      count(meta, 'repeats');
-      return;
-    }
-    if (verdict.type === 'gap') count(meta, 'gaps');
     const input = item.input as ServiceRecord['event'];
     records.push({ raw: record, meta: metaOf(record, timeMs), event: input });
+  }
+
+  /** An output that cannot be written, perhaps since an outsider's key is too long, must not stop the partition: it is said so. */
+  #encode(outputs: readonly IdentifiedOutput[]): OutgoingRecord[] {
+    const by = this.#service.name;
+    return outputs.flatMap((output) => {
+      try {
+        return encodeIdentified([output], by, this.#context);
+      } catch (error) {
+        if (this.#opened !== undefined) count(this.#opened.meta, 'outputsRefused');
+        this.#context.parts.logger.error(
+          { task: this.name, error: messageOf(error), id: output.id.slice(0, 200) },
+          'an output cannot be written',
+        );
+        return encodeIdentified([refusedOutput(this.name, by, output, error)], by, this.#context);
+      }
+    });
   }
 
   async #append(outputs: readonly OutgoingRecord[]): Promise<void> {
