@@ -1,12 +1,16 @@
 import type { EventTopic } from '../../schemas/events.ts';
+import { topics } from '../../schemas/topics.ts';
 import { messageOf } from '../ports/errors.ts';
 import type { LogRecord, Subscription, TopicPartition } from '../ports/log.ts';
 import type { EngineContext } from './engine-context.ts';
 import { textHeader, header } from './envelope.ts';
+import { NewestRows } from './newest-rows.ts';
 import { Receiver } from './receiver.ts';
 import type { FollowedEvent, FollowOptions, Running } from './runtime.ts';
 
 const idWindow = 10_000;
+/** Delivery is paused above this. */
+const waitingRecordsMax = 10_000;
 
 /**
  * Follows all partitions of a topic without a group. The first record of a `ce_id` is the fact; repeats are dropped. Events come in
@@ -22,11 +26,17 @@ export class Follower<T extends EventTopic> implements Running {
   #ends: readonly number[] = [];
   #subscription: Subscription | undefined;
   #work: Promise<void> = Promise.resolve();
+  /** Records that were delivered and not yet handed on. */
+  #waiting = 0;
+  readonly #paused = new Map<number, TopicPartition>();
+  /** Compacted topics only. */
+  readonly #rows: NewestRows | undefined;
 
   constructor(context: EngineContext, topic: T, options: FollowOptions<T>) {
     this.#context = context;
     this.#topic = topic;
     this.#options = options;
+    this.#rows = topics[topic].cleanup === 'compact' ? new NewestRows() : undefined;
   }
 
   async start(): Promise<void> {
@@ -45,9 +55,7 @@ export class Follower<T extends EventTopic> implements Running {
             return { ...partition, offset };
           }),
         revoked: () => undefined,
-        records: (partition, records) => {
-          this.#work = this.#work.then(() => this.#deliver(partition, records));
-        },
+        records: (partition, records) => this.#enqueue(partition, records),
         failed: (error) => logger.error({ topic, error: messageOf(error) }, 'following has stopped'),
       },
     );
@@ -70,11 +78,37 @@ export class Follower<T extends EventTopic> implements Running {
     await this.#work.catch(() => undefined);
   }
 
+  /** Bounded: while the decoder waits for a schema, its partition is paused. */
+  #enqueue(partition: TopicPartition, records: readonly LogRecord[]): void {
+    const { logger } = this.#context.parts;
+    this.#waiting += records.length;
+    if (this.#waiting > waitingRecordsMax) {
+      this.#paused.set(partition.partition, partition);
+      this.#subscription?.pause([partition]);
+    }
+    this.#work = this.#work
+      .then(() => this.#deliver(partition, records))
+      .catch((error: unknown) => {
+        if (this.#abort.signal.aborted) return;
+        logger.error({ ...partition, error: messageOf(error) }, 'following failed on a batch');
+      })
+      .then(() => this.#done(records.length));
+  }
+
+  #done(records: number): void {
+    this.#waiting -= records;
+    if (this.#paused.size === 0 || this.#waiting > waitingRecordsMax / 2) return;
+    const paused = [...this.#paused.values()];
+    this.#paused.clear();
+    this.#subscription?.resume(paused);
+  }
+
   async #deliver({ partition }: TopicPartition, records: readonly LogRecord[]): Promise<void> {
     const { onEvent, onPoison } = this.#options;
     const { logger } = this.#context.parts;
     if (this.#abort.signal.aborted) return;
     const receiver = this.#receiver(partition);
+    const rows = this.#rows;
     const tombstones = records.filter(({ value }) => value === null);
     const decoded = await this.#context.decoder.decode(records, this.#topic, 0, this.#abort.signal);
     for (const item of decoded) {
@@ -82,8 +116,7 @@ export class Follower<T extends EventTopic> implements Running {
       if (this.#abort.signal.aborted) return;
       this.#positions.set(partition, record.offset + 1);
       if (item.control === 'tick' || item.control === 'replay') continue;
-      const verdict = receiver.judge(item.id, record.offset);
-      if (verdict.type === 'repeat' || verdict.type === 'stale-branch') continue;
+      if (rows?.isOld(record.key, item.id) ?? isRepeat(receiver, item.id, record.offset)) continue;
       try {
         if (tombstones.includes(record)) this.#options.onTombstone?.(record.key?.toString('utf8') ?? '');
         else if (item.error === undefined) onEvent(item.input as FollowedEvent<T>);
@@ -115,4 +148,9 @@ export class Follower<T extends EventTopic> implements Running {
     this.#receivers.set(partition, receiver);
     return receiver;
   }
+}
+
+function isRepeat(receiver: Receiver, id: string, offset: number): boolean {
+  const { type } = receiver.judge(id, offset);
+  return type === 'repeat' || type === 'stale-branch';
 }
