@@ -32,8 +32,17 @@ export const crashPoints = [
 ] as const;
 export type CrashPoint = (typeof crashPoints)[number];
 
-const [armed, count] = (process.env['MILLRACE_CRASH_AT'] ?? '').split(':');
-let remaining = Number(count ?? '1');
+let armed: string | undefined;
+let remaining = 1;
+
+/** Arms a point: `<point>` or `<point>:<n>`. A process is armed by MILLRACE_CRASH_AT when it starts. */
+export function armCrashPoint(spec: string | undefined): void {
+  const [point, count] = (spec ?? '').split(':');
+  armed = point === '' ? undefined : point;
+  remaining = Number(count ?? '1');
+}
+
+armCrashPoint(process.env['MILLRACE_CRASH_AT']);
 
 export function crashPoint(point: CrashPoint): void {
   if (armed !== point) return;

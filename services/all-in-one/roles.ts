@@ -81,10 +81,11 @@ export const roles: readonly Role[] = [
     name: 'model-server',
     kind: 'service',
     summary: 'answers prediction requests',
-    start: async ({ runtime, configuration, shared }) => {
+    start: async ({ runtime, configuration, metrics, shared }) => {
       const { createModelServer } = await import('../model-server/model-server.ts');
       const { createOnnxRuntime } = await import('../../runtime/adapters/onnx/onnx-runtime.ts');
       const modelServer = await createModelServer({
+        metrics,
         runtime,
         models: createOnnxRuntime({ threads: configuration['model_server.threads'] }),
         replyTopics: configuration['model_server.reply_topics']

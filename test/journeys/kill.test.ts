@@ -4,14 +4,14 @@ import { killAgainAndAgain, type KillPlan } from './kill.ts';
 /** A few telling points; `kill.long.test.ts` has all of them. */
 const plan: KillPlan = {
   kills: [
-    { point: 'after-commit', times: 40 },
-    { point: 'before-append', times: 60 },
+    { point: 'after-commit', times: 12 },
+    { point: 'before-append', times: 25 },
     { point: 'after-claim', times: 2 },
-    { point: 'before-complete', times: 3 },
-    { point: 'after-batch', times: 2 },
-    { point: 'after-append', times: 150 },
-    { point: 'after-upload', times: 2 },
-    { point: 'before-commit', times: 200 },
+    { point: 'before-complete', times: 2 },
+    { point: 'after-batch', times: 1 },
+    { point: 'after-append', times: 60 },
+    { point: 'after-upload', times: 1 },
+    { point: 'before-commit', times: 40 },
   ],
   predictions: 150,
   runs: 20,

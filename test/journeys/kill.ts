@@ -40,9 +40,12 @@ export async function killAgainAndAgain(plan: KillPlan): Promise<KillReport> {
   try {
     let inFlight = 0;
     const orphans: number[] = [];
-    for (const { point, times } of plan.kills) {
-      const ended = await runVictim(directory, plan, {
-        MILLRACE_CRASH_AT: `${point}:${times}`,
+    for (const [index, { point, times }] of plan.kills.entries()) {
+      const share = (index + 1) / (plan.kills.length + 1);
+      // Each victim has work of its own, however far the ones before it came.
+      const work = { predictions: Math.floor(plan.predictions * share), runs: Math.ceil(plan.runs * share) };
+      const ended = await runVictim(directory, work, {
+        KILL_AT: `${point}:${times}`,
         MILLRACE_CRASH_REPORT: report,
       });
       orphans.push(...ended.children.filter(isAlive));
@@ -71,7 +74,7 @@ interface Ended {
 
 async function runVictim(
   directory: string,
-  { predictions, runs }: KillPlan,
+  { predictions, runs }: Pick<KillPlan, 'predictions' | 'runs'>,
   environment: Record<string, string>,
 ): Promise<Ended> {
   const process_ = spawn(

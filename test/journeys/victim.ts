@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
+import { armCrashPoint } from '../../runtime/engine/crash-points.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { partitionOf } from '../../schemas/partitioner.ts';
 import { connect } from '../../sdk/client/index.ts';
@@ -86,6 +87,8 @@ await client.deploy(
 const flow = await bundleFlow(new URL('kill-flow.ts', import.meta.url).pathname);
 await client.flows.deploy(flow, { idempotencyKey: 'setup-flow' });
 console.log('set up');
+// From here on there is work in flight whenever the process dies.
+armCrashPoint(process.env['KILL_AT']);
 
 for (let run = 0; run < wantedRuns; run++) await client.trigger('kill-test', { number: run }, { id: `trigger-${run}` });
 const partitions = runtime.partitions('prediction-requests');

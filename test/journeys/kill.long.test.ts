@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { type CrashPoint, crashPoints } from '../../runtime/engine/crash-points.ts';
+import { seededRandom } from '../../statistics/random.ts';
+import { killAgainAndAgain, type KillPlan } from './kill.ts';
+
+/** `load` is over before there is work, and nobody here asks for replies on a topic: these have tests of their own. */
+const elsewhere: readonly CrashPoint[] = ['before-load', 'after-load', 'before-reply', 'after-reply'];
+
+describe('a platform that is killed at every named point, and then at random', () => {
+  it('loses nothing and counts nothing twice', { timeout: 900_000 }, async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    console.log(`seed ${seed}`);
+    const random = seededRandom(seed);
+    const named = crashPoints.filter((point) => !elsewhere.includes(point)).map((point) => ({ point, times: 2 }));
+    const atRandom = Array.from({ length: 8 }, () => ({
+      point:
+        (['before-commit', 'after-commit', 'before-append', 'after-append'] as const)[random.integer(4)] ??
+        'after-commit',
+      times: 1 + random.integer(120),
+    }));
+    const plan: KillPlan = { kills: [...named, ...atRandom], predictions: 400, runs: 40 };
+    const report = await killAgainAndAgain(plan);
+    console.log(JSON.stringify(report.histogram), `${report.inFlight} in flight`);
+    for (const { point } of named) expect(report.histogram[point], point).toBeGreaterThanOrEqual(1);
+    expect(report.inFlight).toBeGreaterThanOrEqual(20);
+    expect(report.orphans).toEqual([]);
+    expect(report.conflicting).toEqual([]);
+    expect([...report.answers.values()].filter((count) => count !== 1)).toEqual([]);
+    expect(report.answers.size).toBe(plan.predictions);
+    expect([...report.rewards.values()].filter((count) => count !== 1)).toEqual([]);
+    expect(report.rewards.size).toBe(plan.predictions);
+    expect(report.runs.failed).toEqual([]);
+    expect(report.runs).toMatchObject({ requested: plan.runs, completed: plan.runs });
+    expect([...report.completions.values()].filter((count) => count !== 1)).toEqual([]);
+    expect(report.auditIntact).toBe(true);
+    expect(report.ledger['gaps'] ?? 0).toBe(0);
+  });
+});
