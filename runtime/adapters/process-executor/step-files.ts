@@ -149,6 +149,8 @@ export function packageFolders(): readonly string[] {
 
 /** `millrace` in a bundle is the package that runs it. */
 function linkMillrace(directory: string): void {
+  // a scope of its own, or a bundle below a package called millrace would find that one
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
   const folder = join(directory, 'node_modules', 'millrace');
   mkdirSync(folder, { recursive: true });
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
