@@ -22,6 +22,9 @@ const s3 = serviceAddress('MILLRACE_TEST_S3_URL', 's3-up.sh');
 /** A service of the cluster profile is not there. */
 export const clusterMissing = [kafka, registry, redis, s3].some(({ missing }) => missing);
 
+/** Requests may ask to be answered on this topic. */
+export const replyTopic = 'flower-answers';
+
 /** The addresses, for clients outside. */
 export const clusterAddresses = { kafka: kafka.address, registry: registry.address };
 
@@ -65,6 +68,17 @@ export class Cluster {
     return this.prefix + name;
   }
 
+  /** Makes the topic that requests may be answered on. */
+  async makeReplyTopic(): Promise<void> {
+    const topic = {
+      name: this.topic(replyTopic),
+      partitions: 2,
+      cleanup: 'delete',
+      recordBytesMax: 1_000_000,
+    } as const;
+    await this.platform.runtime.parts.log.ensureTopics([{ ...topic, replication: 1, minInsyncReplicas: 1 }]);
+  }
+
   /** Starts the platform, again after `stop`: whatever it knew is on the services, or it is lost. */
   async open(): Promise<void> {
     const { protocol, host, username, password } = new URL(s3.address);
@@ -77,6 +91,7 @@ export class Cluster {
       'kafka.prefix': this.prefix,
       'redis.url': redis.address,
       'registry.url': registry.address,
+      'model_server.reply_topics': this.topic(replyTopic),
       's3.endpoint': `${protocol}//${host}`,
       's3.bucket': `millrace-${this.prefix.slice(0, -1)}`,
       's3.access_key_id': username || 'millrace',
