@@ -54,7 +54,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       identity,
       claim,
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
-      committed: () => committed(task, key, identity.incarnation),
+      committed: () => committed(task, key, identity.incarnation, () => closed),
       beating: () => heart.note(claim.dispatched.leaseMs),
     });
     attempts.set(key, attempt);
@@ -129,9 +129,14 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   };
 }
 
-/** Resolves with true once the claim is in the committed state, false when this worker has lost the partition before. */
-async function committed(task: ServiceTask, key: string, incarnation: string): Promise<boolean> {
-  for (let round = 0; !task.signal.aborted; round++) {
+/** Resolves with true once the claim is in the committed state, false when this worker has lost the partition before, or closes. */
+async function committed(
+  task: ServiceTask,
+  key: string,
+  incarnation: string,
+  closing: () => boolean,
+): Promise<boolean> {
+  for (let round = 0; !task.signal.aborted && !closing(); round++) {
     const found = await task.get<Claim>(key).catch(() => undefined);
     if (found?.incarnation === incarnation) {
       crashPoint('after-claim');

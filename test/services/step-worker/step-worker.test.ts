@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FollowedEvent, Running, Runtime } from '../../../runtime/engine/runtime.ts';
 import type { FlowCode } from '../../../runtime/ports/flow-code.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/index.ts';
+import type { Token } from '../../../schemas/events.ts';
 import { flow } from '../../../sdk/index.ts';
 import { createStepWorker, type StepWorker } from '../../../services/step-worker/step-worker.ts';
 import { runProgress } from '../../../topologies/run-progress.ts';
@@ -75,7 +76,7 @@ describe('a step worker', () => {
         .step('two', () => ({})),
     );
     const first = await step('one');
-    expect(seen('task-started')).toHaveLength(1);
+    await eventually('the start was said', () => seen('task-started')[0]);
     expect(first.work).toMatchObject({ runId, attempt: 1, idempotencyKey: `${runId}.one` });
     first.end({ artifacts: [{ name: 'rows', hash: 'c'.repeat(64), sizeBytes: 1, codec: 'json' }] });
     const second = await step('two');
@@ -187,5 +188,44 @@ describe('a step worker', () => {
     const refused = await eventually('it says so', () => seen('task-failed')[0]);
     expect(refused.data).toMatchObject({ kind: 'not-started' });
     expect(executor.steps).toEqual([]);
+  });
+
+  it('lets a zombie complete nothing: frozen past its lease, it wakes and is refused', async () => {
+    await request(flow('tested', { leaseMs: 300 }).step('one', () => ({}), { retry: 1 }));
+    const frozen = await step('one');
+    // its heart stands still while it does: only the log goes on
+    const publish = test.runtime.publish.bind(test.runtime);
+    let thawed = false;
+    test.runtime.publish = (outputs) =>
+      outputs.some(({ type }) => type === 'task-heartbeat') && !thawed ? Promise.resolve([]) : publish(outputs);
+    await eventually('the lease has lapsed', () => seen('task-retried')[0]);
+    thawed = true;
+    const artifacts = [{ name: 'ghost', hash: 'd'.repeat(64), sizeBytes: 1, codec: 'json' }];
+    const started = seen('task-started')[0]?.data as { token: Token; worker: string };
+    await publish([
+      {
+        topic: 'runs',
+        type: 'task-completed',
+        key: runId,
+        id: 'zombie-1',
+        data: {
+          runId,
+          taskId: 'one',
+          token: started.token,
+          worker: started.worker,
+          artifacts,
+          requests: [],
+          userMs: 1,
+          logs: null,
+        },
+      },
+    ]);
+    await eventually('it is refused', () => seen('completion-refused')[0]);
+    await eventually('it was told to stop', () => frozen.cancelled);
+    const again = await step('one', 1);
+    expect(again.work.attempt).toBe(2);
+    again.end();
+    const completed = await eventually('the run has completed', () => seen('run-completed')[0]);
+    expect(completed.data).toMatchObject({ artifacts: [] });
   });
 });
