@@ -10,7 +10,6 @@ import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
 import { eventually } from '../../../runtime/testing/test-runtime.ts';
 import { type Client, connect } from '../../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
-import { roles } from '../../../services/all-in-one/roles.ts';
 import { serviceAddress } from '../../services/service-address.ts';
 import { irisDeployment, irisReference } from './iris.ts';
 
@@ -97,8 +96,7 @@ export class Cluster {
       's3.access_key_id': username || 'millrace',
       's3.secret_access_key': password || 'millrace-secret',
     };
-    const only = roles.map(({ name }) => name).filter((name) => name !== 'step-worker');
-    this.#platform = await startPlatform({ configuration: resolveConfiguration({ flags }), only });
+    this.#platform = await startPlatform({ configuration: resolveConfiguration({ flags }) });
     await this.#platform.ready();
   }
 
