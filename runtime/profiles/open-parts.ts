@@ -43,8 +43,9 @@ async function openLocal(configuration: Configuration, logger: Logger): Promise<
   const closers = new Closers();
   try {
     const lock = closers.add(await lockDirectory(directory, { formatVersion: 1 }), (held) => held.release());
-    const log = closers.add(await openEmbeddedLog({ directory: join(directory, 'log'), durability, lock: false }), (part) =>
-      part.close(),
+    const log = closers.add(
+      await openEmbeddedLog({ directory: join(directory, 'log'), durability, lock: false }),
+      (part) => part.close(),
     );
     const state = closers.add(
       await openLmdbStateStore({
