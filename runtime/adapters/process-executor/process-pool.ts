@@ -16,6 +16,8 @@ export class ProcessPool {
   readonly #all = new Set<StepProcess>();
   readonly #waiting: (() => void)[] = [];
   #working = 0;
+  /** The bundle that is likely to be asked for next. */
+  #latest: string | undefined;
   #closed = false;
 
   constructor(options: ProcessPoolOptions) {
@@ -32,6 +34,8 @@ export class ProcessPool {
     const child = found?.alive === true ? found : this.#spawn();
     child.hold();
     child.loaded.add(bundlePath);
+    this.#latest = bundlePath;
+    this.#warm();
     await Promise.race([child.ready, child.ended]);
     return child;
   }
@@ -60,7 +64,11 @@ export class ProcessPool {
 
   #warm(): void {
     if (this.#closed || this.#idle.length > 0 || this.#working >= this.#options.slots) return;
-    this.#idle.push(this.#spawn());
+    const spare = this.#spawn();
+    this.#idle.push(spare);
+    if (this.#latest === undefined) return;
+    spare.loaded.add(this.#latest);
+    spare.send({ type: 'load', bundlePath: this.#latest });
   }
 
   #spawn(): StepProcess {

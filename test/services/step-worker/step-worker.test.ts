@@ -133,6 +133,36 @@ describe('a step worker', () => {
     expect(seen('task-failed')).toEqual([]);
   });
 
+  it('does not begin what was cancelled before it came', async () => {
+    await end();
+    events = [];
+    open.push(await test.runtime.follow('runs', { from: 'earliest', onEvent: (event) => events.push(event) }));
+    open.push(await test.runtime.runTopology(runProgress));
+    await request(flow('tested').step('one', () => ({})));
+    const data = { runId, requestId: 'c', actor: 'bob', reason: 'enough' };
+    await test.runtime.publish([{ topic: 'runs', type: 'run-cancel-requested', key: runId, id: 'cancel-1', data }]);
+    await eventually('the run is cancelled', () => seen('run-cancelled')[0]);
+    executor = new FakeExecutor();
+    worker = createStepWorker({ runtime: test.runtime, executor, name: 'worker-1' });
+    open.push(await worker.start(), await test.runtime.runService(worker.service));
+    const other = 'b'.repeat(32);
+    await request(
+      flow('tested').step('two', () => ({})),
+      other,
+    );
+    (await step('two')).end();
+    await eventually('the other run has completed', () => seen('run-completed')[0]);
+    const claimed = (): number =>
+      test.runtime.stats().reduce((sum, { counters }) => sum + (counters['claimed'] ?? 0), 0);
+    await eventually('all tasks are handled', () =>
+      test.runtime
+        .stats()
+        .every(({ task, position, endOffset }) => !task.startsWith('step-worker') || position >= endOffset),
+    );
+    expect(claimed()).toBe(1);
+    expect(executor.steps.map(({ work }) => work.taskId)).toEqual(['two']);
+  });
+
   it('says lost at once for what its dead incarnation held, and never runs it twice without a retry', async () => {
     await request(flow('tested').step('one', () => ({})));
     await step('one');
