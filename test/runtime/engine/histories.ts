@@ -8,7 +8,10 @@ import { openEmbeddedSchemaRegistry } from '../../../runtime/adapters/registry/e
 import { MemoryStateStorage } from '../../../runtime/adapters/state/memory-state-store.ts';
 import { deadLetterHeader } from '../../../runtime/engine/dead-letter.ts';
 import { header } from '../../../runtime/engine/envelope.ts';
+import type { EngineParts } from '../../../runtime/engine/runtime.ts';
 import { parseStamp } from '../../../runtime/engine/stamp.ts';
+import { decodeMeta } from '../../../runtime/engine/task-meta.ts';
+import { decodeValue } from '../../../runtime/engine/value-codec.ts';
 import type { LogRecord } from '../../../runtime/ports/log.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { Process, type World } from './process.ts';
@@ -77,9 +80,13 @@ interface Request {
  * Plays a history on simulated processes and holds the log against an oracle: each request that was acknowledged has exactly one
  * answer, in the order of the requests of its model; each bad record one dead letter; nothing else was said.
  */
-export async function playHistory(history: readonly Move[], tally: Tally): Promise<void> {
+export async function playHistory(
+  history: readonly Move[],
+  tally: Tally,
+  alter: (parts: EngineParts) => EngineParts = (parts) => parts,
+): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-history-'));
-  const player = new Player(directory, tally);
+  const player = new Player(directory, tally, alter);
   try {
     await player.play(history);
   } finally {
@@ -92,6 +99,7 @@ export async function playHistory(history: readonly Move[], tally: Tally): Promi
 class Player {
   readonly #directory: string;
   readonly #tally: Tally;
+  readonly #alter: (parts: EngineParts) => EngineParts;
   readonly #log = new MemoryLogStorage();
   readonly #state = new MemoryStateStorage();
   #older: MemoryStateStorage | undefined;
@@ -102,8 +110,9 @@ class Player {
   #bad = 0;
   #world: World | undefined;
 
-  constructor(directory: string, tally: Tally) {
+  constructor(directory: string, tally: Tally, alter: (parts: EngineParts) => EngineParts) {
     this.#directory = directory;
+    this.#alter = alter;
     this.#tally = tally;
   }
 
@@ -114,6 +123,7 @@ class Player {
       blobs: await openDirectoryBlobStore({ directory: join(this.#directory, 'blobs'), durability: 'process' }),
       registry: await openEmbeddedSchemaRegistry({ directory: join(this.#directory, 'registry') }),
       commitFault: () => this.#fault(),
+      alter: this.#alter,
     };
     this.#processes = [await Process.start(this.#world)];
     for (const move of history) await this.#make(move);
@@ -275,6 +285,22 @@ class Player {
     );
   }
 
+  /** The state is that of a life without faults. */
+  #judgeState(): void {
+    const tasks = [0, 1].map((partition) => this.#state.tasks.get(`toy/registry/${partition}`)?.values);
+    const counters = tasks.map((values) => decodeMeta(values?.get('~meta'), 1).counters);
+    const total = (name: string): number => counters.reduce((sum, counted) => sum + (counted[name] ?? 0), 0);
+    if (total('aliasesSet') !== this.#requests.length)
+      throw new Error(`${this.#requests.length} requests were counted as ${total('aliasesSet')}`);
+    if (total('modelsClosed') > 0) return;
+    for (const model of models) {
+      const wanted = this.#requests.filter((request) => request.model === model).length;
+      const bytes = tasks.map((values) => values?.get(`k/${model}`)).find((value) => value !== undefined);
+      const got = bytes === undefined ? 0 : (decodeValue(bytes) as { aliases: number }).aliases;
+      if (got !== wanted) throw new Error(`${model}: the state counts ${got} aliases, expected ${wanted}`);
+    }
+  }
+
   async #judge(): Promise<void> {
     const answers: { model: string; version: number; previous: number }[] = [];
     const seen = new Set<string>();
@@ -299,7 +325,13 @@ class Player {
       const versions = got.map(({ version }) => version);
       if (versions.join() !== wanted.join())
         throw new Error(`${model}: requests ${wanted.join()} were answered as ${versions.join()}`);
+      // The fold saw its own state: what came before, or nothing when the model was closed in between.
+      for (const [index, { version, previous }] of got.entries()) {
+        if (previous !== 0 && previous !== versions[index - 1])
+          throw new Error(`${model}: ${version} was answered after ${previous}, expected ${versions[index - 1] ?? 0}`);
+      }
     }
+    this.#judgeState();
     const dead = new Set(
       (await this.#records('dead-letters')).map(
         (letter) =>

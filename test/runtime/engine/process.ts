@@ -17,6 +17,8 @@ export interface World {
   readonly registry: SchemaRegistry;
   /** Asked at each commit. */
   commitFault(): 'before' | 'after' | undefined;
+  /** Plants a defect in the parts of each process, to see that histories find it. */
+  alter?(parts: EngineParts): EngineParts;
 }
 
 /** Holds or swallows whatever passes: a frozen process holds, a dead one swallows. */
@@ -85,7 +87,7 @@ export class Process {
       logger: quiet,
       rebuildAlone: true,
     };
-    const runtime = await createRuntime(parts, {
+    const runtime = await createRuntime(world.alter?.(parts) ?? parts, {
       partitions: { registry: 2 },
       batchRecords: 5,
       snapshotEveryRecords: 20,
