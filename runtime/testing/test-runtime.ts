@@ -84,7 +84,7 @@ export async function eventually<T>(
   const end = Date.now() + deadlineMs;
   for (;;) {
     const value = await condition();
-    if (value !== false && value !== undefined && value !== null) return value as NonNullable<T>;
+    if (value !== false && value !== undefined && value !== null) return value;
     if (Date.now() > end) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
     await new Promise<void>((resolve) => setTimeout(resolve, 5));
   }

@@ -120,13 +120,13 @@ async function writeRows(database: Sql<ProvenanceTables>, changes: readonly RowC
     const rows = changes.slice(from, from + rowsPerStatement).map(({ row }) => row);
     await database
       .insertInto(first.table)
-      .values(rows as never)
+      .values(rows)
       .onConflict((conflict) =>
         update === undefined
           ? conflict.doNothing()
           : conflict.doUpdateSet(
               (row) =>
-                Object.fromEntries(update.map((column) => [column, row.ref(`excluded.${column}` as never)])) as never,
+                Object.fromEntries(update.map((column) => [column, row.ref(`excluded.${column}` as never)])),
             ),
       )
       .execute();
