@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
 import { eventually } from '../../../runtime/testing/test-runtime.ts';
 import { type Client, connect } from '../../../sdk/client/index.ts';
@@ -105,6 +106,15 @@ export class Cluster {
     await this.#platform?.close();
     this.#platform = undefined;
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Empties the state store behind the platform's back; answers how many keys it held. */
+  async loseState(): Promise<number> {
+    const client = new Redis(redis.address);
+    const keys = await client.keys(`*${this.prefix}millrace*`);
+    if (keys.length > 0) await client.del(...keys);
+    await client.quit();
+    return keys.length;
   }
 
   async close(): Promise<void> {

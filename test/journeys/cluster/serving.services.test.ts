@@ -42,6 +42,23 @@ describe.skipIf(clusterMissing)('the platform on Kafka, Redis, S3 and a schema r
     expect(counted('feedback-rewards', 'predictionsOpened')).toBe(400);
   });
 
+  it('finds everything on the log again when Redis has lost it', async () => {
+    await cluster.stop();
+    expect(await cluster.loseState()).toBeGreaterThan(0);
+    await cluster.open();
+    const ids = (await answers()).map(({ predictionId }) => predictionId).sort();
+    const rewarded = (await rewards()).map(({ predictionId }) => predictionId);
+    // Some that had their reward, and some that had none.
+    const told = ids.slice(0, 250);
+    await giveFeedback(told);
+    const expected = [...new Set([...rewarded, ...told])].sort();
+    expect(expected.length).toBeGreaterThan(rewarded.length);
+    await eventually('all rewards', async () => (await rewards()).length >= expected.length, 60_000);
+    expect((await rewards()).map(({ predictionId }) => predictionId).sort()).toEqual(expected);
+    expect(counted('feedback-rewards', 'feedbackRewarded')).toBe(expected.length);
+    expect(counted('feedback-rewards', 'predictionsOpened')).toBe(400);
+  });
+
   it('sees no drift in such flowers, and drift and outliers in giants', async () => {
     await request(giants(1_000, 1_000 + 4 * windowRows));
     await eventually('an alert', async () => (await topicFacts(cluster.platform, 'alerts')).length > 0, 60_000);
