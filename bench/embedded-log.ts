@@ -1,18 +1,20 @@
 /**
  * Throughput of the embedded log: records of 200 bytes (value 150, key 12, three headers) in calls of 500.
- * Run: npx tsx bench/embedded-log.ts [process|disk] [records]
+ * Run: npx tsx bench/embedded-log.ts [process|disk] [records] [--json]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLog } from '../runtime/adapters/embedded-log/embedded-log.ts';
 import type { Log, LogRecord, OutgoingRecord } from '../runtime/ports/log.ts';
+import { costLine, costOf, type Figure, positionals, sayFigures } from './figures.ts';
 
-const durability = process.argv[2] === 'disk' ? 'disk' : 'process';
-const total = Number(process.argv[3] ?? 1_000_000);
+const durability = positionals[0] === 'disk' ? 'disk' : 'process';
+const total = Number(positionals[1] ?? 1_000_000);
 const perCall = 500;
 const partitions = 6;
 const topic = 'bench';
+const figures: Figure[] = [];
 
 const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 try {
@@ -31,6 +33,7 @@ try {
 } finally {
   await rm(directory, { recursive: true });
 }
+sayFigures(figures);
 
 function open(): Promise<Log> {
   return openEmbeddedLog({ directory, durability });
@@ -100,15 +103,10 @@ function prepareCalls(): readonly (readonly OutgoingRecord[])[] {
 }
 
 async function measure(name: string, work: () => Promise<number>): Promise<void> {
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  const count = await work();
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const perRecord = (user + system) / count;
-  console.log(
-    `${name.padEnd(46)} ${Math.round(count / seconds)
-      .toLocaleString('en')
-      .padStart(10)} records/s  ${perRecord.toFixed(2)} µs CPU/record`,
-  );
+  let count = 0;
+  const cost = await costOf(async () => {
+    count = await work();
+  });
+  console.log(costLine(name, count, cost));
+  figures.push({ name: `log ${durability}: ${name}`, value: Math.round(count / cost.seconds), unit: 'records/s' });
 }

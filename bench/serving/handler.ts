@@ -1,13 +1,14 @@
 /**
  * The model server's handler alone, one core: framed Avro requests of one row in, encoded outcomes out; no log. Says predictions per second.
- * `npx tsx bench/serving/handler.ts [seconds]`
+ * `npx tsx bench/serving/handler.ts [seconds] [--json]`
  */
 import { performance } from 'node:perf_hooks';
 import { metaOf } from '../../runtime/engine/envelope.ts';
 import type { ServiceRecord } from '../../runtime/engine/service.ts';
+import { positionals, sayFigures } from '../figures.ts';
 import { openServingBench } from './serving-bench.ts';
 
-const seconds = Number(process.argv[2] ?? 5);
+const seconds = Number(positionals[0] ?? 5);
 const bench = await openServingBench();
 const { runtime, server } = bench;
 
@@ -73,4 +74,8 @@ console.log(
 console.log(
   `CPU:                  ${(cpuUs / handled).toFixed(1)} us each (on a busy machine, what one free core would give: ${Math.round((1e6 * handled) / cpuUs)}/s)`,
 );
+sayFigures([
+  { name: 'model-server handler and encoding', value: Math.round(perSecond), unit: 'predictions/s' },
+  { name: 'model-server handler and encoding, CPU', value: cpuUs / handled, unit: 'µs/prediction' },
+]);
 await bench.close();

@@ -1,13 +1,14 @@
 /**
  * Open Inference Protocol over HTTP, one row, 64 connections and 1: the gateway with the model server, publishing on, beside a bare
- * fastify + onnxruntime handler. Each server is a process of its own. `npx tsx bench/serving/http.ts [seconds]`
+ * fastify + onnxruntime handler. Each server is a process of its own. `npx tsx bench/serving/http.ts [seconds] [--json]`
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 // @ts-expect-error the package has no types
 import autocannonUntyped from 'autocannon';
+import { type Figure, positionals, sayFigures } from '../figures.ts';
 
-const seconds = Number(process.argv[2] ?? 5);
+const seconds = Number(positionals[0] ?? 5);
 const body = JSON.stringify({ inputs: [{ name: 'X', datatype: 'FP32', shape: [1, 4], data: [5.1, 3.5, 1.4, 0.2] }] });
 
 interface LoadResult {
@@ -52,6 +53,7 @@ async function measure(kind: string, connections: number): Promise<Figures> {
   };
 }
 
+const said: Figure[] = [];
 for (const connections of [64, 1]) {
   const bare = await measure('bare', connections);
   const gateway = await measure('gateway', connections);
@@ -64,4 +66,10 @@ for (const connections of [64, 1]) {
   console.log(
     `${connections} connections, ratio    ${(gateway.perSecond / bare.perSecond).toFixed(2)} by rate, ${(bare.cpuUs / gateway.cpuUs).toFixed(2)} by CPU`,
   );
+  const name = `HTTP infer, ${connections} connection${connections === 1 ? '' : 's'}`;
+  const ratio = gateway.perSecond / bare.perSecond;
+  said.push({ name, value: gateway.perSecond, unit: 'predictions/s', baseline: bare.perSecond, ratio });
+  said.push({ name: `${name}, p50`, value: gateway.p50Ms, unit: 'ms', baseline: bare.p50Ms });
+  said.push({ name: `${name}, p99`, value: gateway.p99Ms, unit: 'ms', baseline: bare.p99Ms });
 }
+sayFigures(said);

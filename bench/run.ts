@@ -1,0 +1,87 @@
+/**
+ * Every figure, each case in a process of its own, one after the other: prints a table and writes `bench/results/latest.json`.
+ * Run: `npm run bench`, or `npx tsx bench/run.ts <part of a case's name> …` for some of them.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Figure } from './figures.ts';
+import { targets } from './targets.ts';
+
+const cases: readonly { readonly name: string; readonly script: string; readonly args?: readonly string[] }[] = [
+  { name: 'fold, process', script: 'engine-fold.ts', args: ['200000', 'process'] },
+  { name: 'fold, disk', script: 'engine-fold.ts', args: ['200000', 'disk'] },
+  { name: 'log, process', script: 'embedded-log.ts', args: ['process', '300000'] },
+  { name: 'log, disk', script: 'embedded-log.ts', args: ['disk', '300000'] },
+  { name: 'handler', script: 'serving/handler.ts' },
+  { name: 'http', script: 'serving/http.ts' },
+  { name: 'streamed predictions', script: 'streamed-predictions.ts' },
+  { name: 'start-up', script: 'start-up.ts' },
+];
+/** Named, so that nobody takes an absent figure for a good one. */
+const notMeasured = [
+  'step overhead: no script measures it yet',
+  'fold on Kafka and Redis beside a bare loop: no script yet',
+];
+
+interface Row extends Figure {
+  readonly target: string | null;
+  /** null: there is no target. */
+  readonly met: boolean | null;
+}
+
+const wanted = process.argv.slice(2);
+const rows: Row[] = [];
+const broken: string[] = [];
+for (const { name, script, args = [] } of cases) {
+  if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
+  console.log(`\n${name}`);
+  try {
+    for (const figure of await measure(script, args)) rows.push({ ...figure, ...verdict(figure) });
+  } catch (error) {
+    broken.push(name);
+    console.log(`  failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+console.log('');
+for (const { name, value, unit, target, met, ratio } of rows) {
+  const shown = (value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString('en')).padStart(10);
+  const compared = ratio === undefined ? '' : `  ${ratio.toFixed(2)} of its baseline`;
+  const judged = met === null ? '' : `  ${met ? 'met' : 'MISSED'} (${target})`;
+  console.log(`${name.padEnd(52)} ${shown} ${unit}${compared}${judged}`);
+}
+for (const reason of notMeasured) console.log(`not measured: ${reason}`);
+const results = join(import.meta.dirname, 'results');
+await mkdir(results, { recursive: true });
+await writeFile(join(results, 'latest.json'), `${JSON.stringify(rows, null, 2)}\n`);
+// A target missed on a busy machine is a figure; a script that fails is a defect.
+if (broken.length > 0) process.exitCode = 1;
+
+/** Runs a script, passes its lines on and takes the last, JSON, for its figures. */
+function measure(script: string, args: readonly string[]): Promise<readonly Figure[]> {
+  return new Promise((resolve, reject) => {
+    const file = join(import.meta.dirname, script);
+    const child = spawn(process.execPath, ['--import', 'tsx', file, ...args, '--json'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => void (text += chunk.toString('utf8')));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      const lines = text.trimEnd().split('\n');
+      const last = lines.pop() ?? '';
+      for (const line of lines) console.log(`  ${line}`);
+      if (code === 0 && last.startsWith('[')) resolve(JSON.parse(last) as Figure[]);
+      else reject(new Error(`${script} ended with ${code}: ${last}`));
+    });
+  });
+}
+
+function verdict({ name, value, ratio }: Figure): Pick<Row, 'target' | 'met'> {
+  const target = targets.find(({ figure }) => figure === name);
+  if (target === undefined) return { target: null, met: null };
+  const judged = target.ofRatio === true ? (ratio ?? Number.NaN) : value;
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = target;
+  const wantedText = target.least === undefined ? `at most ${target.most}` : `at least ${target.least}`;
+  return { target: wantedText, met: judged >= least && judged <= most };
+}

@@ -1,0 +1,85 @@
+/**
+ * Start-up of the all-in-one to ready, and resident memory of its process tree then: `millrace dev` on an empty directory, three times,
+ * median. Uses `dist` when it was built, else the sources through tsx. Run: `npx tsx bench/start-up.ts [--json]`.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sayFigures } from './figures.ts';
+
+const root = join(import.meta.dirname, '..');
+const built = join(root, 'dist', 'cli', 'main.js');
+const entry = existsSync(built) ? [built] : ['--import', 'tsx', join(root, 'cli', 'main.ts')];
+const runs: { readonly ms: number; readonly mebibytes: number; readonly processes: number }[] = [];
+for (let run = 0; run < 3; run++) runs.push(await startOnce());
+
+const ms = median(runs.map((run) => run.ms));
+const mebibytes = median(runs.map((run) => run.mebibytes));
+console.log(`start-up to ready (${existsSync(built) ? 'compiled' : 'tsx'})   ${Math.round(ms)} ms`);
+console.log(`resident memory, ${runs[0]?.processes} processes   ${Math.round(mebibytes)} MiB`);
+sayFigures([
+  { name: 'start-up of the all-in-one', value: Math.round(ms), unit: 'ms' },
+  { name: 'resident memory of the process tree, idle', value: Math.round(mebibytes), unit: 'MiB' },
+]);
+
+async function startOnce(): Promise<{ ms: number; mebibytes: number; processes: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const began = performance.now();
+  const args = [...entry, 'dev', '--no-sample', '--port', '0', '--directory', directory];
+  const child = spawn(process.execPath, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  try {
+    await said(child, ' is up after ');
+    const ms = performance.now() - began;
+    const tree = treeOf(child.pid ?? 0);
+    return { ms, mebibytes: tree.reduce((sum, pid) => sum + residentKibibytes(pid), 0) / 1024, processes: tree.length };
+  } finally {
+    child.kill('SIGTERM');
+    await exited;
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function said(child: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const hear = (chunk: Buffer): void => {
+      text += chunk.toString('utf8');
+      if (text.includes(words) || text.replace(/\u001b\[\d+m/g, '').includes(words)) resolve();
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('exit', (code) => reject(new Error(`millrace dev ended with ${code}: ${text}`)));
+  });
+}
+
+/** A process and everything below it, by the parents that /proc names. */
+function treeOf(root: number): readonly number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), Number(statusField(name, 'PPid'))] as const);
+  const tree = [root];
+  for (const pid of tree) tree.push(...parents.filter(([, parent]) => parent === pid).map(([child]) => child));
+  return tree;
+}
+
+function residentKibibytes(pid: number): number {
+  return Number.parseInt(statusField(String(pid), 'VmRSS') || '0', 10);
+}
+
+function statusField(pid: string, field: string): string {
+  try {
+    const line = readFileSync(`/proc/${pid}/status`, 'utf8')
+      .split('\n')
+      .find((text) => text.startsWith(`${field}:`));
+    return line?.slice(field.length + 1).trim() ?? '';
+  } catch {
+    return ''; // It ended meanwhile.
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}

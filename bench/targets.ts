@@ -1,0 +1,15 @@
+/** What each figure is to reach on 2 free cores. Figures without a row are recorded without a verdict. */
+export interface Target {
+  readonly figure: string;
+  readonly least?: number;
+  readonly most?: number;
+  /** The verdict is on `ratio`, not on `value`. */
+  readonly ofRatio?: boolean;
+}
+
+export const targets: readonly Target[] = [
+  { figure: 'fold feedback-rewards, process', least: 50_000 },
+  { figure: 'streamed predictions, monitors and audit on', least: 5_000 },
+  { figure: 'fold on Kafka and Redis', least: 0.6, ofRatio: true },
+  { figure: 'step overhead, median of 10 steps', most: 5 },
+];
