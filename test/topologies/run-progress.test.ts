@@ -167,6 +167,21 @@ describe('who holds a task', () => {
     expect(run.complete('one')[0]?.data).toMatchObject({ reason: 'the run is failed' });
   });
 
+  it('refuses a fact of an earlier attempt, also from the worker that holds the current one', async () => {
+    const run = await RunDriver.open(linear({ retry: 1 }));
+    run.start('one');
+    const old = run.token('one');
+    run.fail('one');
+    run.start('one');
+    const refused = run.complete('one', { token: old, artifacts: [artifact('stale')] });
+    expect(refused.map(({ type }) => type)).toEqual(['completion-refused']);
+    expect(refused[0]?.data).toMatchObject({
+      reason: 'attempt 1 dispatch 1 was replaced by attempt 2 dispatch 2',
+    });
+    expect(run.fail('one', { token: old }).map(({ type }) => type)).toEqual(['completion-refused']);
+    expect(run.complete('one').map(({ type }) => type)).toEqual(['task-dispatched']);
+  });
+
   it('stops a zombie that beats for a task it lost', async () => {
     const run = await RunDriver.open(linear({ retry: 1 }));
     run.start('one', 'i1');
