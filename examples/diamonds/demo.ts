@@ -54,7 +54,7 @@ const seed = Number(flags.seed ?? 40);
 const generalRows = Number(flags.rows ?? 9_000);
 const shiftedRows = 1_500;
 /** Short, so that late feedback can be shown. */
-const feedbackWindowMs = 8_000;
+const feedbackWindowMs = 12_000;
 const chunkRows = 1_500;
 const directory = flags.keep ?? '.millrace/demo';
 const broken = flags.break === undefined ? undefined : sabotageNamed(flags.break);
@@ -184,7 +184,7 @@ const answered = requested.flatMap((id) => {
   return answer === undefined ? [] : [{ id, predictionId: answer.predictionId, truth: truthOf.get(id) ?? 0 }];
 });
 const toldIds = new Set([...earlyIds, ...onTime.map(({ predictionId }) => predictionId)]);
-const late = answered.filter(({ predictionId }) => !toldIds.has(predictionId)).slice(0, 25);
+const late = answered.filter(({ predictionId }) => !toldIds.has(predictionId)).slice(-25);
 const unknown = Array.from({ length: 10 }, (_, index) => ({
   predictionId: `0000${String(index).padStart(28, 'f')}`,
   truth: 1,
