@@ -13,6 +13,8 @@ import type { StoredTimer, TimerIndex } from './timers.ts';
 import type { DueTimer, Effects, Output, Reads, StateView, TimerSpec } from './topology.ts';
 import { encodeValue } from './value-codec.ts';
 
+const noOutputs: readonly EncodedOutput[] = [];
+
 /** Timers that fire before one commit at most. */
 const timersPerBatchMax = 10_000;
 
@@ -88,8 +90,8 @@ export class FoldCore {
     if (meta.rebuild !== null) this.#followRebuild(offset, meta.rebuild);
     meta.timeMs = Math.max(meta.timeMs, timeMs);
     for (let fired = 0; ; fired++) {
-      const timer = timers.peek();
-      if (timer === undefined || timer.dueMs > meta.timeMs) return true;
+      const timer = timers.nextDueMs() > meta.timeMs ? undefined : timers.peek();
+      if (timer === undefined) return true;
       if (!isFetched(timer) || fired === timersPerBatchMax || this.#outputBytes > outboxBytesMax) return false;
       this.#clearTimer(timer.name);
       this.#fire(timer);
@@ -186,10 +188,10 @@ export class FoldCore {
   /** All or nothing: outputs are encoded before any write of this fold counts. */
   #apply(effects: Effects, traceparent: string | undefined): void {
     const { meta, state } = this.#parts;
-    const encoded = (effects.emit ?? []).map((output) => encodeOutput(output, this.#parts.context));
+    const encoded = effects.emit?.map((output) => encodeOutput(output, this.#parts.context)) ?? noOutputs;
     checkTogether(encoded);
     checkEffects(effects);
-    const timers = (effects.setTimers ?? []).map(({ name, dueMs, reads, data }) => {
+    const timers = effects.setTimers?.map(({ name, dueMs, reads, data }) => {
       const timer: StoredTimer = { dueMs, reads, data };
       return { name, timer, bytes: encodeValue(timer) };
     });
@@ -197,11 +199,12 @@ export class FoldCore {
     for (const key of effects.delete ?? []) state.delete(key);
     state.keep();
     for (const name of effects.clearTimers ?? []) this.#clearTimer(name);
-    for (const { name, timer, bytes } of timers) {
+    for (const { name, timer, bytes } of timers ?? []) {
       this.#parts.timers.set(name, timer);
       this.#timerChanges.set(name, bytes);
     }
-    for (const [counter, by] of Object.entries(effects.count ?? {})) count(meta, counter, by);
+    if (effects.count !== undefined)
+      for (const [counter, by] of Object.entries(effects.count)) count(meta, counter, by);
     for (const output of encoded) this.#stamp(output, traceparent);
   }
 

@@ -21,7 +21,11 @@ const repeat: Verdict = { type: 'repeat' };
  */
 export class Receiver {
   readonly #watermarks: Map<string, [number, number]>;
+  /** Last offset of each id of the window. */
   readonly #ids = new Map<string, number>();
+  /** The sights themselves, oldest first; those before `#oldest` have left the window. */
+  #sights: { readonly id: string; readonly offset: number }[] = [];
+  #oldest = 0;
   readonly #idWindow: number;
 
   constructor(watermarks: Watermarks, idWindow: number) {
@@ -69,13 +73,18 @@ export class Receiver {
     return known !== undefined && known > offset - this.#idWindow ? repeat : taken;
   }
 
-  /** A Map keeps the order in which ids came, so the oldest are in front. */
   #note(id: string, offset: number): void {
-    this.#ids.delete(id);
     this.#ids.set(id, offset);
-    for (const [oldest, at] of this.#ids) {
-      if (at > offset - this.#idWindow) break;
-      this.#ids.delete(oldest);
+    this.#sights.push({ id, offset });
+    for (;;) {
+      const sight = this.#sights[this.#oldest];
+      if (sight === undefined || sight.offset > offset - this.#idWindow) break;
+      // An id that was seen again since stays, under its later sight.
+      if (this.#ids.get(sight.id) === sight.offset) this.#ids.delete(sight.id);
+      this.#oldest += 1;
     }
+    if (this.#oldest <= this.#idWindow) return;
+    this.#sights = this.#sights.slice(this.#oldest);
+    this.#oldest = 0;
   }
 }

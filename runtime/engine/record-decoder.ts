@@ -87,19 +87,23 @@ export class RecordDecoder {
     closed: boolean,
     problem?: unknown,
   ): DecodedRecord {
-    const meta = metaOf(record, timeMs);
+    const { topic: logTopic, partition, offset, key, id, traceparent } = metaOf(record, timeMs);
     const control = closed ? textHeader(record, header.control) : undefined;
-    const base = { record, timeMs, id: meta.id, traceparent: meta.traceparent, control };
-    if (topic === undefined || control === 'tick') return { ...base, input: undefined, error: undefined };
+    // Literals of one shape, without spreading: this runs for every record of every fold.
+    const failed = (error: unknown): DecodedRecord => {
+      return { record, timeMs, id, traceparent, control, input: undefined, error };
+    };
+    if (topic === undefined || control === 'tick') return failed(undefined);
     if (record.headers[header.id] === undefined)
-      return { ...base, input: undefined, error: new PoisonError('a record of a closed topic needs a ce_id') };
-    if (record.value === null)
-      return { ...base, input: undefined, error: new PoisonError('a record of a folded topic needs a value') };
-    if (problem !== undefined) return { ...base, input: undefined, error: problem };
+      return failed(new PoisonError('a record of a closed topic needs a ce_id'));
+    if (record.value === null) return failed(new PoisonError('a record of a folded topic needs a value'));
+    if (problem !== undefined) return failed(problem);
     try {
-      return { ...base, input: Object.assign(meta, this.#parts.codec.decode(topic, record.value)), error: undefined };
+      const { type, data } = this.#parts.codec.decode(topic, record.value);
+      const input = { topic: logTopic, partition, offset, timeMs, key, id, traceparent, type, data };
+      return { record, timeMs, id, traceparent, control, input, error: undefined };
     } catch (error) {
-      return { ...base, input: undefined, error };
+      return failed(error);
     }
   }
 

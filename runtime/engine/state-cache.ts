@@ -30,7 +30,7 @@ export class StateCache implements StateView {
   #dirty = new Map<string, unknown>();
   #ranges = new Map<string, FetchedRange>();
   /** Writes of the record that is being folded; they count only when its fold succeeded whole. */
-  #pending = new Map<string, unknown>();
+  readonly #pending = new Map<string, unknown>();
   #declared: Reads = {};
 
   /** `strict` encodes each value when it is put, to find the fold whose value cannot be stored. */
@@ -81,7 +81,7 @@ export class StateCache implements StateView {
   /** Begins the fold of one record or timer: what it declared, and no writes yet. */
   begin(declared: Reads): void {
     this.#declared = declared;
-    this.#pending = new Map();
+    if (this.#pending.size > 0) this.#pending.clear();
   }
 
   put(key: string, value: unknown): void {
@@ -96,8 +96,9 @@ export class StateCache implements StateView {
 
   /** The fold succeeded: its writes count. */
   keep(): void {
-    for (const [key, value] of this.#pending) this.#dirty.set(key, value);
-    this.#pending = new Map();
+    if (this.#pending.size === 0) return;
+    this.#pending.forEach((value, key) => this.#dirty.set(key, value));
+    this.#pending.clear();
   }
 
   get<V>(key: string): V | undefined {

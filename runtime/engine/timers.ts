@@ -33,21 +33,31 @@ export class TimerIndex {
 
   /** The earliest timer; undefined when there is none. */
   peek(): TimerSpec | undefined {
-    for (;;) {
-      const top = this.#heap[0];
-      if (top === undefined) return undefined;
-      const timer = this.#byName.get(top.name);
-      if (timer !== undefined && timer.dueMs === top.dueMs) return specOf(top.name, timer);
-      this.#pop();
-    }
+    const name = this.#first()?.name;
+    const timer = name === undefined ? undefined : this.#byName.get(name);
+    return name === undefined || timer === undefined ? undefined : specOf(name, timer);
+  }
+
+  /** When the earliest timer is due, Infinity when there is none: asked before every record. */
+  nextDueMs(): number {
+    return this.#first()?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** All timers due at `timeMs` or before, in order; they stay set. */
   due(timeMs: number): readonly TimerSpec[] {
     const found: TimerSpec[] = [];
-    if ((this.peek()?.dueMs ?? Number.POSITIVE_INFINITY) > timeMs) return found;
+    if (this.nextDueMs() > timeMs) return found;
     for (const [name, timer] of this.#byName) if (timer.dueMs <= timeMs) found.push(specOf(name, timer));
     return found.sort((a, b) => a.dueMs - b.dueMs || (a.name < b.name ? -1 : 1));
+  }
+
+  /** Top of the heap, once entries that no longer count are off it. */
+  #first(): Entry {
+    for (;;) {
+      const top = this.#heap[0];
+      if (top === undefined || this.#byName.get(top.name)?.dueMs === top.dueMs) return top;
+      this.#pop();
+    }
   }
 
   #push(entry: { dueMs: number; name: string }): void {

@@ -16,7 +16,7 @@ import { StateCache, upperBound } from './state-cache.ts';
 import { fingerprintOf, metaEntry } from './task-meta.ts';
 import { type OpenedTask, openTask } from './task-opening.ts';
 import { type StoredTimer, TimerIndex } from './timers.ts';
-import type { Reads } from './topology.ts';
+import type { Reads, TimerSpec } from './topology.ts';
 import { decodeValue } from './value-codec.ts';
 
 export interface TopologyTaskOptions {
@@ -213,15 +213,12 @@ export class TopologyTask {
     await cache.prefetch([...due.map((timer) => fetchable(timer.reads ?? nothingToRead)), ...reads]);
     const fetched = new Set(due.map(({ name, dueMs }) => `${dueMs} ${name}`));
     crashPoint('before-fold');
+    const isFetched = (timer: TimerSpec): boolean =>
+      timer.reads === undefined ||
+      (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(fetchable(timer.reads)));
     let folded = 0;
     for (const [index, input] of inputs.entries()) {
-      const ready = core.fireDue(
-        input.record.offset,
-        input.timeMs,
-        (timer) =>
-          timer.reads === undefined ||
-          (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(fetchable(timer.reads))),
-      );
+      const ready = core.fireDue(input.record.offset, input.timeMs, isFetched);
       if (!ready || core.outputBytes > outboxBytesMax || !cache.covers(reads[index] ?? nothingToRead)) break;
       core.take(input);
       folded += 1;
