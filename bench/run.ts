@@ -61,7 +61,7 @@ if (broken.length > 0) process.exitCode = 1;
 function measure(script: string, args: readonly string[]): Promise<readonly Figure[]> {
   return new Promise((resolve, reject) => {
     const file = join(import.meta.dirname, script);
-    const child = spawn(process.execPath, ['--import', 'tsx', file, ...args, '--json'], {
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, ...args, '--json'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let text = '';

@@ -11,7 +11,7 @@ import { sayFigures } from './figures.ts';
 
 const root = join(import.meta.dirname, '..');
 const built = join(root, 'dist', 'cli', 'main.js');
-const entry = existsSync(built) ? [built] : ['--import', 'tsx', join(root, 'cli', 'main.ts')];
+const entry = existsSync(built) ? [built] : ['--import', import.meta.resolve('tsx'), join(root, 'cli', 'main.ts')];
 const runs: { readonly ms: number; readonly mebibytes: number; readonly processes: number }[] = [];
 for (let run = 0; run < 3; run++) runs.push(await startOnce());
 
