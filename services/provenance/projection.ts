@@ -124,9 +124,8 @@ async function writeRows(database: Sql<ProvenanceTables>, changes: readonly RowC
       .onConflict((conflict) =>
         update === undefined
           ? conflict.doNothing()
-          : conflict.doUpdateSet(
-              (row) =>
-                Object.fromEntries(update.map((column) => [column, row.ref(`excluded.${column}` as never)])),
+          : conflict.doUpdateSet((row) =>
+              Object.fromEntries(update.map((column) => [column, row.ref(`excluded.${column}` as never)])),
             ),
       )
       .execute();
