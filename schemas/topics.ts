@@ -253,7 +253,7 @@ export const topics = {
   },
   'dead-letters': {
     access: 'closed',
-    key: 'task',
+    key: "the record's own key",
     says: 'original bytes of what could not be processed',
     events: [],
     partitions: 1,

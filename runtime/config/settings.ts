@@ -131,6 +131,11 @@ export const settings = {
     default: 3_600_000,
     doc: 'How long feedback waits for a prediction that is not there yet, milliseconds.',
   },
+  'engine.rebuild_alone': {
+    type: 'switch',
+    default: false,
+    doc: 'Rebuild a task whose state is ahead of its topic, as a new branch of its origin, instead of refusing to start (the local profile always does).',
+  },
   'engine.snapshot_every_records': {
     type: 'integer',
     min: 100,

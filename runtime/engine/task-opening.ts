@@ -76,7 +76,7 @@ async function checkAgainstLog(
   if (position > endOffset) {
     throw new MillraceError(
       'STATE_AHEAD_OF_LOG',
-      `${state.task} has folded ${where} up to ${position}, but it ends at ${endOffset}: run \`millrace tasks rebuild ${state.task}\``,
+      `${state.task} has folded ${where} up to ${position}, but it ends at ${endOffset}: set engine.rebuild_alone to true and start again: it is rebuilt as a new branch of its origin`,
     );
   }
   if (startOffset > position && (position > 0 || startOffset > 0)) {
@@ -91,7 +91,7 @@ async function checkAgainstLog(
     if (record !== undefined && fingerprintOf(record) !== meta.fingerprint) {
       throw new MillraceError(
         'STATE_AHEAD_OF_LOG',
-        `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. Run \`millrace tasks rebuild ${state.task}\``,
+        `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. set engine.rebuild_alone to true and start again: it is rebuilt as a new branch of its origin`,
         { details: { topicMadeAnew: true } },
       );
     }

@@ -124,7 +124,17 @@ async function openCluster(configuration: Configuration, logger: Logger): Promis
     const registry = await named('the schema registry', configuration['registry.url'], () =>
       Promise.resolve(openConfluentSchemaRegistry({ url: configuration['registry.url'] })),
     );
-    const parts: EngineParts = { log, state, blobs, registry, clock: systemClock, ids: uuidIds, logger, prefix };
+    const parts: EngineParts = {
+      log,
+      state,
+      blobs,
+      registry,
+      clock: systemClock,
+      ids: uuidIds,
+      logger,
+      prefix,
+      rebuildAlone: configuration['engine.rebuild_alone'],
+    };
     return { parts, setAddress: () => undefined, close: () => closers.close() };
   } catch (error) {
     await closers.close();
