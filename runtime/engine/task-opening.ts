@@ -91,7 +91,7 @@ async function checkAgainstLog(
     if (record !== undefined && fingerprintOf(record) !== meta.fingerprint) {
       throw new MillraceError(
         'STATE_AHEAD_OF_LOG',
-        `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. set engine.rebuild_alone to true and start again: it is rebuilt as a new branch of its origin`,
+        `${where}@${position - 1} is not the record that ${state.task} folded: the topic was made anew. Set engine.rebuild_alone to true and start again: it is rebuilt as a new branch of its origin`,
         { details: { topicMadeAnew: true } },
       );
     }
