@@ -65,8 +65,8 @@ export default flow('packed')
   });
 
   it('suggests what was meant, and exits with the code for usage', () => {
-    const { status, stderr } = millrace('rnus');
+    const { status, stderr } = millrace('deploymnts');
     expect(status).toBe(2);
-    expect(stderr).toContain("Did you mean 'runs'?");
+    expect(stderr).toContain("Did you mean 'deployments'?");
   });
 });
