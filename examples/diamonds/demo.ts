@@ -251,6 +251,7 @@ const facts: DemoFacts = {
   traffic,
   monitored,
   told: onTime,
+  asked: requested.length + overHttp.length,
   expected,
   counters,
   firstShiftedAtMs,

@@ -71,9 +71,9 @@ export function summary(facts: SummaryFacts): string {
     ...promises.map(({ promise, kept, detail }) => `  ${kept ? green('✔') : red('✘')} ${promise} ${dim(detail)}`),
     '',
     `Done in ${duration(facts.tookMs)}. Next:`,
-    `  npx millrace --directory ${facts.directory} explain ${facts.predictionId}`,
-    `  npx millrace --directory ${facts.directory} findings list`,
-    `  npx millrace --directory ${facts.directory} dev`,
+    `  npm run millrace -- --directory ${facts.directory} explain ${facts.predictionId}`,
+    `  npm run millrace -- --directory ${facts.directory} findings list`,
+    `  npm run millrace -- --directory ${facts.directory} dev`,
   );
   return lines.join('\n');
 }
