@@ -238,7 +238,11 @@ const records = audit.chains.reduce((sum, chain) => sum + chain.recordsVerified,
 const explainedId = answered[Math.floor(answered.length / 3)]?.predictionId ?? '';
 await platform.close();
 step('The platform is stopped', 'a second process explains one prediction');
-if (broken === 'blob-flipped') flipBlob(directory, versions[0]?.artifact.hash ?? '');
+if (broken === 'blob-flipped') {
+  // The model that made the prediction: its route is called like its alias.
+  const route = [...traffic.answers.values()].find(({ predictionId }) => predictionId === explainedId)?.route ?? '';
+  flipBlob(directory, versions.find(({ aliases }) => aliases.includes(route))?.artifact.hash ?? '');
+}
 const explanation = explainInSecondProcess(explainedId);
 step(
   'A prediction is explained',
