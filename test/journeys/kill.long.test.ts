@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type CrashPoint, crashPoints } from '../../runtime/engine/crash-points.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { killAgainAndAgain, type KillPlan } from './kill.ts';
+import { expectNothingLost } from './nothing-lost.ts';
 
 /** `load` is over before there is work, and nobody here asks for replies on a topic: these have tests of their own. */
 const elsewhere: readonly CrashPoint[] = ['before-load', 'after-load', 'before-reply', 'after-reply'];
@@ -23,16 +24,6 @@ describe('a platform that is killed at every named point, and then at random', (
     console.log(JSON.stringify(report.histogram), `${report.inFlight} in flight`);
     for (const { point } of named) expect(report.histogram[point], point).toBeGreaterThanOrEqual(1);
     expect(report.inFlight).toBeGreaterThanOrEqual(20);
-    expect(report.orphans).toEqual([]);
-    expect(report.conflicting).toEqual([]);
-    expect([...report.answers.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.answers.size).toBe(plan.predictions);
-    expect([...report.rewards.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.rewards.size).toBe(plan.predictions);
-    expect(report.runs.failed).toEqual([]);
-    expect(report.runs).toMatchObject({ requested: plan.runs, completed: plan.runs });
-    expect([...report.completions.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.auditIntact).toBe(true);
-    expect(report.ledger['gaps'] ?? 0).toBe(0);
+    expectNothingLost(report, plan);
   });
 });

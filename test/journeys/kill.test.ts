@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { killAgainAndAgain, type KillPlan } from './kill.ts';
+import { expectNothingLost } from './nothing-lost.ts';
 
 /** A few telling points; `kill.long.test.ts` has all of them. */
 const plan: KillPlan = {
@@ -22,18 +23,6 @@ describe('a platform that is killed at named points', () => {
     const report = await killAgainAndAgain(plan);
     console.log(JSON.stringify(report.histogram), `${report.inFlight} in flight`);
     expect(report.inFlight).toBeGreaterThanOrEqual(5);
-    expect(report.orphans).toEqual([]);
-    expect(report.conflicting).toEqual([]);
-    expect([...report.answers.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.answers.size).toBe(plan.predictions);
-    expect([...report.rewards.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.rewards.size).toBe(plan.predictions);
-    expect(report.runs.failed).toEqual([]);
-    expect(report.runs).toMatchObject({ requested: plan.runs, completed: plan.runs });
-    expect([...report.completions.values()].filter((count) => count !== 1)).toEqual([]);
-    expect(report.completions.size).toBe(2 * plan.runs);
-    expect(report.auditIntact).toBe(true);
-    expect(report.ledger['gaps'] ?? 0).toBe(0);
-    expect(report.ledger['dead'] ?? 0).toBe(0);
+    expectNothingLost(report, plan);
   });
 });
