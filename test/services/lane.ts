@@ -8,11 +8,11 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { laneServices, type LaneService } from './lane-services.ts';
+import { freePorts, runScript, startService } from './service-scripts.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -69,22 +69,6 @@ function parseArguments(all: readonly string[]): [readonly string[] | undefined,
   return [option?.slice('--services='.length).split(','), all.filter((argument) => argument !== option)];
 }
 
-/** The service's addresses as environment variables of the tests, or why there is none. */
-async function startService(
-  service: LaneService,
-  environment: Readonly<Record<string, string>>,
-): Promise<Readonly<Record<string, string>> | string> {
-  const { code, output, errors } = await runScript(service.up, environment);
-  if (code !== 0) return errors.trim().split('\n').slice(-8).join('\n    ') || `${service.up} ended with ${code}`;
-  const facts = new Map<string, string>();
-  for (const line of output.split('\n')) {
-    const [name = '', ...value] = line.split('=');
-    const known = facts.get(name);
-    facts.set(name, known === undefined ? value.join('=') : `${known},${value.join('=')}`);
-  }
-  return service.exports((name) => facts.get(name) ?? '');
-}
-
 async function stopAll(all: readonly Running[], data: string): Promise<void> {
   const stopOne = async ({ service, environment }: Running): Promise<void> => {
     if (service.down !== undefined) await runScript(service.down, environment);
@@ -94,25 +78,6 @@ async function stopAll(all: readonly Running[], data: string): Promise<void> {
     if (name.startsWith(privatePrefix)) await runScript('kafka-down.sh', { KAFKA_DIR: join(data, name) });
   }
   await rm(data, { recursive: true, force: true });
-}
-
-interface ScriptResult {
-  readonly code: number;
-  readonly output: string;
-  readonly errors: string;
-}
-
-function runScript(script: string, environment: Readonly<Record<string, string>>): Promise<ScriptResult> {
-  return new Promise((resolve) => {
-    // A group of its own: Ctrl-C reaches the lane only, which then stops the services in order.
-    const child = spawn(join(here, script), { env: { ...process.env, ...environment }, detached: true });
-    let output = '';
-    let errors = '';
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    child.once('error', (error) => resolve({ code: -1, output, errors: error.message }));
-    child.once('close', (code) => resolve({ code: code ?? -1, output, errors }));
-  });
 }
 
 function runVitest(more: readonly string[], addresses: Readonly<Record<string, string>>): Promise<number> {
@@ -138,26 +103,6 @@ function killVitest(): void {
   } catch {
     // It ended by itself in this moment.
   }
-}
-
-/** First of a hundred ports, of which those that services listen on are free now. */
-async function freePorts(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + 100 * Math.floor(Math.random() * 80);
-    const probes = await Promise.all(
-      [0, 10, 20, 30, 40, 50, 60, 63, 64, 65, 66, 70, 80].map((offset) => isFree(base + offset)),
-    );
-    if (probes.every((free) => free)) return base;
-  }
-  throw new Error('No free range of ports between 20000 and 28000 was found.');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 process.exitCode = await main();
