@@ -17,12 +17,11 @@ const cases: readonly { readonly name: string; readonly script: string; readonly
   { name: 'http', script: 'serving/http.ts' },
   { name: 'streamed predictions', script: 'streamed-predictions.ts' },
   { name: 'start-up', script: 'start-up.ts' },
+  { name: 'fold, cluster', script: 'cluster/fold.ts' },
+  { name: 'stateful count, cluster, beside Kafka Streams', script: 'peers/kafka-streams.ts' },
 ];
 /** Named, so that nobody takes an absent figure for a good one. */
-const notMeasured = [
-  'step overhead: no script measures it yet',
-  'fold on Kafka and Redis beside a bare loop: no script yet',
-];
+const notMeasured = ['step overhead: no script measures it yet'];
 
 interface Row extends Figure {
   readonly target: string | null;
