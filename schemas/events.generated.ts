@@ -734,13 +734,25 @@ export interface AuditLinked {
   readonly timeMs: number;
 }
 
-/** Where a task's whole committed state of one position lies. */
+/** Where a task's whole committed state of one position lies. The first one of a version states where that version began. */
 export interface SnapshotTaken {
   readonly task: string;
   readonly topologyVersion: number;
+  /** Newest branch of the task's origin at that position. */
+  readonly branch: number;
   readonly position: number;
+  /** sha256; empty: nothing was folded yet, the state is empty. */
   readonly blob: string;
   readonly sizeBytes: number;
+}
+
+/** How far a projection, which has no consumer group, has read a partition: what lies below is in its own store. */
+export interface PositionReported {
+  readonly reader: string;
+  /** Catalogue name. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
 }
 
 /** Data of every event, by topic and event name. */
@@ -844,6 +856,7 @@ export interface EventData {
   };
   'snapshots': {
     'snapshot-taken': SnapshotTaken;
+    'position-reported': PositionReported;
   };
 }
 
@@ -902,5 +915,6 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'operations/feedback-refused': '{"type":"record","name":"FeedbackRefused","namespace":"millrace.operations","doc":"A feedback that could not be admitted, and why.","fields":[{"name":"feedbackId","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"reason","type":"string"}]}',
   'operations/gap-detected': '{"type":"record","name":"GapDetected","namespace":"millrace.operations","doc":"Stamped records of an origin are missing.","fields":[{"name":"task","type":"string"},{"name":"origin","type":"string"},{"name":"fromOrdinal","type":"long"},{"name":"toOrdinal","type":"long"}]}',
   'audit/audit-linked': '{"type":"record","name":"AuditLinked","namespace":"millrace.audit","doc":"One link of the hash chain over a source partition: digest = H(previous, record digests).","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long"},{"name":"records","type":"int"},{"name":"previous","type":"string"},{"name":"digest","type":"string"},{"name":"timeMs","type":"long","default":0,"doc":"Running maximum of append times up to toOffset."}]}',
-  'snapshots/snapshot-taken': '{"type":"record","name":"SnapshotTaken","namespace":"millrace.snapshots","doc":"Where a task\'s whole committed state of one position lies.","fields":[{"name":"task","type":"string"},{"name":"topologyVersion","type":"int"},{"name":"position","type":"long"},{"name":"blob","type":"string"},{"name":"sizeBytes","type":"long"}]}',
+  'snapshots/snapshot-taken': '{"type":"record","name":"SnapshotTaken","namespace":"millrace.snapshots","doc":"Where a task\'s whole committed state of one position lies. The first one of a version states where that version began.","fields":[{"name":"task","type":"string"},{"name":"topologyVersion","type":"int"},{"name":"branch","type":"int","doc":"Newest branch of the task\'s origin at that position.","default":0},{"name":"position","type":"long"},{"name":"blob","type":"string","doc":"sha256; empty: nothing was folded yet, the state is empty."},{"name":"sizeBytes","type":"long"}]}',
+  'snapshots/position-reported': '{"type":"record","name":"PositionReported","namespace":"millrace.snapshots","doc":"How far a projection, which has no consumer group, has read a partition: what lies below is in its own store.","fields":[{"name":"reader","type":"string"},{"name":"topic","type":"string","doc":"Catalogue name."},{"name":"partition","type":"int"},{"name":"position","type":"long"}]}',
 };

@@ -264,13 +264,13 @@ export const topics = {
   },
   snapshots: {
     access: 'closed',
-    key: 'task',
-    says: 'where the newest snapshot of each task lies',
-    events: ['snapshot-taken'],
+    key: 'task@branch.position',
+    says: 'where the newest snapshots of each task lie, and how far projections have read',
+    events: ['snapshot-taken', 'position-reported'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['engine'],
-    readBy: ['engine'],
+    writtenBy: ['engine', 'provenance'],
+    readBy: ['engine', 'log-keeper'],
   },
 } as const satisfies Record<string, TopicEntry>;
 

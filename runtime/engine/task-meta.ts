@@ -22,6 +22,8 @@ export interface TaskMeta {
   /** Offsets of records that were dead-lettered and not replayed since. */
   dead: number[];
   rebuild: CatchingUp | null;
+  /** A newer version took over here, and the snapshot that states so is not on the log yet. */
+  switching?: boolean;
 }
 
 /** What a task that folds again what it folded before has to respect. */
@@ -32,6 +34,11 @@ export interface CatchingUp {
   readonly dead: readonly number[];
   /** From this offset on the log is another one than what was folded before, so what is said belongs to this branch. */
   readonly fork: { readonly at: number; readonly branch: number } | null;
+}
+
+/** The newest branch that this state knows of: its own, or the one that it comes to when it has caught up. */
+export function newestBranch({ branch, rebuild }: TaskMeta): number {
+  return Math.max(branch, rebuild?.fork?.branch ?? 0);
 }
 
 const key = '~meta';

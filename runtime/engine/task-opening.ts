@@ -34,12 +34,7 @@ export async function openTask(log: Log, state: TaskState, options: OpeningOptio
   const { partition, version, idWindow } = options;
   const [metaBytes] = await state.get(metaKeys);
   const meta = decodeMeta(metaBytes, version);
-  if (meta.version > version) {
-    throw new MillraceError(
-      'NEWER_FORMAT',
-      `the state of ${state.task} was written by version ${meta.version}, this program has ${version}: start the newer program`,
-    );
-  }
+  refuseNewer(state.task, meta.version, version);
   meta.version = version;
   let position = state.position ?? 0;
   const { mismatch = 'refuse' } = options;
@@ -60,6 +55,14 @@ export async function openTask(log: Log, state: TaskState, options: OpeningOptio
   const receiver = new Receiver(meta.watermarks, idWindow);
   await rememberIds(log, receiver, partition, position, idWindow);
   return { state, meta, receiver, position };
+}
+
+export function refuseNewer(task: string, found: number, version: number): void {
+  if (found <= version) return;
+  throw new MillraceError(
+    'NEWER_FORMAT',
+    `the state of ${task} was written by version ${found}, this program has ${version}: start the newer program`,
+  );
 }
 
 async function checkAgainstLog(

@@ -10,7 +10,8 @@ import { InputQueue } from './input-queue.ts';
 import { LogTime } from './log-time.ts';
 import { outboxBytesMax, outboxEntry, outboxKey } from './outbox.ts';
 import { checkClaims } from './output-encoder.ts';
-import { catchUpAgain, lostItsState, rebuildIfPossible, rebuildTask } from './rebuild.ts';
+import { rebuildIfPossible } from './rebuild.ts';
+import { openState } from './state-opening.ts';
 import type { TaskStats } from './runtime.ts';
 import { StateCache, upperBound } from './state-cache.ts';
 import { fingerprintOf, metaEntry } from './task-meta.ts';
@@ -127,14 +128,10 @@ export class TopologyTask {
 
   async #open(): Promise<void> {
     const { target, task, partition, idWindow, group } = this.#options;
-    const { log, state: store, logger } = this.#context.parts;
+    const { log } = this.#context.parts;
     const opening = { partition, version: target.version, idWindow };
     const rebuilding = { task, group, partition, version: target.version };
-    let opened = await store.open(task);
-    if (await lostItsState(this.#context, rebuilding, opened)) {
-      logger.warn({ task }, 'the state is gone; it is rebuilt');
-      opened = await rebuildTask(this.#context, rebuilding, 'state');
-    } else opened = await catchUpAgain(this.#context, rebuilding, opened);
+    const opened = await openState(this.#context, rebuilding);
     try {
       this.#opened = await openTask(log, opened, opening);
     } catch (error) {
@@ -265,7 +262,7 @@ export class TopologyTask {
     this.#expected = position;
     this.#outboxHeld = outputs.length > 0;
     if (outputs.length > 0) this.#send(outputs);
-    this.#context.snapshots.consider(this.#options.task, this.#options.target.version, position, state);
+    this.#context.snapshots.consider(this.#options.task, meta, position, state);
   }
 
   #expected: number | undefined;
