@@ -59,23 +59,29 @@ function isoTime(timeMs: number): string {
 }
 
 export function textHeader(record: LogRecord, name: string): string | undefined {
-  return record.headers[name]?.toString('utf8');
+  return record.headerText === undefined ? record.headers[name]?.toString('utf8') : record.headerText(name);
+}
+
+function keyText(record: LogRecord): string {
+  return record.keyText === undefined ? (record.key?.toString('utf8') ?? '') : record.keyText();
 }
 
 /** It goes on from record to record, so what is no trace context (55 characters today) ends here. */
-function traceparentOf(bytes: Buffer | undefined): string | undefined {
-  return bytes === undefined || bytes.length > 128 ? undefined : bytes.toString('utf8');
+function traceparentOf(text: string | undefined): string | undefined {
+  return text === undefined || text.length > 128 ? undefined : text;
 }
 
+/** Between the parts of the place that identifies a record which carries no id. */
+export const placeMark = '@';
+
 export function metaOf(record: LogRecord, timeMs: number): RecordMeta {
-  const headers = record.headers;
   return {
     topic: record.topic,
     partition: record.partition,
     offset: record.offset,
     timeMs,
-    key: record.key === null ? '' : record.key.toString('utf8'),
-    id: headers[header.id]?.toString('utf8') ?? `${record.topic}@${record.partition}@${record.offset}`,
-    traceparent: traceparentOf(headers[header.traceparent]),
+    key: keyText(record),
+    id: textHeader(record, header.id) ?? [record.topic, record.partition, record.offset].join(placeMark),
+    traceparent: traceparentOf(textHeader(record, header.traceparent)),
   };
 }

@@ -38,6 +38,8 @@ export interface TopologyTaskOptions {
 
 const timerPrefix = '~t/';
 const readLimit = 100_000;
+/** Records of a batch that are decoded and folded together: few enough for their objects to die young. */
+const sliceRecords = 64;
 const reportEveryMs = 1_000;
 const nothingToRead: Reads = {};
 
@@ -195,35 +197,39 @@ export class TopologyTask {
   }
 
   async #process(records: readonly LogRecord[]): Promise<void> {
-    const { raw, target } = this.#options;
-    const { core, cache, meta } = this.#live();
     const fresh = inOrder(records, this.#position);
     if (fresh.length === 0) return;
     this.#logTime.saw(fresh);
     this.#tickOutstanding = false;
+    crashPoint('before-fold');
+    let folded = 0;
+    for (let taken = sliceRecords; taken === sliceRecords && folded < fresh.length; folded += taken)
+      taken = await this.#fold(fresh.slice(folded, folded + sliceRecords));
+    crashPoint('after-fold');
+    if (folded < fresh.length) this.#queue.putBack(fresh.slice(folded));
+    await this.#commit(fresh[folded - 1]);
+  }
+
+  /** Folds records up to where the batch must end; answers how many. What was decoded is garbage again when it returns. */
+  async #fold(records: readonly LogRecord[]): Promise<number> {
+    const { raw, target } = this.#options;
+    const { core, cache, meta } = this.#live();
     const topic = raw ? undefined : (target.input as never);
-    const decoded = await this.#context.decoder.decode(fresh, topic, meta.timeMs, this.#abort.signal);
+    const decoded = await this.#context.decoder.decode(records, topic, meta.timeMs, this.#abort.signal);
     const inputs = raw ? decoded.map(rawInput) : decoded;
-    const lastTime = inputs.at(-1)?.timeMs ?? 0;
-    const due = this.#timers.due(lastTime);
+    const due = this.#timers.due(inputs.at(-1)?.timeMs ?? 0);
     const reads = inputs.map(({ input }) => (input === undefined ? nothingToRead : this.#readsOf(input)));
     await cache.prefetch([...due.map((timer) => fetchable(timer.reads ?? nothingToRead)), ...reads]);
     const fetched = new Set(due.map(({ name, dueMs }) => `${dueMs} ${name}`));
-    crashPoint('before-fold');
     const isFetched = (timer: TimerSpec): boolean =>
       timer.reads === undefined ||
       (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(fetchable(timer.reads)));
-    let folded = 0;
     for (const [index, input] of inputs.entries()) {
       const ready = core.fireDue(input.record.offset, input.timeMs, isFetched);
-      if (!ready || core.outputBytes > outboxBytesMax || !cache.covers(reads[index] ?? nothingToRead)) break;
+      if (!ready || core.outputBytes > outboxBytesMax || !cache.covers(reads[index] ?? nothingToRead)) return index;
       core.take(input);
-      folded += 1;
     }
-    crashPoint('after-fold');
-    if (folded < inputs.length) this.#queue.putBack(fresh.slice(folded));
-    const last = fresh[folded - 1];
-    await this.#commit(last);
+    return inputs.length;
   }
 
   /** A fold that throws in `reads` would take the batch down: it dies alone, in its fold. */

@@ -78,6 +78,10 @@ export interface LogRecord extends TopicPartition {
   /** null is a tombstone. */
   readonly value: Buffer | null;
   readonly headers: RecordHeaders;
+  /** The key as UTF-8 text, '' when there is none, without a buffer for it. Absent: the adapter has nothing cheaper than `key`. */
+  keyText?(): string;
+  /** One header as UTF-8 text, without parsing the others. Absent: the adapter has nothing cheaper than `headers`. */
+  headerText?(name: string): string | undefined;
 }
 
 export interface OutgoingRecord extends TopicPartition {

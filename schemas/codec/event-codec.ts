@@ -3,6 +3,7 @@ import { type EventName, type EventOf, type EventTopic, subjectOf } from '../eve
 import { schemaTexts } from '../events.generated.ts';
 import { topics } from '../topics.ts';
 import { framingBytes, schemaIdOf, writeFraming } from './framing.ts';
+import { readAvro } from './read-avro.ts';
 
 /** What the codec needs of a schema registry. */
 export interface SchemaSource {
@@ -22,12 +23,14 @@ interface KnownEvent {
   readonly schemaId: number;
 }
 
+type Resolver = ReturnType<avro.Type['createResolver']>;
+
 /** How to read what a writer wrote under one schema id. */
 type Reader =
   | {
       readonly kind: 'event';
       readonly event: KnownEvent;
-      readonly resolver: ReturnType<avro.Type['createResolver']> | undefined;
+      readonly resolver: Resolver | undefined;
     }
   | { readonly kind: 'foreign'; readonly type: avro.Type };
 
@@ -105,29 +108,38 @@ export class EventCodec {
 
   /** Decodes an event of a topic. PoisonError when the bytes are no such event. Call `prepare` before. */
   decode<T extends EventTopic>(topic: T, value: Uint8Array): EventOf<T> {
-    const decoded = this.decodeAny(value);
-    if (decoded.kind !== 'event' || decoded.topic !== topic) {
+    const reader = this.#readerOf(value);
+    if (reader.kind === 'foreign' || reader.event.topic !== topic) {
       throw new PoisonError(
-        `a record of ${topic} holds ${decoded.kind === 'event' ? `an event of ${decoded.topic}` : `a ${decoded.name}`}`,
+        `a record of ${topic} holds ${reader.kind === 'event' ? `an event of ${reader.event.topic}` : `a ${nameOf(reader)}`}`,
       );
     }
-    return { type: decoded.type, data: decoded.data } as EventOf<T>;
+    const { event, resolver } = reader;
+    return { type: event.type, data: this.#read(event.avro, value, resolver) } as EventOf<T>;
   }
 
   /** Decodes whatever Avro is framed here: an event of the catalogue or a foreign record. */
   decodeAny(value: Uint8Array): DecodedAvro {
+    const reader = this.#readerOf(value);
+    if (reader.kind === 'foreign')
+      return { kind: 'foreign', name: nameOf(reader), data: this.#read(reader.type, value) };
+    const { event, resolver } = reader;
+    return { kind: 'event', topic: event.topic, type: event.type, data: this.#read(event.avro, value, resolver) };
+  }
+
+  #readerOf(value: Uint8Array): Reader {
     const id = schemaIdOf(value);
     if (id === undefined) throw new PoisonError('the value has no Confluent framing (a zero byte and a schema id)');
     const reader = this.#readers.get(id);
     if (reader === undefined) throw new PoisonError(`schema ${id} was not fetched`);
-    const bytes = Buffer.from(value.buffer, value.byteOffset + framingBytes, value.length - framingBytes);
+    return reader;
+  }
+
+  #read(type: avro.Type, value: Uint8Array, resolver?: Resolver): unknown {
     try {
-      if (reader.kind === 'foreign')
-        return { kind: 'foreign', name: reader.type.name ?? 'value', data: reader.type.fromBuffer(bytes) };
-      const { event, resolver } = reader;
-      return { kind: 'event', topic: event.topic, type: event.type, data: event.avro.fromBuffer(bytes, resolver) };
+      return readAvro(type, value, framingBytes, resolver);
     } catch (cause) {
-      throw new PoisonError(`the bytes do not fit schema ${id}: ${messageOf(cause)}`, { cause });
+      throw new PoisonError(`the bytes do not fit schema ${schemaIdOf(value)}: ${messageOf(cause)}`, { cause });
     }
   }
 
@@ -155,6 +167,10 @@ export type DecodedAvro =
 /** Each schema in a registry of its own: records that several events share are repeated in each of them. */
 function parseSchema(text: string): avro.Type {
   return avro.Type.forSchema(JSON.parse(text) as avro.Schema, { registry: {} });
+}
+
+function nameOf({ type }: { readonly type: avro.Type }): string {
+  return type.name ?? 'value';
 }
 
 function invalidFields(type: avro.Type, data: unknown): string | undefined {

@@ -1,6 +1,6 @@
 import type { LogRecord, RecordHeaders } from '../../ports/log.ts';
 import { batchHeaderBytes, type Batch } from './batch.ts';
-import { internName } from './header-names.ts';
+import { encodeName, internName } from './header-names.ts';
 
 /**
  * A record in a batch:
@@ -65,6 +65,31 @@ export class StoredRecord implements LogRecord {
     return this.#headers;
   }
 
+  keyText(): string {
+    const length = readVarint(this.#bytes, this.#start) - 1;
+    if (length <= 0) return '';
+    const from = varintEnd(this.#bytes, this.#start);
+    return this.#bytes.toString('utf8', from, from + length);
+  }
+
+  headerText(name: string): string | undefined {
+    const bytes = this.#bytes;
+    const wanted = encodeName(name);
+    let at = this.#locateHeaders();
+    let count = readVarint(bytes, at);
+    at = varintEnd(bytes, at);
+    for (; count > 0; count--) {
+      const nameLength = readVarint(bytes, at);
+      const nameAt = varintEnd(bytes, at);
+      const valueLengthAt = nameAt + nameLength;
+      const valueLength = readVarint(bytes, valueLengthAt);
+      const valueAt = varintEnd(bytes, valueLengthAt);
+      at = valueAt + valueLength;
+      if (nameLength === wanted.length && isAt(bytes, nameAt, wanted)) return bytes.toString('utf8', valueAt, at);
+    }
+    return undefined;
+  }
+
   /** Bytes of key, value, headers and framing. */
   get sizeBytes(): number {
     return this.#bytes.readUInt32LE(this.#start - 8) + 4;
@@ -127,6 +152,12 @@ function parseHeaders(bytes: Buffer, start: number): RecordHeaders {
     at = valueAt + valueLength;
   }
   return headers;
+}
+
+/** From behind: names differ there rather than in front. */
+function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+  for (let index = wanted.length - 1; index >= 0; index--) if (bytes[at + index] !== wanted[index]) return false;
+  return true;
 }
 
 // Batches passed their checksum, so an index beyond the end would be a defect of the writer: `?? 0` is for the compiler.
