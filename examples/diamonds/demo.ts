@@ -2,7 +2,8 @@
  * The main job from end to end, on the embedded log and nothing else: a trigger starts a flow, the flow trains two models, both
  * are deployed as an A/B test, predictions and feedback are streamed, and every promise is checked. `npm run demo`.
  *
- * `--kafka <bootstrap>` runs the same on Kafka, Redis, S3 and a schema registry. `--keep <directory>` keeps the data there.
+ * `--kafka <bootstrap>` runs the same on Kafka, Redis, S3 and a schema registry: at their usual loopback ports, or where MILLRACE_REDIS_URL,
+ * MILLRACE_S3_ENDPOINT and MILLRACE_REGISTRY_URL say. Each run has topics of its own, under a prefix that it names. `--keep <directory>` keeps the data there.
  * `--break <promise>` breaks a promise on purpose, to show that the demo notices.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,9 +11,10 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { say } from '../../cli/command.ts';
-import { bold, cyan, dim, green } from '../../cli/ui/style.ts';
+import { bold, cyan, dim, green, red } from '../../cli/ui/style.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
+import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import { connect } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
 import { diamondKey, readDiamonds } from './data.ts';
@@ -60,21 +62,30 @@ const directory = flags.keep ?? '.millrace/demo';
 const broken = flags.break === undefined ? undefined : sabotageNamed(flags.break);
 rmSync(directory, { recursive: true, force: true });
 
-const configuration = resolveConfiguration({
-  environment: process.env,
-  flags: {
-    directory,
-    'http.port': '0',
-    'feedback.wait_ms': String(feedbackWindowMs),
-    ...(flags.kafka === undefined ? {} : { profile: 'cluster', 'kafka.bootstrap': flags.kafka }),
-  },
-});
+/** What other commands need to be told to see the same platform. */
+const profile: Readonly<Record<string, string>> =
+  flags.kafka === undefined
+    ? {}
+    : {
+        profile: 'cluster',
+        'kafka.bootstrap': flags.kafka,
+        'kafka.prefix': process.env['MILLRACE_KAFKA_PREFIX'] ?? `demo-${Date.now().toString(36)}.`,
+      };
+const profileArguments = Object.entries(profile).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+if (broken === 'blob-flipped' && flags.kafka !== undefined) {
+  stop(new MillraceError('INVALID_ARGUMENT', '--break blob-flipped reaches into files: it goes without --kafka'));
+}
 
-const platform = await startPlatform({ configuration });
+const platform = await startPlatform({
+  configuration: resolveConfiguration({
+    environment: process.env,
+    flags: { directory, 'http.port': '0', 'feedback.wait_ms': String(feedbackWindowMs), ...profile },
+  }),
+}).catch(stop);
 await platform.ready();
 step(
   'The platform is up',
-  `one process, ${configuration.profile === 'local' ? `embedded log in ${directory}` : `Kafka at ${configuration['kafka.bootstrap']}`}`,
+  `one process, ${flags.kafka === undefined ? `embedded log in ${directory}` : `Kafka at ${flags.kafka}, topics ${profile['kafka.prefix']}*`}`,
 );
 const client = connect({ url: platform.url });
 
@@ -273,7 +284,7 @@ console.log(
     streamSeconds,
     models: trained,
     tookMs: performance.now() - began,
-    directory,
+    place: ['--directory', directory, ...profileArguments].join(' '),
     predictionId: explainedId,
   }),
 );
@@ -321,11 +332,9 @@ function ledger(of: Platform): Record<string, number> {
 
 function explainInSecondProcess(id: string): { verified: boolean; reachesTrigger: boolean; links: number } {
   const cli = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-  const settings =
-    flags.kafka === undefined ? [] : ['--set', 'profile=cluster', '--set', `kafka.bootstrap=${flags.kafka}`];
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', cli, '--json', '--directory', directory, ...settings, 'explain', id],
+    ['--import', 'tsx', cli, '--json', '--directory', directory, ...profileArguments, 'explain', id],
     { encoding: 'utf8' },
   );
   try {
@@ -343,6 +352,12 @@ function explainInSecondProcess(id: string): { verified: boolean; reachesTrigger
     say(stderr.slice(-2_000));
     return { verified: false, reachesTrigger: false, links: 0 };
   }
+}
+
+/** What a person must know to go on: no stack. */
+function stop(error: unknown): never {
+  console.error(`${red('✘')} ${messageOf(error)}`);
+  process.exit(1);
 }
 
 function sabotageNamed(name: string): Sabotage {

@@ -86,6 +86,13 @@ export const settings = {
     doc: 'Put before every topic and group name.',
   },
   'kafka.replication': { type: 'integer', min: 1, max: 9, default: 1, doc: 'Copies of each partition.' },
+  'kafka.session_timeout_ms': {
+    type: 'integer',
+    min: 1_000,
+    max: 1_800_000,
+    default: 6_000,
+    doc: 'A process that is silent for so long loses its partitions to others, milliseconds; the brokers have limits of their own.',
+  },
   'kafka.tls': { type: 'switch', default: false, doc: 'Encrypt connections to brokers.' },
   'kafka.tls_ca': { type: 'text', default: '', doc: 'File with the PEM certificate authority of the brokers.' },
   'kafka.sasl_mechanism': {

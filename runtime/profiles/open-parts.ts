@@ -4,7 +4,7 @@ import { uuidIds } from '../adapters/uuid-ids.ts';
 import type { Configuration } from '../config/settings.ts';
 import type { EngineParts, Logger } from '../engine/runtime.ts';
 import { systemClock } from '../ports/clock.ts';
-import { MillraceError, messageOf } from '../ports/errors.ts';
+import { Closers } from './closers.ts';
 
 /** The parts of a profile, and how to give them back. */
 export interface OpenedParts {
@@ -22,7 +22,7 @@ export async function openParts(configuration: Configuration): Promise<OpenedPar
   const logger = createLogger(configuration);
   return configuration.profile === 'local'
     ? await openLocal(configuration, logger)
-    : await openCluster(configuration, logger);
+    : await (await import('./open-cluster.ts')).openCluster(configuration, logger);
 }
 
 export function createLogger(configuration: Configuration): Logger {
@@ -77,105 +77,5 @@ async function openLocal(configuration: Configuration, logger: Logger): Promise<
   } catch (error) {
     await closers.close();
     throw error;
-  }
-}
-
-async function openCluster(configuration: Configuration, logger: Logger): Promise<OpenedParts> {
-  const { openKafkaLog } = await import('../adapters/kafka-log/kafka-log.ts');
-  const { openRedisStateStore } = await import('../adapters/state/redis-state-store.ts');
-  const { openS3BlobStore } = await import('../adapters/blobs/s3-blob-store.ts');
-  const { openConfluentSchemaRegistry } = await import('../adapters/registry/confluent-schema-registry.ts');
-  const closers = new Closers();
-  const named = async <T extends { close(): Promise<void> }>(
-    what: string,
-    address: string,
-    open: () => Promise<T>,
-  ): Promise<T> => {
-    try {
-      return closers.add(await open(), (part) => part.close());
-    } catch (cause) {
-      throw new MillraceError('UNAVAILABLE', `${what} at ${address} cannot be used: ${messageOf(cause)}`, { cause });
-    }
-  };
-  try {
-    const prefix = configuration['kafka.prefix'];
-    const log = await named('Kafka', configuration['kafka.bootstrap'], async () =>
-      openKafkaLog(await kafkaOptions(configuration)),
-    );
-    const state = await named('Redis', configuration['redis.url'], () =>
-      openRedisStateStore({
-        url: configuration['redis.url'],
-        prefix: `${prefix}millrace`,
-        cluster: configuration['redis.cluster'],
-      }),
-    );
-    const blobs = await named('S3', configuration['s3.endpoint'], () =>
-      openS3BlobStore({
-        endpoint: configuration['s3.endpoint'],
-        region: configuration['s3.region'],
-        bucket: configuration['s3.bucket'],
-        credentials: {
-          accessKeyId: configuration['s3.access_key_id'],
-          secretAccessKey: configuration['s3.secret_access_key'],
-        },
-        forcePathStyle: true,
-      }),
-    );
-    const registry = await named('the schema registry', configuration['registry.url'], () =>
-      Promise.resolve(openConfluentSchemaRegistry({ url: configuration['registry.url'] })),
-    );
-    const parts: EngineParts = {
-      log,
-      state,
-      blobs,
-      registry,
-      clock: systemClock,
-      ids: uuidIds,
-      logger,
-      prefix,
-      rebuildAlone: configuration['engine.rebuild_alone'],
-    };
-    return { parts, setAddress: () => undefined, close: () => closers.close() };
-  } catch (error) {
-    await closers.close();
-    throw error;
-  }
-}
-
-async function kafkaOptions(
-  configuration: Configuration,
-): Promise<Parameters<typeof import('../adapters/kafka-log/kafka-log.ts').openKafkaLog>[0]> {
-  const brokers = configuration['kafka.bootstrap'].split(',').map((address) => address.trim());
-  const mechanism = configuration['kafka.sasl_mechanism'] as '' | 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  const authority = configuration['kafka.tls_ca'];
-  const { readFile } = await import('node:fs/promises');
-  const ca = authority === '' ? undefined : await readFile(authority, 'utf8');
-  return {
-    brokers,
-    clientId: 'millrace',
-    ...(configuration['kafka.tls'] ? { ssl: ca === undefined ? true : { ca: [ca] } } : {}),
-    ...(mechanism === ''
-      ? {}
-      : {
-          sasl: {
-            mechanism,
-            username: configuration['kafka.sasl_username'],
-            password: configuration['kafka.sasl_password'],
-          },
-        }),
-  };
-}
-
-/** Closes in the reverse order of opening, once. */
-class Closers {
-  readonly #closers: (() => Promise<void> | void)[] = [];
-
-  add<T>(part: T, close: (part: T) => Promise<void> | void): T {
-    this.#closers.push(() => close(part));
-    return part;
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
   }
 }

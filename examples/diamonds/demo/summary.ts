@@ -15,7 +15,8 @@ export interface SummaryFacts {
     readonly baseline: number;
   }[];
   readonly tookMs: number;
-  readonly directory: string;
+  /** The options by which another command finds the same platform. */
+  readonly place: string;
   readonly predictionId: string;
 }
 
@@ -71,9 +72,9 @@ export function summary(facts: SummaryFacts): string {
     ...promises.map(({ promise, kept, detail }) => `  ${kept ? green('✔') : red('✘')} ${promise} ${dim(detail)}`),
     '',
     `Done in ${duration(facts.tookMs)}. Next:`,
-    `  npm run millrace -- --directory ${facts.directory} explain ${facts.predictionId}`,
-    `  npm run millrace -- --directory ${facts.directory} findings list`,
-    `  npm run millrace -- --directory ${facts.directory} dev`,
+    `  npm run millrace -- ${facts.place} explain ${facts.predictionId}`,
+    `  npm run millrace -- ${facts.place} findings list`,
+    `  npm run millrace -- ${facts.place} dev`,
   );
   return lines.join('\n');
 }

@@ -162,8 +162,9 @@ class ConfluentRest {
       });
       const text = await response.text();
       return { status: response.status, body: parseObject(text) };
-    } catch (cause) {
-      throw unavailable(doing, cause);
+    } catch (failure) {
+      // `fetch failed` says nothing; what it wraps does.
+      throw unavailable(doing, failure instanceof TypeError && failure.cause !== undefined ? failure.cause : failure);
     }
   }
 }

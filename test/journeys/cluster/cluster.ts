@@ -28,6 +28,22 @@ export const replyTopic = 'flower-answers';
 /** The addresses, for clients outside. */
 export const clusterAddresses = { kafka: kafka.address, registry: registry.address };
 
+/** Where the platform finds its services, as its own environment variables. */
+export const clusterEnvironment: Readonly<Record<string, string>> = clusterMissing ? {} : environmentOf(s3.address);
+
+function environmentOf(s3Address: string): Readonly<Record<string, string>> {
+  const { protocol, host, username, password } = new URL(s3Address);
+  return {
+    MILLRACE_PROFILE: 'cluster',
+    MILLRACE_KAFKA_BOOTSTRAP: kafka.address,
+    MILLRACE_REDIS_URL: redis.address,
+    MILLRACE_REGISTRY_URL: registry.address,
+    MILLRACE_S3_ENDPOINT: `${protocol}//${host}`,
+    MILLRACE_S3_ACCESS_KEY_ID: username || 'millrace',
+    MILLRACE_S3_SECRET_ACCESS_KEY: password || 'millrace-secret',
+  };
+}
+
 export class Cluster {
   readonly prefix = `t${randomBytes(4).toString('hex')}.`;
   readonly #directory: string;
@@ -81,23 +97,16 @@ export class Cluster {
 
   /** Starts the platform, again after `stop`: whatever it knew is on the services, or it is lost. */
   async open(): Promise<void> {
-    const { protocol, host, username, password } = new URL(s3.address);
     const flags = {
-      profile: 'cluster',
       directory: this.#directory,
       'http.port': '0',
       'log.level': 'error',
-      'kafka.bootstrap': kafka.address,
       'kafka.prefix': this.prefix,
-      'redis.url': redis.address,
-      'registry.url': registry.address,
       'model_server.reply_topics': this.topic(replyTopic),
-      's3.endpoint': `${protocol}//${host}`,
       's3.bucket': `millrace-${this.prefix.slice(0, -1)}`,
-      's3.access_key_id': username || 'millrace',
-      's3.secret_access_key': password || 'millrace-secret',
     };
-    this.#platform = await startPlatform({ configuration: resolveConfiguration({ flags }) });
+    const configuration = resolveConfiguration({ flags, environment: clusterEnvironment });
+    this.#platform = await startPlatform({ configuration });
     await this.#platform.ready();
   }
 
