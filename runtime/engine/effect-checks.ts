@@ -1,6 +1,6 @@
 import { MillraceError } from '../ports/errors.ts';
 import type { EncodedOutput } from './output-encoder.ts';
-import type { Effects, Reads } from './topology.ts';
+import type { Effects } from './topology.ts';
 
 /**
  * What a store or the log would refuse later, after other folds of the batch succeeded, is refused here: the record whose fold asks
@@ -42,19 +42,13 @@ export function checkEffects({ put, delete: remove, setTimers, clearTimers, coun
     if (!Number.isFinite(count[counter])) throw invalid(`the counter '${counter}' cannot grow by ${count[counter]}`);
 }
 
-/** What can be fetched: a key that no store takes has no value. */
-export function fetchable(reads: Reads): Reads {
-  const { keys = [], ranges = [] } = reads;
-  if (keys.every(isKey) && ranges.every(({ prefix }) => isKey(prefix))) return reads;
-  return { keys: keys.filter(isKey), ranges: ranges.filter(({ prefix }) => isKey(prefix)) };
-}
-
 function checkKey(key: string): void {
-  if (!isKey(key))
+  if (!isStateKey(key))
     throw invalid(`a key of the state must be at most 1,000 ASCII characters, got ${JSON.stringify(key).slice(0, 80)}`);
 }
 
-function isKey(key: string): boolean {
+/** False for a key that no store takes; it has no value. */
+export function isStateKey(key: string): boolean {
   return keyPattern.test(key);
 }
 

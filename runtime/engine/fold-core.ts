@@ -48,6 +48,13 @@ export interface DecodedRecord {
   readonly error: unknown;
 }
 
+/** An output partition: under what its ordinals are counted, how its stamps begin, and the topic's real name. */
+interface Place {
+  readonly place: string;
+  readonly prefix: string;
+  readonly topic: string;
+}
+
 export interface FoldCoreParts {
   readonly target: FoldTarget;
   readonly task: string;
@@ -71,6 +78,9 @@ export class FoldCore {
   /** During a rebuild: outputs of earlier offsets were said before. */
   #silent = false;
   #knownDead: ReadonlySet<number>;
+  /** By catalogue topic and partition, as stamps of `#placesOfBranch` begin. */
+  readonly #places = new Map<string, Place[]>();
+  #placesOfBranch = 0;
 
   constructor(parts: FoldCoreParts) {
     this.#parts = parts;
@@ -98,8 +108,8 @@ export class FoldCore {
     }
   }
 
-  /** Takes one record, whose due timers were fired before. */
-  take(decoded: DecodedRecord): void {
+  /** Takes one record, whose due timers were fired before; `reads` are its topology's, when the caller has asked already. */
+  take(decoded: DecodedRecord, reads?: Reads): void {
     const { meta, receiver } = this.#parts;
     count(meta, 'in');
     if (decoded.control === 'tick') {
@@ -107,7 +117,7 @@ export class FoldCore {
       return;
     }
     if (decoded.control === 'replay') {
-      this.#replay(decoded);
+      this.#replay(decoded, reads);
       return;
     }
     const verdict = receiver.judge(decoded.id, decoded.record.offset);
@@ -125,7 +135,7 @@ export class FoldCore {
       case 'taken':
         break;
     }
-    this.#fold(decoded, 1);
+    this.#fold(decoded, 1, reads);
   }
 
   /** Outputs since the last call, stamped, in order. */
@@ -143,14 +153,14 @@ export class FoldCore {
     return changes;
   }
 
-  #fold(decoded: DecodedRecord, attempt: number): void {
+  #fold(decoded: DecodedRecord, attempt: number, reads?: Reads): void {
     const { target, meta, state } = this.#parts;
     if (decoded.error !== undefined || this.#knownDead.has(decoded.record.offset)) {
       this.#die(decoded, decoded.error ?? new Error('dead by an earlier verdict'), attempt);
       return;
     }
     try {
-      state.begin(target.reads(decoded.input));
+      state.begin(reads ?? target.reads(decoded.input));
       this.#apply(target.fold(decoded.input, state), decoded.traceparent);
       count(meta, 'folded');
     } catch (error) {
@@ -171,11 +181,11 @@ export class FoldCore {
   }
 
   /** A new record that names a dead one: folded once, only while that offset is dead. */
-  #replay(decoded: DecodedRecord): void {
+  #replay(decoded: DecodedRecord, reads?: Reads): void {
     const { meta, task } = this.#parts;
     const verdict = acceptReplay(meta, task, textHeader(decoded.record, header.replay));
     count(meta, verdict);
-    if (verdict === 'replayed') this.#fold(decoded, 2);
+    if (verdict === 'replayed') this.#fold(decoded, 2, reads);
   }
 
   #die(decoded: DecodedRecord, error: unknown, attempt: number): void {
@@ -203,8 +213,7 @@ export class FoldCore {
       this.#parts.timers.set(name, timer);
       this.#timerChanges.set(name, bytes);
     }
-    if (effects.count !== undefined)
-      for (const [counter, by] of Object.entries(effects.count)) count(meta, counter, by);
+    for (const counter in effects.count) count(meta, counter, effects.count[counter]);
     for (const output of encoded) this.#stamp(output, traceparent);
   }
 
@@ -213,12 +222,12 @@ export class FoldCore {
   }
 
   #stamp({ output, value, partitions }: EncodedOutput, traceparent: string | undefined): void {
-    const { meta, target, partition: inputPartition, context } = this.#parts;
+    const { meta, target } = this.#parts;
     for (const partition of partitions) {
-      const place = `${output.topic}/${partition}`;
+      const { place, prefix, topic } = this.#placeOf(output.topic, partition);
       const ordinal = (meta.ordinals[place] ?? 0) + 1;
       meta.ordinals[place] = ordinal;
-      const id = stampPrefix(`${target.name}/${inputPartition}`, meta.branch, output.topic, partition) + ordinal;
+      const id = prefix + ordinal;
       const facts = {
         id,
         by: target.name,
@@ -229,13 +238,26 @@ export class FoldCore {
         traceparent,
       };
       this.#push({
-        topic: context.topic(output.topic),
+        topic,
         partition,
         key: output.key,
         value,
         headers: envelopeHeaders(facts),
       });
     }
+  }
+
+  #placeOf(topic: string, partition: number): Place {
+    const { meta, target, partition: inputPartition, context } = this.#parts;
+    if (meta.branch !== this.#placesOfBranch) this.#places.clear();
+    this.#placesOfBranch = meta.branch;
+    let places = this.#places.get(topic);
+    if (places === undefined) this.#places.set(topic, (places = []));
+    return (places[partition] ??= {
+      place: `${topic}/${partition}`,
+      prefix: stampPrefix(`${target.name}/${inputPartition}`, meta.branch, topic, partition),
+      topic: context.topic(topic),
+    });
   }
 
   /** Once past what was said before, and past the last verdict, the rebuild is over. */

@@ -12,11 +12,14 @@ const key = '~outbox';
 /** Most bytes of one outbox; a state value holds 16 MiB. */
 export const outboxBytesMax = 8 * 1024 * 1024;
 
-type Row = readonly [topic: string, partition: number, key: unknown, value: unknown, headers: unknown];
+/** Outputs that stand one after the other with the same topic and header names. */
+type Run = readonly [topic: string, names: readonly string[], rows: readonly Row[]];
+
+/** partition, key, value, then a header each: `true` is the record's key, `false` what the row before had. */
+type Row = readonly unknown[];
 
 export function outboxEntry(records: readonly OutgoingRecord[]): StateEntry {
-  const rows = records.map((record): Row => [record.topic, record.partition, record.key, record.value, record.headers]);
-  const bytes = encodeValue(rows);
+  const bytes = encodeValue(runsOf(records));
   if (bytes.length > 2 * outboxBytesMax) {
     throw new MillraceError(
       'TOO_LARGE',
@@ -31,11 +34,56 @@ export const outboxKey = key;
 export async function readOutbox(state: TaskState): Promise<readonly OutgoingRecord[]> {
   const [bytes] = await state.get([key]);
   if (bytes === undefined) return [];
-  return (decodeValue(bytes) as Row[]).map(([topic, partition, recordKey, value, headers]) => ({
-    topic,
-    partition,
-    key: recordKey as OutgoingRecord['key'],
-    value: value as OutgoingRecord['value'],
-    headers: headers as OutgoingRecord['headers'],
-  }));
+  return (decodeValue(bytes) as Run[]).flatMap(recordsOf);
+}
+
+/** Most headers say what those of the output before say, so little of them is encoded with each commit. */
+function runsOf(records: readonly OutgoingRecord[]): Run[] {
+  const runs: Run[] = [];
+  let topic: string | undefined;
+  let names: readonly string[] = [];
+  let rows: Row[] = [];
+  let before: OutgoingRecord['headers'] = {};
+  for (const { topic: its, partition, key: recordKey, value, headers } of records) {
+    if (its !== topic || !hasNames(headers, names)) {
+      topic = its;
+      names = Object.keys(headers);
+      rows = [];
+      runs.push([topic, names, rows]);
+      before = {};
+    }
+    const row: unknown[] = [partition, recordKey, value];
+    for (const name of names) {
+      const text = headers[name];
+      row.push(text === before[name] ? false : text === recordKey ? true : text);
+    }
+    rows.push(row);
+    before = headers;
+  }
+  return runs;
+}
+
+function recordsOf([topic, names, rows]: Run): OutgoingRecord[] {
+  let before: OutgoingRecord['headers'] = {};
+  return rows.map(([partition, recordKey, value, ...texts]) => {
+    const headers: Record<string, Uint8Array | string> = {};
+    names.forEach((name, index) => {
+      const text = texts[index];
+      headers[name] = (text === false ? before[name] : text === true ? recordKey : text) as Uint8Array | string;
+    });
+    before = headers;
+    return {
+      topic,
+      partition: partition as number,
+      key: recordKey as OutgoingRecord['key'],
+      value: value as OutgoingRecord['value'],
+      headers,
+    };
+  });
+}
+
+function hasNames(headers: OutgoingRecord['headers'], names: readonly string[]): boolean {
+  let index = 0;
+  for (const name in headers) if (names[index++] !== name) return false;
+  return index === names.length;
 }

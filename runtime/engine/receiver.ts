@@ -23,8 +23,9 @@ export class Receiver {
   readonly #watermarks: Map<string, [number, number]>;
   /** Last offset of each id of the window. */
   readonly #ids = new Map<string, number>();
-  /** The sights themselves, oldest first; those before `#oldest` have left the window. */
-  #sights: { readonly id: string; readonly offset: number }[] = [];
+  /** The sights themselves, oldest first, as ids and their offsets; those before `#oldest` have left the window. */
+  #sightIds: string[] = [];
+  #sightOffsets: number[] = [];
   #oldest = 0;
   readonly #idWindow: number;
 
@@ -75,16 +76,18 @@ export class Receiver {
 
   #note(id: string, offset: number): void {
     this.#ids.set(id, offset);
-    this.#sights.push({ id, offset });
-    for (;;) {
-      const sight = this.#sights[this.#oldest];
-      if (sight === undefined || sight.offset > offset - this.#idWindow) break;
+    this.#sightIds.push(id);
+    this.#sightOffsets.push(offset);
+    for (; this.#oldest < this.#sightIds.length; this.#oldest++) {
+      const seenAt = this.#sightOffsets[this.#oldest] ?? 0;
+      if (seenAt > offset - this.#idWindow) break;
+      const seenId = this.#sightIds[this.#oldest] ?? '';
       // An id that was seen again since stays, under its later sight.
-      if (this.#ids.get(sight.id) === sight.offset) this.#ids.delete(sight.id);
-      this.#oldest += 1;
+      if (this.#ids.get(seenId) === seenAt) this.#ids.delete(seenId);
     }
     if (this.#oldest <= this.#idWindow) return;
-    this.#sights = this.#sights.slice(this.#oldest);
+    this.#sightIds = this.#sightIds.slice(this.#oldest);
+    this.#sightOffsets = this.#sightOffsets.slice(this.#oldest);
     this.#oldest = 0;
   }
 }

@@ -5,7 +5,6 @@ import { crashPoint } from './crash-points.ts';
 import type { EngineContext } from './engine-context.ts';
 import { header } from './envelope.ts';
 import { type DecodedRecord, FoldCore, type FoldTarget } from './fold-core.ts';
-import { fetchable } from './effect-checks.ts';
 import { InputQueue } from './input-queue.ts';
 import { LogTime } from './log-time.ts';
 import { outboxBytesMax, outboxEntry, outboxKey } from './outbox.ts';
@@ -219,25 +218,25 @@ export class TopologyTask {
     const inputs = raw ? decoded.map(rawInput) : decoded;
     const due = this.#timers.due(inputs.at(-1)?.timeMs ?? 0);
     const reads = inputs.map(({ input }) => (input === undefined ? nothingToRead : this.#readsOf(input)));
-    await cache.prefetch([...due.map((timer) => fetchable(timer.reads ?? nothingToRead)), ...reads]);
+    const declared = [...due.map((timer) => timer.reads), ...reads].filter((some) => some !== undefined);
+    await cache.prefetch(declared);
     const fetched = new Set(due.map(({ name, dueMs }) => `${dueMs} ${name}`));
     const isFetched = (timer: TimerSpec): boolean =>
-      timer.reads === undefined ||
-      (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(fetchable(timer.reads)));
+      timer.reads === undefined || (fetched.has(`${timer.dueMs} ${timer.name}`) && cache.covers(timer.reads));
     for (const [index, input] of inputs.entries()) {
       const ready = core.fireDue(input.record.offset, input.timeMs, isFetched);
       if (!ready || core.outputBytes > outboxBytesMax || !cache.covers(reads[index] ?? nothingToRead)) return index;
-      core.take(input);
+      core.take(input, reads[index]);
     }
     return inputs.length;
   }
 
-  /** A fold that throws in `reads` would take the batch down: it dies alone, in its fold. */
-  #readsOf(input: unknown): ReturnType<FoldTarget['reads']> {
+  /** A fold that throws in `reads` would take the batch down: it dies alone, in its fold, where it is asked again. */
+  #readsOf(input: unknown): Reads | undefined {
     try {
-      return fetchable(this.#options.target.reads(input));
+      return this.#options.target.reads(input);
     } catch {
-      return nothingToRead;
+      return undefined;
     }
   }
 

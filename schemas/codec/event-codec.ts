@@ -40,7 +40,8 @@ type Reader =
  */
 export class EventCodec {
   readonly #registry: SchemaSource;
-  readonly #events = new Map<string, KnownEvent>();
+  /** By topic, then by type. */
+  readonly #events = new Map<string, Map<string, KnownEvent>>();
   readonly #bySubject = new Map<string, KnownEvent>();
   readonly #readers = new Map<number, Reader>();
   #scratch = Buffer.allocUnsafe(64 * 1024);
@@ -56,6 +57,8 @@ export class EventCodec {
   static async create(registry: SchemaSource, prefix = ''): Promise<EventCodec> {
     const codec = new EventCodec(registry);
     for (const [topic, entry] of Object.entries(topics)) {
+      const events = new Map<string, KnownEvent>();
+      codec.#events.set(topic, events);
       for (const type of entry.events) {
         const text = schemaTexts[`${topic}/${type}`];
         if (text === undefined) throw new Error(`no schema text for ${topic}/${type}: run the generator`);
@@ -63,7 +66,7 @@ export class EventCodec {
         const schemaId = await registry.register(subject, text);
         if (entry.access === 'open') await registry.register(`${prefix}${topic}-value`, text);
         const event: KnownEvent = { topic: topic as EventTopic, type, avro: parseSchema(text), schemaId };
-        codec.#events.set(`${topic}/${type}`, event);
+        events.set(type, event);
         codec.#bySubject.set(subject, event);
         codec.#readers.set(schemaId, { kind: 'event', event, resolver: undefined });
       }
@@ -73,7 +76,7 @@ export class EventCodec {
 
   /** Throws when the data does not fit the schema: the message names the field. */
   encode<T extends EventTopic, E extends EventName<T>>(topic: T, type: E, data: unknown): Buffer {
-    const event = this.#events.get(`${topic}/${type}`);
+    const event = this.#events.get(topic)?.get(type);
     if (event === undefined) throw new PoisonError(`${topic} has no event '${type}'`);
     try {
       let end = event.avro.encode(data, this.#scratch, framingBytes);

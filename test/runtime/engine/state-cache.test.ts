@@ -73,3 +73,39 @@ describe('what a fold reads of a range', () => {
     expect(() => cache.range('r/')).toThrow("range 'r/' without declaring");
   });
 });
+
+describe('what a fold reads of a key', () => {
+  it('is what was written last, be it null or nothing, before and after a commit', async () => {
+    const state = await createMemoryStateStore().open('t');
+    const cache = new StateCache(state);
+    const declared = { keys: ['k'] };
+    const seen: unknown[] = [];
+    const look = async (): Promise<void> => {
+      await cache.prefetch([declared]);
+      cache.begin(declared);
+      seen.push(cache.get('k'));
+    };
+    let position: number | undefined;
+    for (const value of ['first', null, 'second', undefined]) {
+      cache.begin(declared);
+      if (value === undefined) cache.delete('k');
+      else cache.put('k', value);
+      cache.keep();
+      await look();
+      const next = (position ?? 0) + 1;
+      await state.commit(position, { position: next, ...cache.takeWrites() });
+      position = next;
+      await look();
+    }
+    expect(seen).toEqual(['first', 'first', null, null, 'second', 'second', undefined, undefined]);
+  });
+
+  it('is nothing where no store takes the key', async () => {
+    const cache = new StateCache(await createMemoryStateStore().open('t'));
+    const declared = { keys: ['schlüssel'], ranges: [{ prefix: 'ü', limit: 3 }] };
+    await cache.prefetch([declared]);
+    cache.begin(declared);
+    expect(cache.get('schlüssel')).toBeUndefined();
+    expect(cache.range('ü')).toEqual([]);
+  });
+});
