@@ -5,7 +5,7 @@ export interface Triggered {
   readonly payload: string;
 }
 
-/** Please make this bundle the flow's current version. Graph and triggers are JSON. */
+/** Please make this bundle the flow's current version. Graph, triggers and policy are JSON; flow is the deployed name. Whoever deploys a flow of another author authorizes with its token. */
 export interface FlowDeployRequested {
   readonly flow: string;
   readonly requestId: string;
@@ -13,15 +13,58 @@ export interface FlowDeployRequested {
   readonly graph: string;
   readonly triggers: string;
   readonly actor: string;
+  readonly policy: string;
+  readonly authorize: string;
+  readonly newToken: boolean;
 }
 
-/** The flow has a new current version. */
+/** How far a schedule has come. */
+export interface ScheduleStand {
+  readonly schedule: string;
+  readonly lastMs: number;
+}
+
+/** The flow has a new current version. Schedules are listed with the time after which their slots count. */
 export interface FlowDeployed {
   readonly flow: string;
   readonly version: number;
   readonly requestId: string;
   readonly bundleHash: string;
   readonly actor: string;
+  readonly token: string;
+  readonly triggers: string;
+  readonly schedules: readonly ScheduleStand[];
+  readonly paused: boolean;
+}
+
+/** Please pause, resume, terminate or remove the flow. */
+export interface FlowControlRequested {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly action: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** The flow was paused, resumed, terminated (with so many runs asked to stop and starts withdrawn) or removed. */
+export interface FlowControlled {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly action: string;
+  readonly reason: string;
+  readonly actor: string;
+  readonly runs: number;
+  readonly withdrawn: number;
+}
+
+/** The fold of the flow goes on with what was too much for one record: work is terminate or queue. */
+export interface FlowContinued {
+  readonly flow: string;
+  readonly work: string;
+  readonly requestId: string;
+  readonly reason: string;
+  readonly actor: string;
+  readonly runs: number;
 }
 
 /** A place on the log. */
@@ -31,23 +74,40 @@ export interface Position {
   readonly offset: number;
 }
 
-/** What led to this: kind is trigger, manual, schedule or finish. */
+/** What led to this: kind is trigger, manual, schedule, backfill or finish. */
 export interface Cause {
   readonly kind: string;
   readonly id: string;
   readonly position: null | Position;
 }
 
-/** A matched trigger, a schedule slot or a finished run asks for a run. */
+/** Please make a run. Without a bundle and graph it is a run of the deployed version; with them, one of version 0. */
 export interface StartRequested {
   readonly flow: string;
-  readonly version: number;
   readonly requestId: string;
-  readonly bundleHash: string;
-  readonly graph: string;
+  readonly bundleHash: null | string;
+  readonly graph: null | string;
   readonly parameters: string;
   readonly cause: Cause;
   readonly actor: string;
+  readonly tags: readonly string[];
+}
+
+/** The start waits for an open run to end: the flow has a limit. */
+export interface StartQueued {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly reason: string;
+  readonly waiting: number;
+  readonly cause: Cause;
+}
+
+/** No run was made of a start, as the flow or the schedule says for this case. */
+export interface StartSkipped {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly reason: string;
+  readonly cause: Cause;
 }
 
 /** No run was made of a start, and why. */
@@ -56,6 +116,117 @@ export interface StartRefused {
   readonly requestId: string;
   readonly reason: string;
   readonly cause: Cause;
+}
+
+/** What the event brings as this member of the trigger. */
+export interface ArrivedMember {
+  readonly index: number;
+  readonly parameters: string;
+}
+
+/** A trigger that the event concerns. Parameters are JSON. */
+export interface ArrivedMatch {
+  readonly trigger: string;
+  readonly digest: string;
+  readonly key: string;
+  readonly members: readonly ArrivedMember[];
+}
+
+/** An event that triggers of the flow wait for, with what it brings to each. */
+export interface EventArrived {
+  readonly flow: string;
+  readonly version: number;
+  readonly eventId: string;
+  readonly requestId: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly matches: readonly ArrivedMatch[];
+  readonly source: null | Position;
+  readonly chain: readonly string[];
+  readonly actor: string;
+}
+
+/** What became of an event for one trigger of a flow: started, joined, queued, waiting, superseded, expired, skipped, paused or refused. The last one counts. */
+export interface EventJudged {
+  readonly flow: string;
+  readonly version: number;
+  readonly eventId: string;
+  readonly name: string;
+  readonly trigger: string;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly runId: null | string;
+  readonly with: readonly string[];
+  readonly missing: readonly string[];
+  readonly untilMs: null | number;
+}
+
+/** A time of a schedule, and the same instant on the schedule's wall clock. */
+export interface Slot {
+  readonly atMs: number;
+  readonly local: string;
+}
+
+/** Slots of a schedule that have passed, ascending; more tells that others follow at once. */
+export interface SlotsDue {
+  readonly flow: string;
+  readonly schedule: string;
+  readonly slots: readonly Slot[];
+  readonly more: boolean;
+}
+
+/** What became of slots of a schedule, first to last: started, queued, skipped, missed, paused, refused or early. All up to the last are decided, but for early ones. */
+export interface SlotsJudged {
+  readonly flow: string;
+  readonly version: number;
+  readonly schedule: string;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+  readonly runId: null | string;
+  readonly backfill: null | string;
+  readonly logMs: number;
+}
+
+/** Please make a run for each of these slots of a schedule, whatever became of them before. */
+export interface BackfillRequested {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly schedule: string;
+  readonly slots: readonly Slot[];
+  readonly actor: string;
+}
+
+/** Runs were made, or wait, for the slots of a backfill. */
+export interface BackfillAccepted {
+  readonly flow: string;
+  readonly requestId: string;
+  readonly schedule: string;
+  readonly started: number;
+  readonly queued: number;
+  readonly refused: number;
+  readonly actor: string;
+}
+
+/** Another flow waits for ends of runs of this one; no triggers: it waits no longer. Triggers are JSON. */
+export interface FinishSubscribed {
+  readonly flow: string;
+  readonly subscriber: string;
+  readonly version: number;
+  readonly triggers: string;
+  readonly parameterNames: readonly string[];
+}
+
+/** A run of the flow is over: completed, failed or cancelled. */
+export interface RunEnded {
+  readonly flow: string;
+  readonly runId: string;
+  readonly outcome: string;
+  readonly message: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 /** A run exists from here on. Graph and parameters are JSON; version 0 is a flow that is not deployed. */
@@ -69,6 +240,7 @@ export interface RunRequested {
   readonly tags: readonly string[];
   readonly cause: Cause;
   readonly actor: string;
+  readonly systemTags: readonly string[];
 }
 
 /** Which dispatch of which attempt, held by which worker incarnation. */
@@ -332,7 +504,7 @@ export interface DeploymentRefused {
   readonly actor: string;
 }
 
-/** Current version of a flow. Graph and triggers are JSON. */
+/** Current version of a flow. Graph, triggers and policy are JSON. */
 export interface FlowRow {
   readonly flow: string;
   readonly version: number;
@@ -341,6 +513,9 @@ export interface FlowRow {
   readonly triggers: string;
   readonly actor: string;
   readonly deployedAt: number;
+  readonly policy: string;
+  readonly token: string;
+  readonly paused: boolean;
 }
 
 /** Current row of one model version. */
@@ -697,13 +872,22 @@ export interface OperationRecorded {
   readonly detail: string;
 }
 
-/** What became of one trigger. */
+/** Whether a trigger takes an event. */
+export interface ConsideredTrigger {
+  readonly flow: string;
+  readonly trigger: string;
+  readonly matched: boolean;
+  readonly reason: string;
+}
+
+/** What became of a trigger event: matched (some flow's trigger takes it), unmatched, or refused with the reason. For each trigger that waits for its name: whether it takes the event, and why not. */
 export interface TriggerHandled {
   readonly triggerId: string;
   readonly name: string;
   readonly source: null | Position;
   readonly flows: readonly string[];
   readonly outcome: string;
+  readonly considered: readonly ConsideredTrigger[];
 }
 
 /** A feedback that could not be admitted, and why. */
@@ -763,8 +947,21 @@ export interface EventData {
   'starts': {
     'flow-deploy-requested': FlowDeployRequested;
     'flow-deployed': FlowDeployed;
+    'flow-control-requested': FlowControlRequested;
+    'flow-controlled': FlowControlled;
+    'flow-continued': FlowContinued;
     'start-requested': StartRequested;
+    'start-queued': StartQueued;
+    'start-skipped': StartSkipped;
     'start-refused': StartRefused;
+    'event-arrived': EventArrived;
+    'event-judged': EventJudged;
+    'slots-due': SlotsDue;
+    'slots-judged': SlotsJudged;
+    'backfill-requested': BackfillRequested;
+    'backfill-accepted': BackfillAccepted;
+    'finish-subscribed': FinishSubscribed;
+    'run-ended': RunEnded;
   };
   'runs': {
     'run-requested': RunRequested;
@@ -863,11 +1060,24 @@ export interface EventData {
 /** Avro schema texts by `<topic>/<event>`. */
 export const schemaTexts: Readonly<Record<string, string>> = {
   'triggers/triggered': '{"type":"record","name":"Triggered","namespace":"millrace.triggers","doc":"Something happened upstream. The name is what flows wait for; the payload is JSON.","fields":[{"name":"name","type":"string"},{"name":"payload","type":"string"}]}',
-  'starts/flow-deploy-requested': '{"type":"record","name":"FlowDeployRequested","namespace":"millrace.starts","doc":"Please make this bundle the flow\'s current version. Graph and triggers are JSON.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"}]}',
-  'starts/flow-deployed': '{"type":"record","name":"FlowDeployed","namespace":"millrace.starts","doc":"The flow has a new current version.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":"string"},{"name":"actor","type":"string"}]}',
-  'starts/start-requested': '{"type":"record","name":"StartRequested","namespace":"millrace.starts","doc":"A matched trigger, a schedule slot or a finished run asks for a run.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"parameters","type":"string"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}},{"name":"actor","type":"string"}]}',
-  'starts/start-refused': '{"type":"record","name":"StartRefused","namespace":"millrace.starts","doc":"No run was made of a start, and why.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}}]}',
-  'runs/run-requested': '{"type":"record","name":"RunRequested","namespace":"millrace.runs","doc":"A run exists from here on. Graph and parameters are JSON; version 0 is a flow that is not deployed.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"parameters","type":"string"},{"name":"tags","type":{"type":"array","items":"string"}},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}},{"name":"actor","type":"string"}]}',
+  'starts/flow-deploy-requested': '{"type":"record","name":"FlowDeployRequested","namespace":"millrace.starts","doc":"Please make this bundle the flow\'s current version. Graph, triggers and policy are JSON; flow is the deployed name. Whoever deploys a flow of another author authorizes with its token.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"policy","type":"string","default":"{}"},{"name":"authorize","type":"string","default":""},{"name":"newToken","type":"boolean","default":false}]}',
+  'starts/flow-deployed': '{"type":"record","name":"FlowDeployed","namespace":"millrace.starts","doc":"The flow has a new current version. Schedules are listed with the time after which their slots count.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":"string"},{"name":"actor","type":"string"},{"name":"token","type":"string","default":""},{"name":"triggers","type":"string","default":"[]"},{"name":"schedules","type":{"type":"array","items":{"type":"record","name":"ScheduleStand","doc":"How far a schedule has come.","fields":[{"name":"schedule","type":"string"},{"name":"lastMs","type":"long"}]}},"default":[]},{"name":"paused","type":"boolean","default":false}]}',
+  'starts/flow-control-requested': '{"type":"record","name":"FlowControlRequested","namespace":"millrace.starts","doc":"Please pause, resume, terminate or remove the flow.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"action","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'starts/flow-controlled': '{"type":"record","name":"FlowControlled","namespace":"millrace.starts","doc":"The flow was paused, resumed, terminated (with so many runs asked to stop and starts withdrawn) or removed.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"action","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"},{"name":"runs","type":"int"},{"name":"withdrawn","type":"int"}]}',
+  'starts/flow-continued': '{"type":"record","name":"FlowContinued","namespace":"millrace.starts","doc":"The fold of the flow goes on with what was too much for one record: work is terminate or queue.","fields":[{"name":"flow","type":"string"},{"name":"work","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"},{"name":"runs","type":"int"}]}',
+  'starts/start-requested': '{"type":"record","name":"StartRequested","namespace":"millrace.starts","doc":"Please make a run. Without a bundle and graph it is a run of the deployed version; with them, one of version 0.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"bundleHash","type":["null","string"],"default":null},{"name":"graph","type":["null","string"],"default":null},{"name":"parameters","type":"string"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}},{"name":"actor","type":"string"},{"name":"tags","type":{"type":"array","items":"string"},"default":[]}]}',
+  'starts/start-queued': '{"type":"record","name":"StartQueued","namespace":"millrace.starts","doc":"The start waits for an open run to end: the flow has a limit.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"waiting","type":"int"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}}]}',
+  'starts/start-skipped': '{"type":"record","name":"StartSkipped","namespace":"millrace.starts","doc":"No run was made of a start, as the flow or the schedule says for this case.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}}]}',
+  'starts/start-refused': '{"type":"record","name":"StartRefused","namespace":"millrace.starts","doc":"No run was made of a start, and why.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}}]}',
+  'starts/event-arrived': '{"type":"record","name":"EventArrived","namespace":"millrace.starts","doc":"An event that triggers of the flow wait for, with what it brings to each.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"eventId","type":"string"},{"name":"requestId","type":"string"},{"name":"name","type":"string"},{"name":"kind","type":"string"},{"name":"matches","type":{"type":"array","items":{"type":"record","name":"ArrivedMatch","doc":"A trigger that the event concerns. Parameters are JSON.","fields":[{"name":"trigger","type":"string"},{"name":"digest","type":"string"},{"name":"key","type":"string"},{"name":"members","type":{"type":"array","items":{"type":"record","name":"ArrivedMember","doc":"What the event brings as this member of the trigger.","fields":[{"name":"index","type":"int"},{"name":"parameters","type":"string"}]}}}]}}},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"chain","type":{"type":"array","items":"string"},"default":[]},{"name":"actor","type":"string"}]}',
+  'starts/event-judged': '{"type":"record","name":"EventJudged","namespace":"millrace.starts","doc":"What became of an event for one trigger of a flow: started, joined, queued, waiting, superseded, expired, skipped, paused or refused. The last one counts.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"eventId","type":"string"},{"name":"name","type":"string"},{"name":"trigger","type":"string"},{"name":"outcome","type":"string"},{"name":"reason","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"with","type":{"type":"array","items":"string"},"default":[]},{"name":"missing","type":{"type":"array","items":"string"},"default":[]},{"name":"untilMs","type":["null","long"],"default":null}]}',
+  'starts/slots-due': '{"type":"record","name":"SlotsDue","namespace":"millrace.starts","doc":"Slots of a schedule that have passed, ascending; more tells that others follow at once.","fields":[{"name":"flow","type":"string"},{"name":"schedule","type":"string"},{"name":"slots","type":{"type":"array","items":{"type":"record","name":"Slot","namespace":"millrace.common","doc":"A time of a schedule, and the same instant on the schedule\'s wall clock.","fields":[{"name":"atMs","type":"long"},{"name":"local","type":"string"}]}}},{"name":"more","type":"boolean"}]}',
+  'starts/slots-judged': '{"type":"record","name":"SlotsJudged","namespace":"millrace.starts","doc":"What became of slots of a schedule, first to last: started, queued, skipped, missed, paused, refused or early. All up to the last are decided, but for early ones.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"schedule","type":"string"},{"name":"outcome","type":"string"},{"name":"reason","type":"string"},{"name":"firstMs","type":"long"},{"name":"lastMs","type":"long"},{"name":"count","type":"int"},{"name":"runId","type":["null","string"],"default":null},{"name":"backfill","type":["null","string"],"default":null},{"name":"logMs","type":"long"}]}',
+  'starts/backfill-requested': '{"type":"record","name":"BackfillRequested","namespace":"millrace.starts","doc":"Please make a run for each of these slots of a schedule, whatever became of them before.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"schedule","type":"string"},{"name":"slots","type":{"type":"array","items":{"type":"record","name":"Slot","namespace":"millrace.common","doc":"A time of a schedule, and the same instant on the schedule\'s wall clock.","fields":[{"name":"atMs","type":"long"},{"name":"local","type":"string"}]}}},{"name":"actor","type":"string"}]}',
+  'starts/backfill-accepted': '{"type":"record","name":"BackfillAccepted","namespace":"millrace.starts","doc":"Runs were made, or wait, for the slots of a backfill.","fields":[{"name":"flow","type":"string"},{"name":"requestId","type":"string"},{"name":"schedule","type":"string"},{"name":"started","type":"int"},{"name":"queued","type":"int"},{"name":"refused","type":"int"},{"name":"actor","type":"string"}]}',
+  'starts/finish-subscribed': '{"type":"record","name":"FinishSubscribed","namespace":"millrace.starts","doc":"Another flow waits for ends of runs of this one; no triggers: it waits no longer. Triggers are JSON.","fields":[{"name":"flow","type":"string"},{"name":"subscriber","type":"string"},{"name":"version","type":"int"},{"name":"triggers","type":"string"},{"name":"parameterNames","type":{"type":"array","items":"string"}}]}',
+  'starts/run-ended': '{"type":"record","name":"RunEnded","namespace":"millrace.starts","doc":"A run of the flow is over: completed, failed or cancelled.","fields":[{"name":"flow","type":"string"},{"name":"runId","type":"string"},{"name":"outcome","type":"string"},{"name":"message","type":"string"},{"name":"startedAt","type":"long"},{"name":"endedAt","type":"long"}]}',
+  'runs/run-requested': '{"type":"record","name":"RunRequested","namespace":"millrace.runs","doc":"A run exists from here on. Graph and parameters are JSON; version 0 is a flow that is not deployed.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"parameters","type":"string"},{"name":"tags","type":{"type":"array","items":"string"}},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}},{"name":"actor","type":"string"},{"name":"systemTags","type":{"type":"array","items":"string"},"default":[]}]}',
   'runs/task-started': '{"type":"record","name":"TaskStarted","namespace":"millrace.runs","doc":"A worker claimed a dispatch and is about to run user code.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"}]}',
   'runs/task-heartbeat': '{"type":"record","name":"TaskHeartbeat","namespace":"millrace.runs","doc":"These tasks of the run are alive.","fields":[{"name":"runId","type":"string"},{"name":"tasks","type":{"type":"array","items":{"type":"record","name":"TaskRef","namespace":"millrace.common","doc":"One task under its token.","fields":[{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}}]}}},{"name":"worker","type":"string"}]}',
   'runs/task-completed': '{"type":"record","name":"TaskCompleted","namespace":"millrace.runs","doc":"An attempt ended well; it counts when the platform accepts it.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}}},{"name":"requests","type":{"type":"array","items":{"type":"record","name":"DeferredRequest","namespace":"millrace.common","doc":"Takes effect when the attempt is accepted. The body is JSON.","fields":[{"name":"kind","type":"string"},{"name":"body","type":"string"}]}}},{"name":"userMs","type":"double"},{"name":"logs","type":["null","millrace.common.Artifact"],"default":null}]}',
@@ -891,7 +1101,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'deployment-events/deployment-applied': '{"type":"record","name":"DeploymentApplied","namespace":"millrace.deployment_events","doc":"The deployment has a new version.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-removed': '{"type":"record","name":"DeploymentRemoved","namespace":"millrace.deployment_events","doc":"The deployment is gone.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-refused': '{"type":"record","name":"DeploymentRefused","namespace":"millrace.deployment_events","doc":"A deployment request had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
-  'flows/flow-row': '{"type":"record","name":"FlowRow","namespace":"millrace.flows","doc":"Current version of a flow. Graph and triggers are JSON.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"deployedAt","type":"long"}]}',
+  'flows/flow-row': '{"type":"record","name":"FlowRow","namespace":"millrace.flows","doc":"Current version of a flow. Graph, triggers and policy are JSON.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"deployedAt","type":"long"},{"name":"policy","type":"string","default":"{}"},{"name":"token","type":"string","default":""},{"name":"paused","type":"boolean","default":false}]}',
   'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
   'deployments/deployment-row': '{"type":"record","name":"DeploymentRow","namespace":"millrace.deployments","doc":"Current version of a deployment (document is JSON).","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"document","type":"string"},{"name":"actor","type":"string"},{"name":"appliedAt","type":"long"}]}',
   'prediction-requests/prediction-requested': '{"type":"record","name":"PredictionRequested","namespace":"millrace.prediction_requests","doc":"Please predict. The deployment and deadline are headers.","fields":[{"name":"id","type":["null","string"],"default":null},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}}]}',
@@ -911,7 +1121,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'alerts/alert-raised': '{"type":"record","name":"AlertRaised","namespace":"millrace.alerts","doc":"Something needs attention.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"message","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
   'alerts/alert-cleared': '{"type":"record","name":"AlertCleared","namespace":"millrace.alerts","doc":"It is over.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
   'operations/operation-recorded': '{"type":"record","name":"OperationRecorded","namespace":"millrace.operations","doc":"Who asked for what, and what became of it. Detail is JSON.","fields":[{"name":"operationId","type":"string"},{"name":"action","type":"string"},{"name":"object","type":"string"},{"name":"actor","type":"string"},{"name":"outcome","type":"string"},{"name":"detail","type":"string"}]}',
-  'operations/trigger-handled': '{"type":"record","name":"TriggerHandled","namespace":"millrace.operations","doc":"What became of one trigger.","fields":[{"name":"triggerId","type":"string"},{"name":"name","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"flows","type":{"type":"array","items":"string"}},{"name":"outcome","type":"string"}]}',
+  'operations/trigger-handled': '{"type":"record","name":"TriggerHandled","namespace":"millrace.operations","doc":"What became of a trigger event: matched (some flow\'s trigger takes it), unmatched, or refused with the reason. For each trigger that waits for its name: whether it takes the event, and why not.","fields":[{"name":"triggerId","type":"string"},{"name":"name","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"flows","type":{"type":"array","items":"string"}},{"name":"outcome","type":"string"},{"name":"considered","type":{"type":"array","items":{"type":"record","name":"ConsideredTrigger","doc":"Whether a trigger takes an event.","fields":[{"name":"flow","type":"string"},{"name":"trigger","type":"string"},{"name":"matched","type":"boolean"},{"name":"reason","type":"string"}]}},"default":[]}]}',
   'operations/feedback-refused': '{"type":"record","name":"FeedbackRefused","namespace":"millrace.operations","doc":"A feedback that could not be admitted, and why.","fields":[{"name":"feedbackId","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"reason","type":"string"}]}',
   'operations/gap-detected': '{"type":"record","name":"GapDetected","namespace":"millrace.operations","doc":"Stamped records of an origin are missing.","fields":[{"name":"task","type":"string"},{"name":"origin","type":"string"},{"name":"fromOrdinal","type":"long"},{"name":"toOrdinal","type":"long"}]}',
   'audit/audit-linked': '{"type":"record","name":"AuditLinked","namespace":"millrace.audit","doc":"One link of the hash chain over a source partition: digest = H(previous, record digests).","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long"},{"name":"records","type":"int"},{"name":"previous","type":"string"},{"name":"digest","type":"string"},{"name":"timeMs","type":"long","default":0,"doc":"Running maximum of append times up to toOffset."}]}',

@@ -30,7 +30,11 @@ export function decideOnce(
   if (decision.refused !== undefined) {
     return { put: [[answered, 'refused']], emit: [refusal(decision.refused)], count: { refused: 1 } };
   }
-  return { ...decision, put: [[answered, 'accepted'], ...(decision.put ?? [])], count: { accepted: 1 } };
+  return {
+    ...decision,
+    put: [[answered, 'accepted'], ...(decision.put ?? [])],
+    count: { ...decision.count, accepted: 1 },
+  };
 }
 
 /** State key of the decision on `requestId` about `subject`. */

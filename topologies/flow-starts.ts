@@ -1,109 +1,159 @@
 /**
- * Flow versions, and runs of them. Versions of a flow are dense integers from 1; a start becomes one run whose id follows from its
- * request. A request that comes again (same flow and requestId) changes nothing and says nothing: its answer is on the log already.
+ * Flow versions, and runs of them: everything that concerns the start of a flow, in one order per flow. Versions are dense integers from 1.
+ * Deployments, starts, events, slots of schedules and ends of runs come as records of their own; what became of each is said as a fact,
+ * and a start becomes one run whose id follows from its request. A request that comes again changes nothing and says nothing: its
+ * answer is on the log already.
+ *
+ * Ledger: runs opened = ended + open; starts = started + queued + skipped + paused + refused, and each queued one ends in one of the others.
  */
-import { nothing, type StateView, type Topology } from '../runtime/engine/topology.ts';
-import { derivedId } from '../schemas/derived-ids.ts';
-import type { Cause, FlowDeployRequested, StartRequested } from '../schemas/events.ts';
-import { type FlowGraph, nameProblem, parseFlowGraph } from '../schemas/flow-graph.ts';
-import { resolveParameters } from '../schemas/flow-parameters.ts';
-import { triggerProblems } from '../schemas/flow-triggers.ts';
-import { type Decision, decideOnce, decisionKey, stateKey } from './decision-request.ts';
+import {
+  type DueTimer,
+  type Effects,
+  type InputEvent,
+  nothing,
+  type Reads,
+  type Topology,
+} from '../runtime/engine/topology.ts';
+import type { Cause, EventArrived } from '../schemas/events.ts';
+import { deployedNameProblem } from '../schemas/flow-policy.ts';
+import { decideOnce, decisionKey } from './decision-request.ts';
+import { admit } from './flow-starts/admission.ts';
+import { control, goOn } from './flow-starts/control.ts';
+import { deploy } from './flow-starts/deploying.ts';
+import { ended, subscribed } from './flow-starts/ends.ts';
+import { arrive, heldTimer } from './flow-starts/events.ts';
+import { backfill, due } from './flow-starts/slots.ts';
+import {
+  endingKey,
+  flowKeys,
+  heldKey,
+  openKey,
+  openRange,
+  queueRange,
+  type Start,
+  subscribersKey,
+} from './flow-starts/state.ts';
+import { Work } from './flow-starts/work.ts';
 
 export const flowStarts: Topology<'starts'> = {
   name: 'flow-starts',
-  version: 1,
+  version: 2,
   input: 'starts',
   outputs: ['starts', 'flows', 'runs'],
-  summary: 'gives each flow version its number, keeps the table of flows, makes one run of each start',
+  summary: 'numbers flow versions; decides which events, slots, ends and requests become runs, and when',
 
-  reads(event) {
-    if (event.type !== 'flow-deploy-requested' && event.type !== 'start-requested') return {};
-    const { flow, requestId } = event.data;
-    return { keys: [decisionKey(flow, requestId), versionKey(flow)] };
+  reads(event): Reads {
+    const { flow } = event.data;
+    const keys = flowKeys(flow);
+    switch (event.type) {
+      case 'flow-deploy-requested':
+        return { keys: [...keys, decisionKey(flow, event.data.requestId)], ranges: [queueRange(flow)] };
+      case 'start-requested':
+      case 'backfill-requested':
+        return { keys: [...keys, decisionKey(flow, event.data.requestId)] };
+      case 'flow-control-requested':
+        return {
+          keys: [...keys, decisionKey(flow, event.data.requestId)],
+          ranges: [queueRange(flow), openRange(flow)],
+        };
+      case 'flow-continued':
+        return { keys, ranges: [queueRange(flow), openRange(flow)] };
+      case 'event-arrived':
+        return { keys: [...keys, decisionKey(flow, event.data.requestId), ...heldKeys(event.data)] };
+      case 'slots-due':
+        return { keys };
+      case 'finish-subscribed':
+        return { keys: [subscribersKey(flow)] };
+      case 'run-ended': {
+        const { runId } = event.data;
+        const own = [openKey(flow, runId), endingKey(flow, runId), subscribersKey(flow)];
+        return { keys: [...keys, ...own], ranges: [queueRange(flow)] };
+      }
+      default:
+        return {};
+    }
   },
 
-  fold(event, state) {
-    if (event.type !== 'flow-deploy-requested' && event.type !== 'start-requested') return nothing;
-    const { data, timeMs } = event;
-    const { flow, requestId } = data;
-    const cause: Cause = 'cause' in data ? data.cause : { kind: 'deploy', id: requestId, position: null };
-    return decideOnce(
-      { subject: flow, requestId, nameProblem: nameProblem('flow', flow) },
-      state,
-      () => (event.type === 'start-requested' ? startRun(event.data, timeMs) : deploy(event.data, state, timeMs)),
-      (reason) => ({ topic: 'starts', type: 'start-refused', key: flow, data: { flow, requestId, reason, cause } }),
-    );
+  fold(event, state): Effects {
+    const work = new Work(state, event.data.flow, event.timeMs);
+    switch (event.type) {
+      case 'flow-deploy-requested':
+        return once(event, event.data, work, state, () => deploy(work, event.data));
+      case 'start-requested':
+        return once(event, event.data, work, state, () => {
+          admit(work, startOf(event.data));
+          return undefined;
+        });
+      case 'backfill-requested':
+        return once(event, event.data, work, state, () => backfill(work, event.data));
+      case 'flow-control-requested':
+        return once(event, event.data, work, state, () => control(work, event.data));
+      case 'event-arrived': {
+        const seen = decisionKey(work.flow, event.data.requestId);
+        if (work.get(seen) !== undefined) return { count: { repeated: 1 } };
+        work.put(seen, 'accepted');
+        arrive(work, event.data);
+        return work.effects();
+      }
+      case 'slots-due':
+        due(work, event.data);
+        return work.effects();
+      case 'flow-continued':
+        goOn(work, event.data);
+        return work.effects();
+      case 'finish-subscribed':
+        subscribed(work, event.data);
+        return work.effects();
+      case 'run-ended':
+        ended(work, event.data);
+        return work.effects();
+      default:
+        return nothing;
+    }
   },
+
+  onTimer: (timer: DueTimer, state): Effects => heldTimer(timer, state).effects(),
 };
 
-function deploy(request: FlowDeployRequested, state: StateView, timeMs: number): Decision {
-  const { flow, requestId, bundleHash, graph, triggers, actor } = request;
-  const parsed = graphFor(flow, graph);
-  if (parsed.problems !== undefined) return { refused: parsed.problems.join('; ') };
-  const problems = triggerProblems(jsonOf(triggers), Object.keys(parsed.graph.parameters));
-  if (problems.length > 0) return { refused: problems.join('; ') };
-  if (!isHash(bundleHash))
-    return { refused: `bundleHash must be a sha256 of 64 hex characters, got '${bundleHash.slice(0, 80)}'` };
-  const version = (state.get<number>(versionKey(flow)) ?? 0) + 1;
-  return {
-    put: [[versionKey(flow), version]],
-    emit: [
-      {
-        topic: 'flows',
-        type: 'flow-row',
-        key: flow,
-        partition: 0,
-        data: { flow, version, bundleHash, graph, triggers, actor, deployedAt: timeMs },
-      },
-      { topic: 'starts', type: 'flow-deployed', key: flow, data: { flow, version, requestId, bundleHash, actor } },
-    ],
-  };
+type Request = Extract<
+  InputEvent<'starts'>,
+  { type: 'flow-deploy-requested' | 'start-requested' | 'backfill-requested' | 'flow-control-requested' }
+>;
+
+/** Requests of people are decided at their first arrival; one that is refused leaves nothing but the refusal. */
+function once(
+  { type }: Request,
+  data: { readonly flow: string; readonly requestId: string; readonly cause?: Cause },
+  work: Work,
+  state: Parameters<Topology<'starts'>['fold']>[1],
+  decide: () => string | undefined,
+): Effects {
+  const { flow, requestId } = data;
+  const cause: Cause = data.cause ?? { kind: causeKinds[type], id: requestId, position: null };
+  return decideOnce(
+    { subject: flow, requestId, nameProblem: deployedNameProblem(flow) },
+    state,
+    () => {
+      const refused = decide();
+      return refused === undefined ? work.effects() : { refused };
+    },
+    (reason) => ({ topic: 'starts', type: 'start-refused', key: flow, data: { flow, requestId, reason, cause } }),
+  );
 }
 
-function startRun(request: StartRequested, timeMs: number): Decision {
-  const { flow, version, requestId, bundleHash, graph, cause, actor } = request;
-  const parsed = graphFor(flow, graph);
-  if (parsed.problems !== undefined) return { refused: parsed.problems.join('; ') };
-  if (!isHash(bundleHash))
-    return { refused: `bundleHash must be a sha256 of 64 hex characters, got '${bundleHash.slice(0, 80)}'` };
-  const given = jsonOf(request.parameters);
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return { refused: 'the parameters must be a JSON object' };
-  const resolved = resolveParameters(parsed.graph.parameters, given as Readonly<Record<string, unknown>>);
-  if (resolved.problems !== undefined) return { refused: resolved.problems.join('; ') };
-  const runId = derivedId(timeMs, 'run', flow, requestId);
-  const parameters = JSON.stringify(resolved.values);
-  return {
-    emit: [
-      {
-        topic: 'runs',
-        type: 'run-requested',
-        key: runId,
-        data: { runId, flow, version, bundleHash, graph, parameters, tags: [], cause, actor },
-      },
-    ],
-  };
+const causeKinds: Readonly<Record<Request['type'], string>> = {
+  'flow-deploy-requested': 'deploy',
+  'start-requested': 'manual',
+  'backfill-requested': 'backfill',
+  'flow-control-requested': 'control',
+};
+
+function startOf(request: Extract<Request, { type: 'start-requested' }>['data']): Start {
+  const { requestId, parameters, cause, actor, tags, bundleHash, graph } = request;
+  const start = { requestId, parameters, cause, actor, tags, chain: [] };
+  return bundleHash === null ? start : { ...start, bundle: { bundleHash, graph: graph ?? '' } };
 }
 
-function graphFor(
-  flow: string,
-  text: string,
-): { readonly graph: FlowGraph; readonly problems?: undefined } | { readonly problems: readonly string[] } {
-  const parsed = parseFlowGraph(text);
-  if (parsed.problems !== undefined) return parsed;
-  if (parsed.graph.name !== flow)
-    return { problems: [`the graph is of flow '${parsed.graph.name}', not of '${flow}'`] };
-  return parsed;
+function heldKeys({ flow, matches }: EventArrived): readonly string[] {
+  return matches.map(({ trigger, key }) => heldKey(flow, trigger, key));
 }
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-const isHash = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
-const versionKey = (flow: string): string => stateKey('version', flow);

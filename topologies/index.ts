@@ -9,11 +9,13 @@ import { flowStarts } from './flow-starts.ts';
 import { observationWindows } from './observation-windows.ts';
 import { predictionSampling } from './prediction-sampling.ts';
 import { registry } from './registry.ts';
+import { runEnds } from './run-ends.ts';
 import { runProgress } from './run-progress.ts';
 
 export const topologies: readonly AnyTopology[] = [
   flowStarts,
   runProgress,
+  runEnds,
   registry,
   deployments,
   feedbackRewards,

@@ -14,6 +14,8 @@ export interface FlowCode {
   readonly graph: unknown;
   /** Its triggers as JSON data. */
   readonly triggers: readonly unknown[];
+  /** How it runs once it is deployed, as JSON data; absent: by the defaults. */
+  readonly policy?: unknown;
   runStep(call: StepCall): Promise<StepResult>;
 }
 

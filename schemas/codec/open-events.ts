@@ -21,6 +21,8 @@ export interface OpenAttributes {
   readonly source: string | undefined;
   readonly type: string | undefined;
   readonly subject: string | undefined;
+  /** All attributes by name, extensions included, as texts; gathered when asked for, since predictions never do. */
+  readonly attributes: () => Readonly<Record<string, string>>;
 }
 
 export type OpenEvent = OpenAttributes &
@@ -47,11 +49,12 @@ export function parseOpen(record: OpenRecord, codec: EventCodec): OpenEvent {
   return { ...attributes, format: 'json', data: json };
 }
 
-/** A trigger: any object. Its name is the CloudEvent's type, else its `name` property, else the record's key. */
+/** A trigger: any object. `attributes` are the CloudEvents attributes that it brings. Its name is the CloudEvent's type, else its `name` property, else the record's key. */
 export interface OpenTrigger {
   readonly id: string | undefined;
   readonly source: string | undefined;
   readonly name: string;
+  readonly attributes: Readonly<Record<string, string>>;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
@@ -59,7 +62,9 @@ export function parseTrigger(record: OpenRecord, codec: EventCodec): OpenTrigger
   const event = parseOpen(record, codec);
   if (event.format === 'avro' && event.name === 'triggers/triggered') {
     const { name, payload } = event.data as { name: string; payload: string };
-    return { id: event.id, source: event.source, name, payload: objectOf(parseJson(Buffer.from(payload)), 'payload') };
+    const { id, source } = event;
+    const attributes = event.attributes();
+    return { id, source, name, attributes, payload: objectOf(parseJson(Buffer.from(payload)), 'payload') };
   }
   const payload = objectOf(event.data, 'value');
   const ownName = payload['name'];
@@ -68,7 +73,7 @@ export function parseTrigger(record: OpenRecord, codec: EventCodec): OpenTrigger
   if (name === undefined || name === '') {
     throw new PoisonError('the trigger has no name: set the header ce_type, a property `name`, or the record key');
   }
-  return { id: event.id, source: event.source, name, payload };
+  return { id: event.id, source: event.source, name, attributes: event.attributes(), payload };
 }
 
 /** A header as text; undefined when absent. */
@@ -77,8 +82,11 @@ export function headerText(record: OpenRecord, name: string): string | undefined
   return value === undefined ? undefined : Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
 }
 
+const attributesMax = 50;
+
 function binaryAttributes(record: OpenRecord): OpenAttributes {
   return {
+    attributes: () => headerAttributes(record),
     id: headerText(record, 'ce_id'),
     source: headerText(record, 'ce_source'),
     type: headerText(record, 'ce_type'),
@@ -103,6 +111,7 @@ function structured(json: unknown): OpenEvent {
   if (base64 !== undefined && typeof base64 !== 'string') throw new PoisonError(`'data_base64' must be a text`);
   const data = base64 === undefined ? event['data'] : parseJson(Buffer.from(base64, 'base64'));
   return {
+    attributes: () => structuredAttributes(event),
     id: event['id'] as string,
     source: event['source'] as string,
     type: event['type'] as string,
@@ -110,6 +119,23 @@ function structured(json: unknown): OpenEvent {
     format: 'json',
     data,
   };
+}
+
+function headerAttributes(record: OpenRecord): Readonly<Record<string, string>> {
+  const attributes: Record<string, string> = {};
+  for (const header of Object.keys(record.headers).slice(0, 2 * attributesMax)) {
+    if (header.startsWith('ce_')) attributes[header.slice(3)] = headerText(record, header) ?? '';
+  }
+  return attributes;
+}
+
+function structuredAttributes(event: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const attributes: Record<string, string> = {};
+  for (const [name, value] of Object.entries(event).slice(0, attributesMax)) {
+    if (name === 'data' || name === 'data_base64' || typeof value === 'object' || value === undefined) continue;
+    attributes[name] = String(value);
+  }
+  return attributes;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -140,10 +140,12 @@ export class Client {
 
   readonly flows = {
     /** Stores the bundle and makes it the flow's current version. */
-    deploy: async (flow: BundledFlow, options: MutationOptions = {}): Promise<DeployedFlow> => {
+    deploy: async (flow: BundledFlow, options: FlowDeployOptions = {}): Promise<DeployedFlow> => {
       const bundleHash = await this.#upload(flow.code);
-      const { name, graph, triggers } = flow;
-      return (await this.#post('/api/v1/flows', { flow: name, bundleHash, graph, triggers }, options)) as DeployedFlow;
+      const { name, graph, triggers, policy = {} } = flow;
+      const { idempotencyKey, ...where } = options;
+      const body = { flow: name, bundleHash, graph, triggers, policy, ...where };
+      return (await this.#post('/api/v1/flows', body, { idempotencyKey })) as DeployedFlow;
     },
     /** Runs a bundle once, without deploying it. */
     run: async (flow: BundledFlow, parameters: object = {}): Promise<{ runId: string }> => {
@@ -194,12 +196,28 @@ export interface BundledFlow {
   readonly code: Uint8Array;
   readonly graph: object;
   readonly triggers: readonly object[];
+  /** @default a flow without project and limits */
+  readonly policy?: object;
+}
+
+export interface FlowDeployOptions extends MutationOptions {
+  /** Of a flow of a project: `test.<branch>`, or `prod.<branch>` in production. @default the user's own */
+  readonly branch?: string;
+  /** @default false */
+  readonly production?: boolean;
+  /** Production token of a flow that others deployed. */
+  readonly authorize?: string;
+  /** Begins a new namespace. @default false */
+  readonly newToken?: boolean;
 }
 
 export interface DeployedFlow {
+  /** The deployed name. */
   readonly flow: string;
   readonly version: number;
   readonly bundleHash: string;
+  /** Production token: others deploy with it. */
+  readonly token: string;
 }
 
 export interface ModelSummary {

@@ -5,6 +5,7 @@ export {
   type DeployedFlow,
   type DeployedVersion,
   type Feedback,
+  type FlowDeployOptions,
   type ModelSummary,
   type MutationOptions,
   type RunSummary,

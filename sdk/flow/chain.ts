@@ -9,6 +9,7 @@ import type {
   StepOptions,
   StepReturn,
 } from './types.ts';
+import type { OnAll, OnAny, OnEventOptions, OnFinishOptions, ScheduleOptions } from './triggers.ts';
 
 /**
  * A chain of steps. `P` are the parameters, `A` the artifacts that the next step sees, `Own` those that were added since the
@@ -59,9 +60,11 @@ export interface FlowHead<P> extends Chain<P, Nothing, Nothing> {
     name: N,
     options: O,
   ): FlowHead<P & { readonly [K in N]: ParameterOf<O> }>;
-  /**
-   * Starts a run for each trigger event of that name. `parameters` maps parameters to properties of the payload (nested ones by
-   * dots); without it, properties that are named like parameters are used.
-   */
-  on(event: string, options?: { readonly parameters?: { readonly [K in keyof P]?: string } }): FlowHead<P>;
+  /** Starts a run for each event of that name, or for several events together: `{ all }` and `{ any }`. */
+  on(event: string, options?: OnEventOptions<P>): FlowHead<P>;
+  on(events: OnAll<P> | OnAny<P>): FlowHead<P>;
+  /** Starts a run when a run of another flow has ended: its name within the same project branch, or a whole deployed name. */
+  onFinish(flow: string, options?: OnFinishOptions<P>): FlowHead<P>;
+  /** Starts a run at each slot. */
+  schedule(options: ScheduleOptions<P>): FlowHead<P>;
 }

@@ -6,12 +6,25 @@ import {
   nameProblem,
 } from '../../schemas/flow-graph.ts';
 import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
-import { type FlowTrigger, triggerProblems } from '../../schemas/flow-triggers.ts';
+import { type FlowPolicy, policyProblems } from '../../schemas/flow-policy.ts';
+import type { FlowTrigger } from '../../schemas/flow-triggers.ts';
+import { triggerProblems } from '../../schemas/trigger-problems.ts';
 import type { FlowCode, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { FlowHead } from './chain.ts';
 import { isSubChain } from './sub-chain.ts';
 import { runStep, type StepFunction } from './run-step.ts';
+import {
+  buildEventTrigger,
+  buildFinishTrigger,
+  buildGroupTrigger,
+  buildScheduleTrigger,
+  type OnAll,
+  type OnAny,
+  type OnEventOptions,
+  type OnFinishOptions,
+  type ScheduleOptions,
+} from './triggers.ts';
 import type { FlowOptions, Nothing, ParameterOptions, StepOptions } from './types.ts';
 
 /**
@@ -26,7 +39,7 @@ import type { FlowOptions, Nothing, ParameterOptions, StepOptions } from './type
 export function flow(name: string, options: FlowOptions = {}): FlowHead<Nothing> {
   const problem = nameProblem('flow', name);
   if (problem !== undefined) throw invalid(problem);
-  return new FlowBuilder(new FlowDraft(name, options), rootScope) as unknown as FlowHead<Nothing>;
+  return new FlowBuilder(new FlowDraft(name, options), rootScope);
 }
 
 /** What all chains of one flow write to. */
@@ -84,13 +97,29 @@ class FlowBuilder implements FlowCode {
     if (this.#scope.open !== undefined) throw invalid(unjoined(this.#scope.open));
     const { leaseMs, startMs } = { ...flowDefaults, ...options };
     const graph: FlowGraph = { format: 1, name, parameters, steps, leaseMs, startMs };
-    const problems = [...flowGraphProblems(graph), ...triggerProblems(triggers, Object.keys(parameters))];
+    const problems = [
+      ...flowGraphProblems(graph),
+      ...triggerProblems(triggers, Object.keys(parameters)),
+      ...policyProblems(this.policy),
+    ];
     if (problems.length > 0) throw invalid(`flow '${name}': ${problems.join('; ')}`);
     return graph;
   }
 
   get triggers(): readonly FlowTrigger[] {
     return this.#draft.triggers;
+  }
+
+  /** How it runs once it is deployed. */
+  get policy(): FlowPolicy {
+    const { project, concurrency, tags } = this.#draft.options;
+    return {
+      ...(project === undefined ? {} : { project }),
+      ...(concurrency === undefined
+        ? {}
+        : { concurrency: typeof concurrency === 'number' ? { max: concurrency } : concurrency }),
+      ...(tags === undefined ? {} : { tags }),
+    };
   }
 
   runStep(call: StepCall): Promise<StepResult> {
@@ -105,10 +134,16 @@ class FlowBuilder implements FlowCode {
     return this;
   }
 
-  on(event: string, options: { readonly parameters?: Readonly<Record<string, string>> } = {}): FlowBuilder {
-    const { parameters } = options;
-    this.#draft.triggers.push(parameters === undefined ? { event } : { event, parameters });
-    return this;
+  on(event: string | OnAll<unknown> | OnAny<unknown>, options: OnEventOptions<unknown> = {}): FlowBuilder {
+    return this.#trigger(typeof event === 'string' ? buildEventTrigger(event, options) : buildGroupTrigger(event));
+  }
+
+  onFinish(flow: string, options: OnFinishOptions<unknown> = {}): FlowBuilder {
+    return this.#trigger(buildFinishTrigger(flow, options));
+  }
+
+  schedule(options: ScheduleOptions<unknown>): FlowBuilder {
+    return this.#trigger(buildScheduleTrigger(options));
   }
 
   step(name: string, run: StepFunction, options: StepOptions = {}): FlowBuilder {
@@ -136,6 +171,11 @@ class FlowBuilder implements FlowCode {
       joins: open.scopes.map(({ branch, scope }) => ({ branch, scope })),
     });
     return this.#after(this.#qualified(name));
+  }
+
+  #trigger(trigger: FlowTrigger): FlowBuilder {
+    this.#draft.triggers.push(trigger);
+    return this;
   }
 
   #branch(scope: string, branch: string, run: StepFunction, options: StepOptions): OpenBranches['scopes'][number] {

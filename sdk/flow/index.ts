@@ -11,3 +11,14 @@ export type {
   StepContext,
   StepOptions,
 } from './types.ts';
+export type {
+  Duration,
+  EventFilter,
+  OnAll,
+  OnAny,
+  OnEventOptions,
+  OnFinishOptions,
+  ScheduleOptions,
+  TriggerMember,
+  ValuePath,
+} from './triggers.ts';

@@ -55,6 +55,12 @@ export interface FlowOptions {
   readonly leaseMs?: number;
   /** How long a step may wait for a worker before it is offered to another one, milliseconds. @default 60000 */
   readonly startMs?: number;
+  /** The flow is deployed per branch of this project, as `<project>.<branch>.<flow>`. @default none: it is deployed by its own name */
+  readonly project?: string;
+  /** Open runs of the deployed flow at most, and what becomes of a start beyond: it waits, is skipped or refused. @default no limit */
+  readonly concurrency?: number | { readonly max: number; readonly overflow?: 'queue' | 'skip' | 'refuse' };
+  /** Tags of every run of the deployed flow. @default none */
+  readonly tags?: readonly string[];
 }
 
 /** Second argument of every step. */

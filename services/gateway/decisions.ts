@@ -12,11 +12,16 @@ export type Decision =
   | { readonly type: 'alias-set'; readonly data: EventData['registry']['alias-set'] }
   | { readonly type: 'version-registered'; readonly data: EventData['registry']['version-registered'] }
   | { readonly type: 'flow-deployed'; readonly data: FlowDeployed }
+  | { readonly type: 'flow-controlled'; readonly data: EventData['starts']['flow-controlled'] }
+  | { readonly type: 'backfill-accepted'; readonly data: EventData['starts']['backfill-accepted'] }
   | { readonly type: 'run-requested'; readonly data: RunRequested }
+  | { readonly type: 'start-queued'; readonly data: EventData['starts']['start-queued'] }
+  | { readonly type: 'start-skipped'; readonly data: EventData['starts']['start-skipped'] }
   | { readonly type: 'refused'; readonly reason: string };
 
 export type DecisionType = Exclude<Decision['type'], 'refused'>;
 export type DecisionOf<T extends DecisionType> = Extract<Decision, { type: T }>['data'];
+export type AnyDecision<T extends DecisionType> = Extract<Decision, { type: T }>;
 
 const answersMax = 10_000;
 
@@ -55,6 +60,17 @@ export class Decisions {
     requestId: string,
     publish: () => Promise<void>,
   ): Promise<DecisionOf<T>> {
+    const decision: { readonly data?: unknown } = await this.askAny([type], subject, requestId, publish);
+    return decision.data as DecisionOf<T>;
+  }
+
+  /** Like `ask`, where several decisions are answers. */
+  async askAny<T extends DecisionType>(
+    type: readonly T[],
+    subject: string,
+    requestId: string,
+    publish: () => Promise<void>,
+  ): Promise<AnyDecision<T>> {
     const key = answerKey(subject, requestId);
     const known = this.#answers.get(key);
     if (known !== undefined) return expected(type, known);
@@ -84,7 +100,9 @@ export class Decisions {
     const answer = answerOf(event);
     if (answer === undefined) return;
     const { key, decision } = answer;
-    if (this.#answers.has(key)) return;
+    // A start that waited is a run by now, or was withdrawn.
+    const known = this.#answers.get(key);
+    if (known !== undefined && (known.type !== 'start-queued' || decision.type === 'start-queued')) return;
     this.#answers.set(key, decision);
     if (this.#answers.size > answersMax) {
       for (const oldest of this.#answers.keys()) {
@@ -119,6 +137,10 @@ function answerOf({
     case 'alias-set':
     case 'version-registered':
     case 'flow-deployed':
+    case 'flow-controlled':
+    case 'backfill-accepted':
+    case 'start-queued':
+    case 'start-skipped':
       return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
     case 'deployment-refused':
     case 'registry-refused':
@@ -135,8 +157,8 @@ function answerOf({
   }
 }
 
-function expected<T extends DecisionType>(type: T, decision: Decision): DecisionOf<T> {
-  if (decision.type === type) return decision.data as DecisionOf<T>;
+function expected<T extends DecisionType>(types: readonly T[], decision: Decision): AnyDecision<T> {
+  if ((types as readonly string[]).includes(decision.type)) return decision as AnyDecision<T>;
   if (decision.type === 'refused') throw new MillraceError('INVALID_ARGUMENT', decision.reason);
   throw new MillraceError('CONFLICT', `the request id was used before, for another request (${decision.type})`);
 }

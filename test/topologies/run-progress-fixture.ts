@@ -30,6 +30,7 @@ export class RunDriver {
       graph: JSON.stringify(graph),
       parameters: JSON.stringify(parameters),
       tags: [],
+      systemTags: [],
       cause: { kind: 'manual', id: 'request-1', position: null },
       actor: 'ada',
     };

@@ -6,6 +6,7 @@ export interface FlowDescription {
   readonly name: string;
   readonly graph: object;
   readonly triggers: readonly object[];
+  readonly policy: object;
 }
 
 /** Loads a bundle in a child process and says what flow it holds; INVALID_ARGUMENT with the reason when it is none. */

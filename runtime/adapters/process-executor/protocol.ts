@@ -59,6 +59,7 @@ export type FromChild =
       readonly name: string;
       readonly graph: unknown;
       readonly triggers: readonly unknown[];
+      readonly policy: unknown;
     }
   | { readonly type: 'undescribed'; readonly message: string };
 

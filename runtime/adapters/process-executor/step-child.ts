@@ -99,8 +99,8 @@ function load(bundlePath: string): Promise<FlowCode> {
 
 async function describe(bundlePath: string): Promise<void> {
   try {
-    const { name, graph, triggers } = await load(bundlePath);
-    say({ type: 'described', name, graph, triggers });
+    const { name, graph, triggers, policy = {} } = await load(bundlePath);
+    say({ type: 'described', name, graph, triggers, policy });
   } catch (error) {
     say({ type: 'undescribed', message: describeError(error).message });
   }

@@ -1,6 +1,11 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { FlowRow } from '../../../schemas/events.ts';
+import { cycleThrough, waitingFor } from '../../../schemas/finish-cycles.ts';
+import { branchName, deployedName, type FlowPolicy } from '../../../schemas/flow-policy.ts';
+import { type FlowTrigger, isSchedule, parseTriggers, triggerName } from '../../../schemas/flow-triggers.ts';
+import { scheduleProblem } from '../../../schemas/schedule-slots.ts';
+import { triggerProblems } from '../../../schemas/trigger-problems.ts';
 import { idOf, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
@@ -11,7 +16,14 @@ interface DeployBody {
   readonly bundleHash: string;
   readonly graph: Readonly<Record<string, unknown>>;
   readonly triggers?: readonly unknown[];
+  readonly policy?: Readonly<Record<string, unknown>>;
+  readonly branch?: string;
+  readonly production?: boolean;
+  readonly authorize?: string;
+  readonly newToken?: boolean;
 }
+
+const branchParam = Type.String({ pattern: '^[a-z0-9_]{1,40}$' });
 
 /** Upload a bundle, deploy a flow, list, show. */
 export const flows: Routes = (app, { options, operations, decisions, tables }) => {
@@ -70,6 +82,18 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
             bundleHash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
             graph: Type.Record(Type.String(), Type.Unknown()),
             triggers: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 100 })),
+            policy: Type.Optional(
+              Type.Record(Type.String(), Type.Unknown(), { description: '{project?, concurrency?, tags?}' }),
+            ),
+            branch: Type.Optional(branchParam),
+            production: Type.Optional(Type.Boolean({ description: 'branch prod, or prod.<branch>' })),
+            authorize: Type.Optional(
+              Type.String({
+                maxLength: 128,
+                description: "the flow's production token: needed by all but its authors",
+              }),
+            ),
+            newToken: Type.Optional(Type.Boolean({ description: 'begins a new namespace for its runs' })),
           },
           { additionalProperties: false },
         ),
@@ -78,16 +102,24 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     async (request, reply) => {
       const operation = operations.begin(request);
       const { requestId, actor } = operation;
-      const { flow, bundleHash, graph, triggers = [] } = request.body;
+      const { bundleHash, graph, triggers = [], policy = {}, authorize = '', newToken = false } = request.body;
+      const flow = deployedFlow(request.body, actor);
       if ((await options.runtime.parts.blobs.stat(bundleHash)) === undefined) {
         throw new MillraceError('NOT_FOUND', `bundle ${bundleHash} was not uploaded: POST it to /api/v1/bundles first`);
       }
+      await tables.flows.refresh();
+      // Malformed ones are refused by the fold, with all reasons.
+      const parameters = Object.keys((graph['parameters'] ?? {}));
+      if (triggerProblems(triggers, parameters).length === 0) checkTriggers(flow, triggers, tables.flows.rows());
       const data = {
         flow,
         requestId,
         bundleHash,
         graph: JSON.stringify(graph),
         triggers: JSON.stringify(triggers),
+        policy: JSON.stringify(policy),
+        authorize,
+        newToken,
         actor,
       };
       const deployed = await decisions.ask('flow-deployed', flow, requestId, () =>
@@ -104,11 +136,56 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
         clock: options.runtime.parts.clock,
         timeoutMs: options.decisionTimeoutMs,
       });
-      return await reply.code(201).send({ flow, version: deployed.version, bundleHash });
+      const { version, token } = deployed;
+      return await reply.code(201).send({ flow, version, bundleHash, token });
     },
   );
 };
 
-function shown({ graph, triggers, ...row }: FlowRow) {
-  return { ...row, graph: JSON.parse(graph) as unknown, triggers: JSON.parse(triggers) as unknown };
+/** The name under which the flow is deployed: of a project, by branch. */
+function deployedFlow({ flow, policy = {}, branch, production = false }: DeployBody, actor: string): string {
+  const { project } = policy as FlowPolicy;
+  if (project !== undefined)
+    return deployedName(
+      flow,
+      project,
+      branchName({ production, user: actor, ...(branch === undefined ? {} : { branch }) }),
+    );
+  if (branch === undefined && !production) return flow;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `flow '${flow}' has no project, so it has no branches: write flow('${flow}', { project: '…' })`,
+  );
+}
+
+/** What only the deployed flows, or the tz database of this Node, can tell. The fold judges the rest. */
+function checkTriggers(flow: string, triggers: readonly unknown[], rows: readonly FlowRow[]): void {
+  const parsed = triggers as readonly FlowTrigger[];
+  for (const trigger of parsed) {
+    if (!isSchedule(trigger)) continue;
+    const problem = scheduleProblem(trigger);
+    if (problem !== undefined)
+      throw new MillraceError('INVALID_ARGUMENT', `schedule '${triggerName(trigger)}': ${problem}`);
+  }
+  const others = rows.filter((row) => row.flow !== flow);
+  const all = [
+    ...others.map((row) => ({ flow: row.flow, triggers: parseTriggers(row.triggers) })),
+    { flow, triggers: parsed },
+  ];
+  const cycle = cycleThrough(flow, waitingFor(all));
+  if (cycle === undefined) return;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `each of these flows starts at the end of the one before, for ever: ${cycle.join(' → ')}; remove one onFinish`,
+  );
+}
+
+function shown({ graph, triggers, policy, ...row }: FlowRow) {
+  const parsed = JSON.parse(triggers) as readonly FlowTrigger[];
+  return {
+    ...row,
+    graph: JSON.parse(graph) as unknown,
+    triggers: parsed.map((trigger) => ({ ...trigger, name: triggerName(trigger) })),
+    policy: JSON.parse(policy) as unknown,
+  };
 }

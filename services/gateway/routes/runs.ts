@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
-import type { FlowRow, StartRequested } from '../../../schemas/events.ts';
+import type { StartRequested } from '../../../schemas/events.ts';
 import { type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
 
 const tags = ['runs'];
@@ -13,6 +13,7 @@ interface StartBody {
   /** Runs this bundle instead of the deployed one. */
   readonly bundleHash?: string;
   readonly graph?: Readonly<Record<string, unknown>>;
+  readonly tags?: readonly string[];
 }
 
 const startBody = Type.Object(
@@ -21,6 +22,7 @@ const startBody = Type.Object(
     parameters: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     bundleHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of a bundle that was uploaded' })),
     graph: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'needed with bundleHash' })),
+    tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 50 })),
   },
   { additionalProperties: false },
 );
@@ -66,18 +68,25 @@ export const runs: Routes = (app, context) => {
       const start = await startOf(request.body, context);
       const data: StartRequested = {
         ...start,
+        tags: request.body.tags ?? [],
         requestId,
         parameters: JSON.stringify(request.body.parameters ?? {}),
         cause: { kind: 'manual', id: requestId, position: null },
         actor,
       };
       const { flow } = start;
-      const run = await decisions.ask('run-requested', flow, requestId, () =>
+      const decision = await decisions.askAny(['run-requested', 'start-queued', 'start-skipped'], flow, requestId, () =>
         operations.publish(request, operation, flow, [
           { topic: 'starts', type: 'start-requested', data, key: flow, id: idOf('start', flow, requestId) },
         ]),
       );
-      return await reply.code(201).send({ runId: run.runId, flow, version: run.version });
+      if (decision.type === 'start-skipped') throw new MillraceError('CONFLICT', decision.data.reason);
+      if (decision.type === 'start-queued') {
+        const { reason, waiting } = decision.data;
+        return await reply.code(202).send({ flow, requestId, queued: true, waiting, reason });
+      }
+      const { runId: started, version } = decision.data;
+      return await reply.code(201).send({ runId: started, flow, version });
     },
   );
 
@@ -104,19 +113,19 @@ export const runs: Routes = (app, context) => {
   );
 };
 
-/** The deployed version, or an uploaded bundle as version 0. */
+/** The deployed version (which one, the fold knows), or an uploaded bundle as version 0. */
 async function startOf(
   { flow, bundleHash, graph }: StartBody,
   { options, tables }: GatewayContext,
-): Promise<Pick<StartRequested, 'flow' | 'version' | 'bundleHash' | 'graph'>> {
+): Promise<Pick<StartRequested, 'flow' | 'bundleHash' | 'graph'>> {
   if (bundleHash === undefined) {
-    const row: FlowRow | undefined = await tables.flows.find(flow);
-    if (row === undefined) throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}': deploy it first`);
-    return { flow, version: row.version, bundleHash: row.bundleHash, graph: row.graph };
+    if ((await tables.flows.find(flow)) === undefined)
+      throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}': deploy it first`);
+    return { flow, bundleHash: null, graph: null };
   }
   if (graph === undefined) throw new MillraceError('INVALID_ARGUMENT', 'body.graph is needed with body.bundleHash');
   if ((await options.runtime.parts.blobs.stat(bundleHash)) === undefined) {
     throw new MillraceError('NOT_FOUND', `bundle ${bundleHash} was not uploaded`);
   }
-  return { flow, version: 0, bundleHash, graph: JSON.stringify(graph) };
+  return { flow, bundleHash, graph: JSON.stringify(graph) };
 }

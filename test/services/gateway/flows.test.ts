@@ -27,7 +27,7 @@ describe('flows over HTTP', () => {
       { flow: 'greeting', bundleHash, graph },
       { 'x-millrace-actor': 'ada' },
     );
-    expect(deployed.json()).toEqual({ flow: 'greeting', version: 1, bundleHash });
+    expect(deployed.json()).toMatchObject({ flow: 'greeting', version: 1, bundleHash });
     const shown = await fixture.gateway.app.inject({ url: '/api/v1/flows/greeting', headers: local });
     expect(shown.json()).toMatchObject({ version: 1, actor: 'ada', graph: { name: 'greeting' }, triggers: [] });
     const body = { flow: 'greeting', parameters: { count: 3 } };

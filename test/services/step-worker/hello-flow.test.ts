@@ -68,6 +68,9 @@ async function deploy(file: string): Promise<void> {
     bundleHash: hash,
     graph: JSON.stringify(graph),
     triggers: JSON.stringify(triggers),
+    policy: '{}',
+    authorize: '',
+    newToken: false,
     actor: 'ada',
   };
   await runtime.publish([{ topic: 'starts', type: 'flow-deploy-requested', key: name, id: `deploy-${name}`, data }]);

@@ -58,6 +58,7 @@ async function request(chain: unknown, id = runId): Promise<void> {
     graph: JSON.stringify((chain as FlowCode).graph),
     parameters: '{}',
     tags: [],
+    systemTags: [],
     cause: { kind: 'manual', id: 'r', position: null },
     actor: 'ada',
   };

@@ -45,6 +45,9 @@ beforeEach(async () => {
     bundleHash: 'b'.repeat(64),
     graph: JSON.stringify(chain.graph),
     triggers: JSON.stringify(chain.triggers),
+    policy: '{}',
+    authorize: '',
+    newToken: false,
     actor: 'ada',
   };
   await runtime.publish([{ topic: 'starts', type: 'flow-deploy-requested', key: 'greeting', id: 'deploy-1', data }]);
@@ -91,7 +94,7 @@ describe('a trigger', () => {
 
   it('is unmatched, with the reason, when a mapped property is missing or nobody waits', async () => {
     expect(await outcome(await write('{"name":"person-arrived"}'))).toMatchObject({
-      outcome: "unmatched: greeting: the payload has no 'person.name' for parameter 'who'",
+      outcome: "unmatched: greeting: the event has no 'person.name' in its payload for parameter 'who'",
       flows: [],
     });
     expect(await outcome(await write('{"name":"nobody-waits"}'))).toMatchObject({ outcome: 'unmatched' });

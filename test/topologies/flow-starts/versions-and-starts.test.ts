@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { FlowCode } from '../../runtime/ports/flow-code.ts';
-import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
-import { flow } from '../../sdk/index.ts';
-import { flowStarts } from '../../topologies/flow-starts.ts';
+import type { FlowCode } from '../../../runtime/ports/flow-code.ts';
+import { createTopologyDriver, type TopologyDriver } from '../../../runtime/testing/index.ts';
+import { flow } from '../../../sdk/index.ts';
+import { flowStarts } from '../../../topologies/flow-starts.ts';
 
 const chain = flow('greeting')
   .parameter('name', { type: 'string', default: 'world' })
@@ -18,7 +18,8 @@ beforeEach(async () => {
 });
 
 function deploy(requestId: string, more: object = {}): unknown[] {
-  const data = { flow: 'greeting', requestId, bundleHash, graph, triggers: '[]', actor, ...more };
+  const base = { flow: 'greeting', requestId, bundleHash, graph, triggers: '[]', policy: '{}' };
+  const data = { ...base, authorize: '', newToken: false, actor, ...more };
   driver.pipe({ type: 'flow-deploy-requested', key: data.flow, data });
   return driver.takeOutputs();
 }
@@ -27,10 +28,10 @@ function start(requestId: string, more: object = {}): { type: string; data: Reco
   const cause = { kind: 'manual', id: requestId, position: null };
   const data = {
     flow: 'greeting',
-    version: 1,
     requestId,
-    bundleHash,
-    graph,
+    bundleHash: null,
+    graph: null,
+    tags: [],
     parameters: '{"count":"3"}',
     cause,
     actor,
@@ -63,6 +64,10 @@ describe('flow versions', () => {
 });
 
 describe('starts', () => {
+  beforeEach(() => {
+    deploy('deployed');
+  });
+
   it('makes one run with resolved parameters, under an id that follows from the request', async () => {
     const [first] = start('s1');
     expect(first).toMatchObject({ type: 'run-requested', data: { version: 1, cause: { kind: 'manual', id: 's1' } } });
@@ -71,6 +76,7 @@ describe('starts', () => {
     expect(start('s1')).toEqual([]);
     expect(start('s2')[0]?.data['runId']).not.toBe(first?.data['runId']);
     driver = await createTopologyDriver(flowStarts);
+    deploy('deployed');
     expect(start('s1')[0]?.data['runId']).toBe(first?.data['runId']);
   });
 
@@ -84,6 +90,16 @@ describe('starts', () => {
         },
       },
     ]);
-    expect(driver.counters()).toMatchObject({ refused: 1 });
+    expect(driver.counters()).toMatchObject({ 'starts-refused': 1 });
+  });
+
+  it('runs a bundle beside the deployed version as version 0, and refuses a flow that is not deployed', () => {
+    expect(start('s1', { bundleHash, graph })).toMatchObject([
+      { type: 'run-requested', data: { version: 0, systemTags: ['user:ada'] } },
+    ]);
+    expect(start('s2', { bundleHash: '../x', graph })).toMatchObject([{ type: 'start-refused' }]);
+    expect(start('s3', { flow: 'other' })).toMatchObject([
+      { type: 'start-refused', data: { reason: "there is no deployed flow 'other': deploy it first" } },
+    ]);
   });
 });
