@@ -1,13 +1,21 @@
 /**
- * Artifact values to bytes and back. Three codecs: `json` for plain values, `json+bytes` when typed arrays or bytes lie somewhere in
- * them, `bytes` for a Uint8Array itself. What JSON would silently change (NaN, undefined in lists, Date, Map, Set, bigint) survives;
- * what cannot be stored is refused with its path. Nothing is ever executed when a value is read.
+ * Artifact values to bytes and back. What a TypeScript step returns is `json` for plain values, `json+bytes` when typed arrays or
+ * bytes lie somewhere in them, `bytes` for a Uint8Array itself, `npy` for an {@link NdArray}, `arrow` for an {@link ArrowTable}; steps
+ * in other languages also leave `text` and `onnx`. What JSON would silently change (NaN, undefined in lists, Date, Map, Set, bigint)
+ * survives; what cannot be stored is refused with its path. Nothing is ever executed when a value is read.
  *
  * `json+bytes`: u32 big-endian length of the JSON, the JSON, then each binary part at the next multiple of 8 from the start.
  */
+import { decodeNpy, encodeNpy, type NdArray } from './npy.ts';
+
+export const artifactCodecs = ['json', 'json+bytes', 'bytes', 'text', 'npy', 'arrow', 'onnx'] as const;
+export type ArtifactCodec = (typeof artifactCodecs)[number];
+
+/** A table as Arrow IPC bytes, of the file or the stream format; any Arrow library reads and writes them. */
+export class ArrowTable extends Uint8Array {}
 
 export interface EncodedValue {
-  readonly codec: string;
+  readonly codec: ArtifactCodec;
   readonly bytes: Uint8Array;
 }
 
@@ -16,6 +24,9 @@ const tag = '$millrace';
 
 export function encodeArtifact(name: string, value: unknown): EncodedValue {
   if (isPlainBytes(value)) return { codec: 'bytes', bytes: value };
+  // matched by name, because a bundle may carry a copy of the class
+  if (isNamed(value, 'NdArray')) return { codec: 'npy', bytes: encodeNpy(value as NdArray) };
+  if (isNamed(value, 'ArrowTable')) return { codec: 'arrow', bytes: checked('arrow', value as ArrowTable) };
   const parts: Uint8Array[] = [];
   const json = Buffer.from(JSON.stringify(toJson(value, name, parts, [])) ?? 'null');
   if (parts.length === 0) return { codec: 'json', bytes: json };
@@ -39,6 +50,10 @@ export function decodeArtifact(codec: string, bytes: Uint8Array): unknown {
       return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
     case 'text':
       return buffer.toString('utf8');
+    case 'npy':
+      return decodeNpy(buffer);
+    case 'arrow':
+      return new ArrowTable(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
     case 'json':
       return fromJson(JSON.parse(buffer.toString('utf8')) as unknown, () => {
         throw new TypeError('a json artifact has no binary parts');
@@ -58,6 +73,34 @@ export function decodeArtifact(codec: string, bytes: Uint8Array): unknown {
     default:
       throw new TypeError(`there is no artifact codec '${codec}'`);
   }
+}
+
+/**
+ * Whether bytes can be of a codec, judged by their beginning; undefined when they can, else what was expected. Whole files are not
+ * read: they may be larger than memory.
+ */
+export function headProblem(codec: ArtifactCodec, head: Uint8Array): string | undefined {
+  const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 8));
+  switch (codec) {
+    case 'npy':
+      return start.toString('latin1', 0, 6) === '\u0093NUMPY' ? undefined : 'an NPY file, as numpy.save writes it';
+    case 'arrow': {
+      const isFile = start.toString('latin1', 0, 6) === 'ARROW1';
+      const isStream = start.length >= 4 && start.readUInt32LE(0) === 0xff_ff_ff_ff;
+      return isFile || isStream ? undefined : 'Arrow IPC bytes, of the file or the stream format';
+    }
+    case 'onnx':
+      // the version of the format comes first in every writer: field 1, a varint
+      return start[0] === 0x08 ? undefined : 'an ONNX model';
+    default:
+      return undefined;
+  }
+}
+
+function checked(codec: ArtifactCodec, bytes: Uint8Array): Uint8Array {
+  const problem = headProblem(codec, bytes);
+  if (problem !== undefined) throw new TypeError(`an ${codec} artifact must hold ${problem}`);
+  return bytes;
 }
 
 const arrayTypes = {
@@ -168,6 +211,11 @@ function tagged(
 /** Also for keys such as `__proto__`, which an assignment would not store. */
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
+}
+
+function isNamed(value: unknown, name: string): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return (value as { constructor?: { name?: unknown } }).constructor?.name === name;
 }
 
 function isPlainBytes(value: unknown): value is Uint8Array {
