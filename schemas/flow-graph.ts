@@ -30,6 +30,12 @@ interface StepBase {
   readonly after: readonly string[];
   readonly retry: RetryPolicy;
   readonly timeoutMs: number;
+  /** How its code runs: `function` (also when absent) in the bundle, `command` or `python` as a program of its own. */
+  readonly runs?: StepRuns;
+}
+
+export interface StepRuns {
+  readonly kind: 'function' | 'command' | 'python';
 }
 
 export interface PlainStep extends StepBase {
@@ -64,7 +70,15 @@ export const flowDefaults = {
 export const flowLimits = { steps: 1_000, parameters: 200, retryTimes: 20 } as const;
 
 /** Names that mean something else where step and branch names are written. */
-const reservedNames: ReadonlySet<string> = new Set(['step', 'branch', 'join', 'parameter', 'before']);
+const reservedNames: ReadonlySet<string> = new Set([
+  'step',
+  'branch',
+  'join',
+  'parameter',
+  'before',
+  'command',
+  'python',
+]);
 
 export type ParsedGraph =
   | { readonly graph: FlowGraph; readonly problems?: undefined }
@@ -144,6 +158,9 @@ function stepShapeProblems(value: unknown, index: number): string[] {
   if (!isRecord(step.retry) || typeof step.retry.times !== 'number' || typeof step.retry.backoffMs !== 'number')
     return bad('retry must be {times, backoffMs}');
   if (typeof step.timeoutMs !== 'number') return bad('timeoutMs must be a number');
+  const runs: unknown = step.runs === undefined ? 'function' : (step.runs as { kind?: unknown } | null)?.kind;
+  if (runs !== 'function' && runs !== 'command' && runs !== 'python')
+    return bad(`runs as '${String(runs)}', this program runs function, command and python`);
   if (kind === 'join' && (!Array.isArray(step.joins) || !step.joins.every(isJoinedScope)))
     return bad('joins must be a list of {branch, scope}');
   return [];

@@ -5,6 +5,7 @@
  * Contract
  * - `runStep` runs the user code of one step once and resolves with its artifacts and what it asked to register. It rejects with
  *   whatever the user code threw, or with a plain error that names the step and the fix.
+ * - For a step that is a program of its own (a command, Python) it resolves with that program instead, and whoever called runs it.
  * - Loading a bundle runs no step.
  */
 export interface FlowCode {
@@ -16,6 +17,8 @@ export interface FlowCode {
   readonly triggers: readonly unknown[];
   /** How it runs once it is deployed, as JSON data; absent: by the defaults. */
   readonly policy?: unknown;
+  /** Files and folders that programs of its steps need, relative to the flow's file; they travel in the bundle. */
+  readonly files?: readonly string[];
   runStep(call: StepCall): Promise<StepResult>;
 }
 
@@ -37,6 +40,32 @@ export interface StepCall {
 export interface StepResult {
   readonly artifacts: Readonly<Record<string, unknown>>;
   readonly models: readonly ModelRegistration[];
+  /** To be run for its artifacts and models; then the two above are empty. */
+  readonly program?: StepProgram;
+}
+
+/** A program that is a step. Its working folder holds the bundle's files; see `docs/any-language.md` for what it gets and leaves. */
+export interface StepProgram {
+  /** Program and arguments, given as they are: no shell is between. */
+  readonly run: readonly string[];
+  /** Folder among the bundle's files in which it starts; '' is the root. */
+  readonly folder: string;
+  /** Artifacts that it gets as files; undefined: all. */
+  readonly takes: readonly string[] | undefined;
+  /** Artifacts that it must leave, by name, with their codec. */
+  readonly leaves: Readonly<Record<string, string>>;
+  /** Text files that are written into the working folder first. */
+  readonly writes: Readonly<Record<string, string>>;
+  /** The environment in which it runs; undefined: that of the worker. */
+  readonly python: PythonRequest | undefined;
+}
+
+/** A Python environment as it was asked for. */
+export interface PythonRequest {
+  /** Such as 3.11; undefined: whatever the requirements or the worker have. */
+  readonly version: string | undefined;
+  /** Lines as pip reads them, or the path of a file in the bundle: requirements, conda.yaml, python_env.yaml or an MLproject. */
+  readonly requirements: readonly string[] | string;
 }
 
 /** A model version to register once the attempt is accepted. */

@@ -1,3 +1,5 @@
+import type { Leavings, LeftBy } from './artifact-kinds.ts';
+import type { Command, PythonProgram } from './program-types.ts';
 import type {
   AnyParameterOptions,
   ArtifactsOf,
@@ -24,6 +26,18 @@ export interface Chain<P, A, Own> {
     run: (artifacts: Readonly<A>, context: StepContext<P>) => R | Promise<R>,
     options?: StepOptions,
   ): Chain<P, Merge<A, ArtifactsOf<R>>, Merge<Own, ArtifactsOf<R>>>;
+  /** Runs a program in any language: it gets artifacts as files, and leaves files that become artifacts. */
+  command<L extends Leavings = Nothing>(
+    name: string,
+    command: Command<P, A, L>,
+    options?: StepOptions,
+  ): Chain<P, Merge<A, LeftBy<L>>, Merge<Own, LeftBy<L>>>;
+  /** Runs a Python program like a command, in an environment that is built from its requirements. */
+  python<L extends Leavings = Nothing>(
+    name: string,
+    python: PythonProgram<P, A, L>,
+    options?: StepOptions,
+  ): Chain<P, Merge<A, LeftBy<L>>, Merge<Own, LeftBy<L>>>;
   /**
    * Runs each branch at the same time: a function is one step, `(branch) => branch.step(...).step(...)` a chain of its own, written just
    * so. A join must follow.
@@ -37,7 +51,7 @@ export interface Chain<P, A, Own> {
 
 /** What a branch gets: artifacts if it is a step, the chain to go on with if it is a chain. */
 export type BranchRun<P, A> = (
-  artifacts: Readonly<A> & Pick<Chain<P, A, Nothing>, 'step' | 'branch'>,
+  artifacts: Readonly<A> & Pick<Chain<P, A, Nothing>, 'step' | 'branch' | 'command' | 'python'>,
   context: StepContext<P>,
 ) => unknown;
 

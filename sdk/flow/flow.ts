@@ -4,6 +4,7 @@ import {
   flowGraphProblems,
   type GraphStep,
   nameProblem,
+  type StepRuns,
 } from '../../schemas/flow-graph.ts';
 import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
 import { type FlowPolicy, policyProblems } from '../../schemas/flow-policy.ts';
@@ -11,7 +12,10 @@ import type { FlowTrigger } from '../../schemas/flow-triggers.ts';
 import { triggerProblems } from '../../schemas/trigger-problems.ts';
 import type { FlowCode, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { Leavings } from './artifact-kinds.ts';
 import type { FlowHead } from './chain.ts';
+import { commandStep, type ProgramStep, pythonStep } from './program.ts';
+import type { Command, PythonProgram } from './program-types.ts';
 import { isSubChain } from './sub-chain.ts';
 import { runStep, type StepFunction } from './run-step.ts';
 import {
@@ -50,6 +54,7 @@ class FlowDraft {
   readonly triggers: FlowTrigger[] = [];
   readonly steps: GraphStep[] = [];
   readonly functions = new Map<string, StepFunction>();
+  readonly files = new Set<string>();
 
   constructor(name: string, options: FlowOptions) {
     this.name = name;
@@ -122,6 +127,10 @@ class FlowBuilder implements FlowCode {
     };
   }
 
+  get files(): readonly string[] {
+    return [...this.#draft.files].sort();
+  }
+
   runStep(call: StepCall): Promise<StepResult> {
     const run = this.#draft.functions.get(call.step);
     if (run === undefined) throw invalid(`flow '${this.name}' has no step '${call.step}'`);
@@ -149,6 +158,14 @@ class FlowBuilder implements FlowCode {
   step(name: string, run: StepFunction, options: StepOptions = {}): FlowBuilder {
     this.#add(name, this.#qualified(name), run, options, this.#scope.last === undefined ? [] : [this.#scope.last]);
     return this.#after(this.#qualified(name));
+  }
+
+  command(name: string, command: Command<never, never, Leavings>, options: StepOptions = {}): FlowBuilder {
+    return this.#program(name, 'command', commandStep(this.#qualified(name), command), options);
+  }
+
+  python(name: string, python: PythonProgram<never, never, Leavings>, options: StepOptions = {}): FlowBuilder {
+    return this.#program(name, 'python', pythonStep(this.#qualified(name), python), options);
   }
 
   branch(point: string, branches: Readonly<Record<string, StepFunction>>, options: StepOptions = {}): FlowBuilder {
@@ -193,6 +210,13 @@ class FlowBuilder implements FlowCode {
     return { branch, scope, last: end.last };
   }
 
+  #program(name: string, kind: StepRuns['kind'], { run, files }: ProgramStep, options: StepOptions): FlowBuilder {
+    const after = this.#scope.last === undefined ? [] : [this.#scope.last];
+    this.#add(name, this.#qualified(name), run, options, after, undefined, { kind });
+    for (const file of files) this.#draft.files.add(file);
+    return this.#after(this.#qualified(name));
+  }
+
   #add(
     name: string,
     qualified: string,
@@ -200,6 +224,7 @@ class FlowBuilder implements FlowCode {
     options: StepOptions,
     after: readonly string[],
     join?: Pick<GraphStep & { kind: 'join' }, 'joins'>,
+    runs?: StepRuns,
   ): void {
     this.#check(join === undefined ? 'step' : 'join', name);
     if (typeof run !== 'function') throw invalid(`step '${qualified}' needs a function, got ${typeof run}`);
@@ -212,6 +237,7 @@ class FlowBuilder implements FlowCode {
       after,
       retry: typeof retry === 'number' ? { times: retry, backoffMs: 0 } : { backoffMs: 0, ...retry },
       timeoutMs,
+      ...(runs === undefined ? {} : { runs }),
     };
     this.#draft.functions.set(qualified, run);
     this.#draft.steps.push(join === undefined ? { kind: 'step', ...base } : { kind: 'join', ...base, ...join });

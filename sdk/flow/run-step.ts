@@ -1,5 +1,6 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { ProgramToRun } from './program.ts';
 import type { NewModelVersion, StepContext } from './types.ts';
 
 /** Any step as it is called: artifacts (or branches of a join) and context. */
@@ -24,6 +25,7 @@ export async function runStep(run: StepFunction, call: StepCall): Promise<StepRe
     input as never,
     (joins ? { ...context, before: call.artifacts } : context) as never,
   );
+  if (answer instanceof ProgramToRun) return { artifacts: {}, models: [], program: answer.program };
   return { artifacts: artifactsOf(call.step, answer), models };
 }
 

@@ -8,6 +8,7 @@ export function isSubChain(run: (...args: never[]) => unknown): boolean {
 }
 
 const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-const arrowChain = /^\(?\s*([A-Za-z_$][\w$]*)\s*\)?\s*=>\s*(?:\{\s*return\s*)?\(?\s*\1\s*\.\s*(?:step|branch)\s*\(/;
+const arrowChain =
+  /^\(?\s*([A-Za-z_$][\w$]*)\s*\)?\s*=>\s*(?:\{\s*return\s*)?\(?\s*\1\s*\.\s*(?:step|branch|command|python)\s*\(/;
 const functionChain =
-  /^function\s*[\w$]*\s*\(\s*([A-Za-z_$][\w$]*)\s*\)\s*\{\s*return\s*\(?\s*\1\s*\.\s*(?:step|branch)\s*\(/;
+  /^function\s*[\w$]*\s*\(\s*([A-Za-z_$][\w$]*)\s*\)\s*\{\s*return\s*\(?\s*\1\s*\.\s*(?:step|branch|command|python)\s*\(/;

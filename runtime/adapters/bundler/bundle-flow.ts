@@ -1,6 +1,6 @@
 /**
  * A flow file as one ES module. Everything is inside but `millrace`, which is the package that runs the bundle, and packages with
- * native code, which cannot be; those are named on the first line.
+ * native code, which cannot be; those are named on the first line. Files that its programs need follow the module.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import type { Plugin } from 'esbuild';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 import { describeBundle, type FlowDescription } from '../process-executor/describe-bundle.ts';
+import { withFiles } from './bundle-files.ts';
 import { externalsMark, packageFolders, StepFiles } from '../process-executor/step-files.ts';
 
 export interface FlowBundle extends FlowDescription {
@@ -25,7 +26,8 @@ export async function bundleFlow(file: string): Promise<FlowBundle> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-describe-'));
   try {
     const files = await StepFiles.open(folder, noBlobs);
-    return { code, ...(await describeBundle(await files.writeBundle('flow', code))) };
+    const described = await describeBundle(await files.writeBundle('flow', code));
+    return { ...described, code: await withFiles(code, dirname(path), described.files) };
   } catch (error) {
     if (error instanceof MillraceError)
       throw new MillraceError(error.code, `${file}: ${error.message}`, { cause: error });
@@ -79,7 +81,7 @@ const requireForCommonJs =
 
 /** What `millrace` exports, by the small rooms that it comes from: a step's process loads only those that the flow uses. */
 export const sdkRooms: Readonly<Record<string, readonly string[]>> = {
-  'millrace/flow': ['flow'],
+  'millrace/flow': ['flow', 'artifact', 'ArrowTable', 'NdArray'],
   'millrace/onnx': ['defaultOperatorSets', 'encodeLinearRegression', 'encodeOnnxModel', 'encodeTreeEnsemble'],
   'millrace/deployment': ['Deployment', 'deployment'],
   'millrace/client': ['Client', 'connect'],

@@ -19,7 +19,7 @@ export function captureLog(): ChildLog {
       wrote = true;
       write(logMark + stream);
       const ended = typeof encoding === 'function' ? encoding : done;
-      return write(chunk, ended as () => void);
+      return write(unmarked(chunk), ended as () => void);
     };
   process.stdout.write = marked('o');
   process.stderr.write = marked('e');
@@ -32,4 +32,11 @@ export function captureLog(): ChildLog {
       return wrote;
     },
   };
+}
+
+/** What is written can hold anything, but not the mark itself. */
+function unmarked(chunk: string | Uint8Array): string | Uint8Array {
+  if (typeof chunk === 'string') return chunk.includes(logMark) ? chunk.replaceAll(logMark, '\ufffd') : chunk;
+  const at = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).indexOf(logMark);
+  return at < 0 ? chunk : Buffer.from(chunk).toString('utf8').replaceAll(logMark, '\ufffd');
 }

@@ -7,6 +7,8 @@ export interface FlowDescription {
   readonly graph: object;
   readonly triggers: readonly object[];
   readonly policy: object;
+  /** What its programs need, relative to the flow's file. */
+  readonly files: readonly string[];
 }
 
 /** Loads a bundle in a child process and says what flow it holds; INVALID_ARGUMENT with the reason when it is none. */

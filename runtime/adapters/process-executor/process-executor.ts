@@ -3,9 +3,11 @@
  * loop, too much memory or a flood of output are outcomes. A child keeps the bundles that it has loaded, so a warm step costs two
  * messages and its artifacts.
  */
+import { join } from 'node:path';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 import type { TaskExecutor, TaskHandle, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
+import { PythonEnvironments } from '../python-environment/python-environments.ts';
 import { StepFiles } from './step-files.ts';
 import { ProcessPool } from './process-pool.ts';
 import { StepRun } from './step-run.ts';
@@ -20,6 +22,8 @@ export interface ProcessExecutorOptions {
   readonly memoryMb?: number | undefined;
   /** Log kept of a step, bytes. @default 1048576 */
   readonly logBytesMax?: number | undefined;
+  /** Where Python environments are built and kept. @default `environments` beside `cacheDirectory` */
+  readonly environmentsDirectory?: string | undefined;
   /** Environment of steps. @default that of this process without NODE_OPTIONS and MILLRACE_* */
   readonly environment?: Readonly<Record<string, string>> | undefined;
 }
@@ -29,7 +33,15 @@ export async function createProcessExecutor(options: ProcessExecutorOptions): Pr
   const { slots = 4, memoryMb = 2_048, logBytesMax = 1_048_576, environment = stepEnvironment() } = options;
   const files = await StepFiles.open(options.cacheDirectory, options.blobs);
   const pool = new ProcessPool({ slots, process: { memoryMb, environment } });
-  return new ProcessExecutor(files, pool, { slots, memoryMb, logBytesMax });
+  const directory = options.environmentsDirectory ?? join(options.cacheDirectory, '..', 'environments');
+  const environments = new PythonEnvironments({ directory, environment });
+  return new ProcessExecutor({ files, pool, environments }, { slots, memoryMb, logBytesMax });
+}
+
+export interface ExecutorParts {
+  readonly files: StepFiles;
+  readonly pool: ProcessPool;
+  readonly environments: PythonEnvironments;
 }
 
 export interface ExecutorSettings {
@@ -39,15 +51,13 @@ export interface ExecutorSettings {
 }
 
 class ProcessExecutor implements TaskExecutor {
-  readonly #files: StepFiles;
-  readonly #pool: ProcessPool;
+  readonly #parts: ExecutorParts;
   readonly #settings: ExecutorSettings;
   readonly #runs = new Set<StepRun>();
   #closing: Promise<void> | undefined;
 
-  constructor(files: StepFiles, pool: ProcessPool, settings: ExecutorSettings) {
-    this.#files = files;
-    this.#pool = pool;
+  constructor(parts: ExecutorParts, settings: ExecutorSettings) {
+    this.#parts = parts;
     this.#settings = settings;
   }
 
@@ -59,7 +69,7 @@ class ProcessExecutor implements TaskExecutor {
     if (this.#closing !== undefined) {
       throw new MillraceError('CLOSED', `step '${work.step}' of run ${work.runId} was given to a closed executor`);
     }
-    const run = new StepRun(work, this.#files, this.#pool, this.#settings);
+    const run = new StepRun(work, this.#parts, this.#settings);
     this.#runs.add(run);
     const outcome = run.outcome.catch((error: unknown): TaskOutcome => {
       const stack = error instanceof Error ? (error.stack ?? '') : '';
@@ -74,8 +84,8 @@ class ProcessExecutor implements TaskExecutor {
       const runs = [...this.#runs];
       for (const run of runs) run.cancel('the executor is closing');
       await Promise.allSettled(runs.map(({ outcome }) => outcome));
-      await this.#pool.close();
-      await this.#files.close();
+      await this.#parts.pool.close();
+      await this.#parts.files.close();
     })();
     return this.#closing;
   }

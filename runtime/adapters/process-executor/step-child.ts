@@ -6,9 +6,19 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { decodeArtifact, encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
-import { type FlowCode, isFlowCode } from '../../ports/flow-code.ts';
+import { type FlowCode, isFlowCode, type StepCall, type StepProgram, type StepResult } from '../../ports/flow-code.ts';
 import { captureLog } from './child-log.ts';
-import { type EncodedArtifact, type FromChild, inlineBytesMax, type RunStep, type ToChild } from './protocol.ts';
+import {
+  bundleFolder,
+  type EncodedArtifact,
+  type FromChild,
+  inlineBytesMax,
+  type RunStep,
+  type ToChild,
+} from './protocol.ts';
+import { groupMembers } from './program/process-group.ts';
+import { ProgramFailure } from './program/program-failure.ts';
+import type { ProgramOutputs } from './program/program-outputs.ts';
 import { startWatchdog } from './watchdog.ts';
 
 const bundles = new Map<string, Promise<FlowCode>>();
@@ -19,7 +29,8 @@ process.on('message', (message) => void take(message as ToChild));
 process.on('disconnect', () => endAll());
 process.on('uncaughtException', (error) => spoil(error));
 process.on('unhandledRejection', (reason) => spoil(reason));
-startWatchdog(Number(process.argv[2] ?? '0'));
+const watchdog = startWatchdog(Number(process.argv[2] ?? '0'));
+let environmentReady: ((variables: Readonly<Record<string, string>>) => void) | undefined;
 say({ type: 'ready' });
 
 async function take(message: ToChild): Promise<void> {
@@ -29,6 +40,9 @@ async function take(message: ToChild): Promise<void> {
       return;
     case 'abort':
       if (current?.number === message.number) current.abort.abort(new Error('the step is to stop'));
+      return;
+    case 'environment':
+      environmentReady?.(message.variables);
       return;
     case 'load':
       await load(message.bundlePath).catch(() => undefined);
@@ -61,21 +75,68 @@ async function run(work: RunStep): Promise<void> {
       signal: abort.signal,
     };
     const result = await flow.runStep(call);
+    const left =
+      result.program === undefined ? leaveAll(result, work.outDirectory) : await runApart(result.program, call, work);
     const userMs = performance.now() - began;
-    const written = Object.entries(result.artifacts).map(([name, value]) => {
-      const { codec, bytes } = encodeArtifact(name, value);
-      return leave(name, codec, bytes, work.outDirectory);
-    });
-    const models = result.models.map(({ onnx, ...model }) => ({
-      ...model,
-      artifact: leave('onnx', 'onnx', onnx, work.outDirectory),
-    }));
-    say({ type: 'completed', number: work.number, artifacts: written, models, userMs, logged: log.end() });
+    const spoiled = result.program !== undefined && leftRunning();
+    say({ type: 'completed', number: work.number, ...left, userMs, logged: log.end(), spoiled });
   } catch (error) {
-    say({ type: 'failed', number: work.number, ...describeError(error), logged: log.end(), spoiled: false });
+    // a program that failed may have left others running
+    const spoiled = error instanceof ProgramFailure && leftRunning();
+    const kind = error instanceof ProgramFailure ? error.kind : 'user';
+    say({ type: 'failed', number: work.number, kind, ...describeError(error), logged: log.end(), spoiled });
   } finally {
     current = undefined;
+    environmentReady = undefined;
   }
+}
+
+function leaveAll(result: StepResult, directory: string): Pick<ProgramOutputs, 'artifacts' | 'models'> {
+  const artifacts = Object.entries(result.artifacts).map(([name, value]) => {
+    const { codec, bytes } = encodeArtifact(name, value);
+    return leave(name, codec, bytes, directory);
+  });
+  const models = result.models.map(({ onnx, ...model }) => ({
+    ...model,
+    artifact: leave('onnx', 'onnx', onnx, directory),
+  }));
+  return { artifacts, models };
+}
+
+/** Runs a program for the step; its code is loaded only when there is one. */
+async function runApart(
+  program: StepProgram,
+  call: StepCall,
+  work: RunStep,
+): Promise<Pick<ProgramOutputs, 'artifacts' | 'models'>> {
+  const { runProgram } = await import('./program/run-program.ts');
+  const { python } = program;
+  const ready = new Promise<Readonly<Record<string, string>>>((resolve) => {
+    environmentReady = resolve;
+  });
+  say({ type: 'program', number: work.number, python });
+  const environment = python === undefined ? {} : await ready;
+  watchdog.watchGroup(true);
+  try {
+    const { artifacts, models } = await runProgram({
+      flow: work.flow,
+      call,
+      program,
+      artifacts: work.inputs.find(({ branch }) => branch === '')?.artifacts ?? [],
+      bundleFiles: bundleFolder(work.bundlePath),
+      directory: work.attemptDirectory,
+      handover: work.outDirectory,
+      environment,
+    });
+    return { artifacts, models };
+  } finally {
+    watchdog.watchGroup(false);
+  }
+}
+
+/** Whether something of a program still runs; where the machine does not say, it may. */
+function leftRunning(): boolean {
+  return groupMembers(process.pid)?.length !== 0;
 }
 
 /** Loaded once; a bundle's name is its hash, so it never changes. */
@@ -99,8 +160,8 @@ function load(bundlePath: string): Promise<FlowCode> {
 
 async function describe(bundlePath: string): Promise<void> {
   try {
-    const { name, graph, triggers, policy = {} } = await load(bundlePath);
-    say({ type: 'described', name, graph, triggers, policy });
+    const { name, graph, triggers, policy = {}, files = [] } = await load(bundlePath);
+    say({ type: 'described', name, graph, triggers, policy, files });
   } catch (error) {
     say({ type: 'undescribed', message: describeError(error).message });
   }
@@ -160,7 +221,14 @@ function describeError(error: unknown): { readonly message: string; readonly sta
 function spoil(error: unknown): void {
   const number = current?.number ?? 0;
   process.send?.(
-    { type: 'failed', number, ...describeError(error), logged: log.end(), spoiled: true } satisfies FromChild,
+    {
+      type: 'failed',
+      number,
+      kind: 'user',
+      ...describeError(error),
+      logged: log.end(),
+      spoiled: true,
+    } satisfies FromChild,
     () => process.exit(1),
   );
 }

@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
-import { type EncodedArtifact, inlineBytesMax } from './protocol.ts';
+import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
+import { bundleFolder, type EncodedArtifact, inlineBytesMax } from './protocol.ts';
 
 /** Bundles name the packages that they leave outside on their first line. */
 export const externalsMark = '// millrace externals: ';
@@ -36,9 +37,18 @@ export class StepFiles {
     mkdirSync(parent, { recursive: true });
     sweep(parent);
     const files = new StepFiles(resolve(await mkdtemp(join(parent, `${process.pid}-`))), blobs);
-    for (const name of ['out', 'bundles', 'artifacts']) mkdirSync(join(files.directory, name));
+    for (const name of ['out', 'bundles', 'artifacts', 'attempts']) mkdirSync(join(files.directory, name));
     linkMillrace(files.directory);
     return files;
+  }
+
+  /** The folder of an attempt whose step is a program; it is there only if the child has made it. */
+  attemptDirectory(number: number): string {
+    return join(this.directory, 'attempts', String(number));
+  }
+
+  async removeAttempt(number: number): Promise<void> {
+    await rm(this.attemptDirectory(number), { recursive: true, force: true, maxRetries: 3 });
   }
 
   /** Path of a bundle, loaded from the blob store once. */
@@ -51,10 +61,13 @@ export class StepFiles {
     return writing;
   }
 
+  /** Writes the module, and the files of the bundle into a folder beside it. */
   async writeBundle(name: string, code: Uint8Array): Promise<string> {
-    linkExternals(this.directory, code);
+    const { module, files } = openBundle(code);
+    linkExternals(this.directory, module);
     const path = join(this.directory, 'bundles', `${name}.mjs`);
-    await writeFile(`${path}.part`, code);
+    if (files !== undefined) await unpackFiles(files, bundleFolder(path));
+    await writeFile(`${path}.part`, module);
     await rename(`${path}.part`, path);
     return path;
   }

@@ -54,6 +54,8 @@ export class StepProcess {
       if (said.type === 'ready') becameReady();
       else this.listener?.message(said);
     });
+    // what a step started must not outlive its process, however that ended
+    child.once('exit', () => this.#killGroup());
     this.ended = new Promise((resolve) => {
       // 'close' comes after the streams have ended, so last words are in the log
       child.on('close', (code, signal) => this.#finish(resolve, { code, signal }));
@@ -92,12 +94,17 @@ export class StepProcess {
 
   /** Ends the process and all that it started. */
   kill(): void {
+    if (!this.#alive || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (!this.#killGroup()) this.#child.kill('SIGKILL');
+  }
+
+  #killGroup(): boolean {
     const { pid } = this.#child;
-    if (pid === undefined || !this.#alive) return;
+    if (pid === undefined) return false;
     try {
-      process.kill(-pid, 'SIGKILL');
+      return process.kill(-pid, 'SIGKILL');
     } catch {
-      this.#child.kill('SIGKILL');
+      return false;
     }
   }
 

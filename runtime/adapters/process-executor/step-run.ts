@@ -1,7 +1,11 @@
+import { hasCode, messageOf } from '../../ports/errors.ts';
+import type { PythonRequest } from '../../ports/flow-code.ts';
 import type { DeferredRequest, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
-import type { ExecutorSettings } from './process-executor.ts';
+import type { PythonEnvironment, PythonEnvironments } from '../python-environment/python-environments.ts';
+import type { ExecutorParts, ExecutorSettings } from './process-executor.ts';
 import type { ProcessPool } from './process-pool.ts';
-import type { FromChild } from './protocol.ts';
+import { bundleFolder, type EncodedArtifact, type FromChild } from './protocol.ts';
+import { StepClock } from './step-clock.ts';
 import type { StepFiles } from './step-files.ts';
 import { StepLog } from './step-log.ts';
 import type { Ended, StepProcess } from './step-process.ts';
@@ -21,17 +25,23 @@ export class StepRun {
   readonly #work: TaskWork;
   readonly #files: StepFiles;
   readonly #pool: ProcessPool;
+  readonly #environments: PythonEnvironments;
   readonly #settings: ExecutorSettings;
   readonly #log: StepLog;
   readonly #number = ++numbers;
   #child: StepProcess | undefined;
   #stopped: { readonly kind: FailureKind; readonly reason: string } | undefined;
   #decided = false;
+  /** The step is a program: its folder is to be removed. */
+  #program = false;
+  #environment: PythonEnvironment | undefined;
+  readonly #cancelled = new AbortController();
 
-  constructor(work: TaskWork, files: StepFiles, pool: ProcessPool, settings: ExecutorSettings) {
+  constructor(work: TaskWork, { files, pool, environments }: ExecutorParts, settings: ExecutorSettings) {
     this.#work = work;
     this.#files = files;
     this.#pool = pool;
+    this.#environments = environments;
     this.#settings = settings;
     this.#log = new StepLog(settings.logBytesMax);
     this.outcome = this.#run();
@@ -54,37 +64,44 @@ export class StepRun {
     ]);
     const child = await this.#pool.acquire(bundlePath);
     this.#child = child;
-    const timeout = setTimeout(
-      () => this.#stop('timeout', `the step ran longer than ${this.#work.timeoutMs} ms`, 0),
-      Math.min(this.#work.timeoutMs, 2 ** 31 - 1),
+    const clock = new StepClock(this.#work.timeoutMs, () =>
+      this.#stop('timeout', `the step ran longer than ${this.#work.timeoutMs} ms`, 0),
     );
     let said: Completed | Failed | Ended | undefined;
     try {
       if (this.#stopped === undefined) {
-        const { step, parameters, runId, taskId, attempt, idempotencyKey } = this.#work;
+        const { flow, step, parameters, runId, taskId, attempt, idempotencyKey } = this.#work;
         const { outDirectory } = this.#files;
-        const work = { step, parameters, runId, taskId, attempt, idempotencyKey, outDirectory, bundlePath };
-        const answer = this.#listen(child);
+        const attemptDirectory = this.#files.attemptDirectory(this.#number);
+        const work = {
+          ...{ flow, step, parameters, runId, taskId, attempt, idempotencyKey },
+          ...{ outDirectory, attemptDirectory, bundlePath },
+        };
+        const answer = this.#listen(child, bundlePath, clock);
         child.send({ type: 'run', number: this.#number, inputs: encoded, ...work });
         said = await Promise.race([answer, child.ended]);
         if ('type' in said && said.logged) await this.#log.ended(logDeadlineMs);
       }
       this.#decided = true;
     } finally {
-      clearTimeout(timeout);
-      this.#pool.release(
-        child,
-        said !== undefined && 'type' in said && !('spoiled' in said && said.spoiled) && this.#stopped === undefined,
-      );
+      clock.stop();
+      this.#pool.release(child, said !== undefined && 'type' in said && !said.spoiled && this.#stopped === undefined);
     }
-    return await this.#conclude(said);
+    try {
+      return await this.#conclude(said);
+    } finally {
+      if (this.#program) await this.#files.removeAttempt(this.#number);
+    }
   }
 
-  #listen(child: StepProcess): Promise<Completed | Failed> {
+  #listen(child: StepProcess, bundlePath: string, clock: StepClock): Promise<Completed | Failed> {
     return new Promise((resolve) => {
       child.listener = {
         message: (message) => {
-          if ((message.type === 'completed' || message.type === 'failed') && message.number === this.#number)
+          if (message.type === 'program' && message.number === this.#number) {
+            this.#program = true;
+            if (message.python !== undefined) void this.#prepare(child, message.python, bundlePath, clock);
+          } else if ((message.type === 'completed' || message.type === 'failed') && message.number === this.#number)
             resolve(message);
         },
         output: (stream, chunk) => (stream === 'out' ? this.#log.push(chunk) : this.#log.pushError(chunk)),
@@ -92,9 +109,28 @@ export class StepRun {
     });
   }
 
+  /** Builds or finds the Python environment; the step's own time stands still meanwhile. */
+  async #prepare(child: StepProcess, request: PythonRequest, bundlePath: string, clock: StepClock): Promise<void> {
+    clock.pause();
+    try {
+      this.#environment = await this.#environments.prepare(request, {
+        files: bundleFolder(bundlePath),
+        signal: this.#cancelled.signal,
+        log: (line) => this.#log.pushError(`${line}\n`),
+      });
+      if (this.#stopped !== undefined) return;
+      clock.resume();
+      child.send({ type: 'environment', number: this.#number, variables: this.#environment.variables });
+    } catch (error) {
+      const kind = hasCode(error, 'USER_CODE_FAILED', 'INVALID_ARGUMENT', 'UNSUPPORTED') ? 'user' : 'platform';
+      this.#stop(kind, messageOf(error), 0);
+    }
+  }
+
   #stop(kind: FailureKind, reason: string, graceMs: number): void {
     if (this.#decided || this.#stopped !== undefined) return;
     this.#stopped = { kind, reason };
+    this.#cancelled.abort();
     const child = this.#child;
     if (child === undefined) return;
     child.send({ type: 'abort', number: this.#number });
@@ -121,12 +157,18 @@ export class StepRun {
       const { kind, message } = this.#death(said);
       return failed(kind, message);
     }
-    if (said.type === 'failed') return failed('user', said.message, said.stack);
+    if (said.type === 'failed') return failed(said.kind, said.message, said.stack);
     const [artifacts, requests] = await Promise.all([
-      Promise.all(said.artifacts.map((artifact) => this.#files.store(artifact))),
+      Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact))),
       Promise.all(said.models.map((model) => this.#registration(model))),
     ]);
     return { type: 'completed', artifacts, requests, userMs: said.userMs, logs };
+  }
+
+  /** What exactly was installed, so that it can be looked up and built again. */
+  #lock(): readonly EncodedArtifact[] {
+    const { lock } = this.#environment ?? {};
+    return lock === undefined ? [] : [{ name: 'environment_lock', codec: 'text', bytes: Buffer.from(lock) }];
   }
 
   async #registration({ artifact, ...model }: Completed['models'][number]): Promise<DeferredRequest> {

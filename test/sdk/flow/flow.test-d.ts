@@ -1,5 +1,5 @@
 /** Checked by the compiler alone: an `@ts-expect-error` that finds no error is one. */
-import { flow } from '../../../sdk/index.ts';
+import { artifact, flow } from '../../../sdk/index.ts';
 
 const base = flow('types')
   .parameter('seed', { type: 'integer', default: 40 })
@@ -92,3 +92,29 @@ flow('x').parameter('n', { type: 'integer', default: 'three' });
 const withNumber = flow('x').parameter('n', { type: 'integer' });
 // @ts-expect-error a trigger maps parameters that exist
 withNumber.on('event', { parameters: { m: 'payload.m' } });
+
+base
+  .command('elsewhere', {
+    run: ({ rows }, { parameters }) => ['sh', 'fit.sh', rows.length, parameters.seed, true],
+    takes: ['rows'],
+    leaves: { rmse: artifact.json<number>(), model: artifact.onnx, weights: artifact.npy },
+  })
+  .step('read', ({ rmse, model, weights, rows }) => {
+    const shape: readonly number[] = weights.shape;
+    // @ts-expect-error it was said to be a number
+    const text: string = rmse;
+    return { shape, text, bytes: model.length, n: rows.length };
+  });
+
+// @ts-expect-error there is no such artifact to take
+base.command('elsewhere', { run: ['true'], takes: ['rowz'] });
+
+// @ts-expect-error an argument is a text, a number or a boolean
+base.command('elsewhere', { run: ({ rows }) => ['sh', rows] });
+
+base
+  .branch('fit', {
+    python: (branch) => branch.python('py', { script: 'fit.py', leaves: { error: artifact.json<number>() } }),
+    here: ({ rows }) => ({ error: rows.length }),
+  })
+  .join('best', ({ python, here }) => ({ error: Math.min(python.error, here.error) }));

@@ -1,0 +1,111 @@
+import type { StepProgram } from '../../runtime/ports/flow-code.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { ArtifactKind } from './artifact-kinds.ts';
+import type { Command, PythonProgram, Words } from './program-types.ts';
+import type { StepFunction } from './run-step.ts';
+
+/** What a step answers that is a program: to be run, not to be stored. */
+export class ProgramToRun {
+  readonly program: StepProgram;
+
+  constructor(program: StepProgram) {
+    this.program = program;
+  }
+}
+
+type AnyWords = Words<never, never>;
+type AnyCommand = Command<never, never, Readonly<Record<string, ArtifactKind>>>;
+type AnyPython = PythonProgram<never, never, Readonly<Record<string, ArtifactKind>>>;
+
+/** A step as a function that answers its program, and the files that this needs. */
+export interface ProgramStep {
+  readonly run: StepFunction;
+  readonly files: readonly string[];
+}
+
+export function commandStep(step: string, command: AnyCommand): ProgramStep {
+  if (!Array.isArray(command.run) && typeof command.run !== 'function')
+    throw invalid(`command '${step}' needs run: a list of program and arguments, or a function that answers one`);
+  const base = programOf(step, command);
+  const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
+    const words = await wordsOf(step, command.run, artifacts, context);
+    if (words.length === 0) throw invalid(`command '${step}' has nothing to run: its list is empty`);
+    return new ProgramToRun({ ...base, run: words, writes: {}, python: undefined });
+  };
+  return { run, files: filesOf(step, command.files ?? []) };
+}
+
+export function pythonStep(step: string, python: AnyPython): ProgramStep {
+  const { script, code, requirements = [], version } = python;
+  if ((script === undefined) === (code === undefined))
+    throw invalid(`python '${step}' needs script or code, one of the two`);
+  const base = programOf(step, python);
+  const file = script ?? `${step.replaceAll('.', '-')}.py`;
+  const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
+    const words = await wordsOf(step, python.arguments ?? [], artifacts, context);
+    return new ProgramToRun({
+      ...base,
+      run: ['python', pathFrom(base.folder, file), ...words],
+      writes: code === undefined ? {} : { [file]: code },
+      python: { version, requirements },
+    });
+  };
+  const needed = [...(python.files ?? []), ...(script === undefined ? [] : [script])];
+  return { run, files: filesOf(step, typeof requirements === 'string' ? [...needed, requirements] : needed) };
+}
+
+function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand | AnyPython) {
+  const codecs: Record<string, string> = {};
+  for (const [name, kind] of Object.entries(leaves)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name))
+      throw invalid(`step '${step}' leaves '${name.slice(0, 130)}': name artifacts by letters, digits and '_'`);
+    if (typeof kind?.codec !== 'string')
+      throw invalid(`step '${step}' leaves '${name}' of no kind: say artifact.json(), artifact.onnx or another one`);
+    codecs[name] = kind.codec;
+  }
+  return { takes, leaves: codecs, folder: folder === '' ? '' : pathInside(step, folder) };
+}
+
+async function wordsOf(step: string, words: AnyWords, artifacts: never, context: never): Promise<readonly string[]> {
+  const said = typeof words === 'function' ? await words(artifacts, context) : words;
+  if (!Array.isArray(said)) throw invalid(`step '${step}' must answer a list of arguments, got ${typeof said}`);
+  return (said as readonly unknown[]).map((word, index) => {
+    if (typeof word === 'string' || typeof word === 'boolean') return String(word);
+    if (typeof word === 'number' && Number.isFinite(word)) return String(word);
+    throw invalid(
+      `step '${step}': argument ${index} must be a text, a finite number or a boolean, got ${String(word)}`,
+    );
+  });
+}
+
+function filesOf(step: string, files: readonly string[]): readonly string[] {
+  return [...new Set(files.map((file) => pathInside(step, file)))];
+}
+
+/** A path below the folder of the flow's file, in its shortest form. */
+function pathInside(step: string, path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      if (parts.pop() === undefined) throw outside(step, path);
+    } else parts.push(part);
+  }
+  if (path.startsWith('/') || path.includes('\\') || path.includes('\0')) throw outside(step, path);
+  return parts.join('/') || '.';
+}
+
+function pathFrom(folder: string, file: string): string {
+  if (folder === '' || folder === '.') return file;
+  return `${'../'.repeat(folder.split('/').length)}${file}`;
+}
+
+function outside(step: string, path: string): MillraceError {
+  return invalid(
+    `step '${step}' needs '${path}', which is not below the folder of the flow's file: move or copy it there`,
+  );
+}
+
+function invalid(message: string): MillraceError {
+  return new MillraceError('INVALID_ARGUMENT', message);
+}
