@@ -53,10 +53,19 @@ export const roles: readonly Role[] = [
   {
     name: 'trigger-matcher',
     kind: 'service',
-    summary: 'starts the flows that wait for a trigger',
+    summary: 'admits events to the flows that wait for them',
     start: async ({ runtime }) => {
       const { createTriggerMatcher } = await import('../trigger-matcher/trigger-matcher.ts');
       return await runtime.runService(await createTriggerMatcher(runtime));
+    },
+  },
+  {
+    name: 'scheduler',
+    kind: 'service',
+    summary: 'says which slots of schedules have passed',
+    start: async ({ runtime }) => {
+      const { createScheduler } = await import('../scheduler/scheduler.ts');
+      return await runtime.runService(createScheduler(runtime));
     },
   },
   {

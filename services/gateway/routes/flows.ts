@@ -109,7 +109,7 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
       }
       await tables.flows.refresh();
       // Malformed ones are refused by the fold, with all reasons.
-      const parameters = Object.keys((graph['parameters'] ?? {}));
+      const parameters = Object.keys(graph['parameters'] ?? {});
       if (triggerProblems(triggers, parameters).length === 0) checkTriggers(flow, triggers, tables.flows.rows());
       const data = {
         flow,
