@@ -14,8 +14,10 @@ export interface TopicEntry {
   readonly events: readonly string[];
   readonly partitions: number;
   readonly cleanup: 'delete' | 'compact';
-  /** Milliseconds; undefined: never by itself (the platform deletes below what a rebuild still needs). */
+  /** Milliseconds; undefined: never by itself. */
   readonly retentionMs?: number;
+  /** `read`: the platform deletes what every reader has behind it (`services/log-keeper`); undefined: it is kept for ever. */
+  readonly deleted?: 'read';
   readonly writtenBy: readonly string[];
   readonly readBy: readonly string[];
 }
@@ -81,6 +83,7 @@ export const topics = {
     ],
     partitions: 6,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['flow-starts', 'gateway', 'step-worker', 'run-progress'],
     readBy: ['run-progress', 'run-ends', 'provenance'],
   },
@@ -113,6 +116,7 @@ export const topics = {
     events: ['artifact-written'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['run-progress'],
     readBy: ['provenance'],
   },
@@ -184,6 +188,7 @@ export const topics = {
     events: ['prediction-completed', 'prediction-failed', 'prediction-conflicted', 'feedback-received'],
     partitions: 6,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['model-server', 'feedback-admission', 'feedback-rewards'],
     readBy: ['feedback-rewards', 'prediction-sampling', 'provenance', 'applications'],
   },
@@ -205,6 +210,7 @@ export const topics = {
     events: ['observations-sampled', 'window-closed'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['prediction-sampling', 'observation-windows'],
     readBy: ['observation-windows', 'scorer'],
   },
@@ -215,6 +221,7 @@ export const topics = {
     events: ['drift-assessed', 'drift-not-assessed'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['scorer'],
     readBy: ['drift-alerts', 'provenance', 'subscribers'],
   },
@@ -225,6 +232,7 @@ export const topics = {
     events: ['outliers-assessed'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['scorer'],
     readBy: ['provenance', 'subscribers'],
   },
@@ -235,6 +243,7 @@ export const topics = {
     events: ['reward-recorded', 'feedback-closed', 'experiment-assessed'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['feedback-rewards', 'experiments'],
     readBy: ['experiments', 'provenance', 'subscribers'],
   },
@@ -256,6 +265,7 @@ export const topics = {
     events: ['operation-recorded', 'trigger-handled', 'feedback-refused', 'gap-detected'],
     partitions: 3,
     cleanup: 'delete',
+    deleted: 'read',
     writtenBy: ['all services', 'engine'],
     readBy: ['audit-trail', 'provenance'],
   },

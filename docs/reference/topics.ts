@@ -34,6 +34,7 @@ export function topicReference(): string {
   ].join('\n');
 }
 
-function retention({ retentionMs }: TopicEntry): string {
+function retention({ retentionMs, deleted }: TopicEntry): string {
+  if (deleted === 'read') return ' what was read';
   return retentionMs === undefined ? '' : `, ${retentionMs / 86_400_000} days`;
 }

@@ -150,6 +150,18 @@ export const settings = {
     default: 100_000,
     doc: 'Records between two snapshots of a task.',
   },
+  'log.delete_read': {
+    type: 'switch',
+    default: true,
+    doc: 'Delete what every reader of a topic has behind it, second newest snapshots of its topologies included (topics that say so; see docs/topics.md).',
+  },
+  'log.keep_days': {
+    type: 'integer',
+    min: 1,
+    max: 36_500,
+    default: 30,
+    doc: 'Records younger than this are never deleted, and a projection that was silent for longer is no reader any more, days.',
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;

@@ -4,7 +4,7 @@ import { recordBytesMax, type TopicEntry, type TopicName, topicNames, topics } f
 import { MillraceError } from '../ports/errors.ts';
 import type { LogRecord, TopicConfig } from '../ports/log.ts';
 import type { EngineContext } from './engine-context.ts';
-import { inputOf, isRaw, foldTarget } from './fold-target.ts';
+import { foldTarget, idWindowOf, inputOf, isRaw } from './fold-target.ts';
 import { Follower } from './follower.ts';
 import { publish } from './publisher.ts';
 import { RecordDecoder } from './record-decoder.ts';
@@ -39,8 +39,6 @@ export interface RuntimeOptions {
   /** Partition counts other than the catalogue's, for tests. */
   readonly partitions?: Partial<Record<TopicName, number>>;
 }
-
-const idWindowDefault = 2_000;
 
 /** Creates the topics that are missing, registers the schemas, and is ready to run topologies and services on the given parts. */
 export async function createRuntime(parts: EngineParts, options: RuntimeOptions = {}): Promise<Runtime> {
@@ -117,7 +115,7 @@ class EngineRuntime implements Runtime {
         ...environment,
         target: foldTarget(topology),
         raw: isRaw(topology),
-        idWindow: isRaw(topology) ? 0 : (topology.idWindow ?? idWindowDefault),
+        idWindow: idWindowOf(topology),
         task: `${group}/${input}/${environment.partition.partition}`,
         batchRecords: this.#options.batchRecords ?? 1_000,
       });

@@ -1,6 +1,6 @@
 import type { TopicName } from '../../schemas/topics.ts';
 import type { FoldTarget } from './fold-core.ts';
-import { type AnyTopology, nothing, type RawTopology, type Reads } from './topology.ts';
+import { type AnyTopology, idWindowDefault, nothing, type RawTopology, type Reads } from './topology.ts';
 
 const noReads: Reads = {};
 
@@ -24,4 +24,9 @@ export function isRaw(topology: AnyTopology): topology is RawTopology {
 
 export function inputOf(topology: AnyTopology): TopicName {
   return isRaw(topology) ? topology.rawInput : topology.input;
+}
+
+/** Raw records are not judged by their ids. */
+export function idWindowOf(topology: AnyTopology): number {
+  return isRaw(topology) ? 0 : (topology.idWindow ?? idWindowDefault);
 }

@@ -1,4 +1,4 @@
-import { parseStamp, type Stamp } from './stamp.ts';
+import { compareStamps, parseStamp, type Stamp } from './stamp.ts';
 
 /**
  * Which row of a key counts on a compacted topic. A zombie may append an old row behind newer ones, and compaction may then keep it:
@@ -13,12 +13,8 @@ export class NewestRows {
     if (stamp === undefined) return false;
     const key = keyBytes?.toString('utf8') ?? '';
     const newest = this.#newest.get(key);
-    if (newest !== undefined && newest.origin === stamp.origin && compare(stamp, newest) <= 0) return true;
+    if (newest !== undefined && newest.origin === stamp.origin && compareStamps(stamp, newest) <= 0) return true;
     this.#newest.set(key, stamp);
     return false;
   }
-}
-
-function compare(a: Stamp, b: Stamp): number {
-  return a.branch - b.branch || a.ordinal - b.ordinal;
 }

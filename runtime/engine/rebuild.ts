@@ -81,7 +81,7 @@ async function basesOf(
 /** The newest of them whose blob is whole; the second newest is kept for the day on which the newest is not. */
 async function restored(context: EngineContext, task: string, bases: readonly SnapshotRef[]): Promise<TaskState> {
   const { state: store, logger } = context.parts;
-  let damage: unknown;
+  let damage: MillraceError | undefined;
   for (const base of bases) {
     await store.reset(task);
     try {

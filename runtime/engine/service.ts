@@ -35,7 +35,7 @@ export interface Service<T extends TopicName = TopicName> {
 export interface ServiceRecord {
   readonly raw: LogRecord;
   readonly meta: RecordMeta;
-  /** Set on closed topics; undefined on open ones. */
+  /** Set on closed topics; undefined on open ones, and for a tombstone of a compacted topic. */
   readonly event: EventOf<EventTopic> | undefined;
 }
 

@@ -35,11 +35,12 @@ export interface SnapshotList {
 /** Reads the topic `snapshots` to its present end. */
 export async function readSnapshots(
   { log }: Pick<EngineParts, 'log'>,
-  { codec, topic }: EncodingContext,
+  encoding: Pick<EncodingContext, 'codec' | 'topic'>,
 ): Promise<SnapshotList> {
+  const { codec } = encoding;
   const refs = new Map<string, SnapshotRef>();
   const positions = new Map<string, ReportedPosition>();
-  for await (const records of log.read({ topic: topic('snapshots'), partition: 0 }, { from: 0 })) {
+  for await (const records of log.read({ topic: encoding.topic('snapshots'), partition: 0 }, { from: 0 })) {
     for (const { key, value, timestampMs } of records) {
       const name = key?.toString('utf8') ?? '';
       if (value === null) {

@@ -28,3 +28,8 @@ export function parseStamp(id: string): Stamp | undefined {
   if (!Number.isSafeInteger(branch) || !Number.isSafeInteger(ordinal) || ordinal < 1) return undefined;
   return { origin: id.slice(0, dot), branch, ordinal };
 }
+
+/** Which of two stamps of one origin was said first: negative when `a` was. */
+export function compareStamps(a: Stamp, b: Stamp): number {
+  return a.branch - b.branch || a.ordinal - b.ordinal;
+}

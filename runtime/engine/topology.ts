@@ -8,6 +8,9 @@
 import type { AnyEvent, EventOf, EventTopic } from '../../schemas/events.ts';
 import type { TopicName } from '../../schemas/topics.ts';
 
+/** Records of the partition over which a service's repeated id is remembered. */
+export const idWindowDefault = 2_000;
+
 export interface Topology<T extends EventTopic = EventTopic> {
   /** The stem that names the slice in every room; also the consumer group. */
   readonly name: string;
@@ -17,7 +20,7 @@ export interface Topology<T extends EventTopic = EventTopic> {
   readonly outputs: readonly TopicName[];
   /** One sentence for `describe`. */
   readonly summary: string;
-  /** Records of a service carry an id; one that was seen within this many records of the partition is dropped. @default 10000 */
+  /** Records of a service carry an id; one that was seen within this many records of the partition is dropped. @default {@link idWindowDefault} */
   readonly idWindow?: number;
   /** Keys and ranges that folding this event may read. @default none */
   reads?(event: InputEvent<T>): Reads;

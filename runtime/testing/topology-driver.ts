@@ -7,7 +7,7 @@ import type { AnyEvent, EventName, EventTopic } from '../../schemas/events.ts';
 import type { EventData } from '../../schemas/events.generated.ts';
 import { type TopicName, topics } from '../../schemas/topics.ts';
 import { type DecodedRecord, FoldCore, type WorkingState } from '../engine/fold-core.ts';
-import { foldTarget, isRaw } from '../engine/fold-target.ts';
+import { foldTarget, idWindowOf, isRaw } from '../engine/fold-target.ts';
 import { Receiver } from '../engine/receiver.ts';
 import { decodeMeta, freshMeta, metaEntry, type TaskMeta } from '../engine/task-meta.ts';
 import { type StoredTimer, TimerIndex } from '../engine/timers.ts';
@@ -98,7 +98,7 @@ export class TopologyDriver<T extends EventTopic> {
     this.#nowMs = Math.max(this.#nowMs, this.#meta.timeMs);
     this.#state = new MapState(snapshot?.values ?? []);
     for (const [name, bytes] of snapshot?.timers ?? []) this.#timers.set(name, decodeValue(bytes) as StoredTimer);
-    this.#receiver = new Receiver(this.#meta.watermarks, (whole as Topology).idWindow ?? 2_000);
+    this.#receiver = new Receiver(this.#meta.watermarks, idWindowOf(whole));
     this.#core = new FoldCore({
       target,
       task: `${target.name}/${target.input}/${this.#partition}`,

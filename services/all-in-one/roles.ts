@@ -131,6 +131,20 @@ export const roles: readonly Role[] = [
     },
   },
   {
+    name: 'log-keeper',
+    kind: 'service',
+    summary: 'deletes what every reader has behind it, keeps the last row of each key the newest',
+    start: async ({ runtime, configuration }) => {
+      const { startLogKeeper } = await import('../log-keeper/log-keeper.ts');
+      return await startLogKeeper({
+        runtime,
+        topologies,
+        deletes: configuration['log.delete_read'],
+        keepMs: configuration['log.keep_days'] * 86_400_000,
+      });
+    },
+  },
+  {
     name: 'gateway',
     kind: 'service',
     summary: 'HTTP: the API, the Open Inference Protocol, CloudEvents, metrics and probes',

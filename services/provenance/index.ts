@@ -1,6 +1,8 @@
-import { join } from 'node:path';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
 import { openSqliteQueryStore } from '../../runtime/adapters/query/sqlite-query-store.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
+import { PositionReports } from './position-reports.ts';
 import { Projection, type ProvenanceStore } from './projection.ts';
 import { ProvenanceQueries } from './queries.ts';
 import { type ProvenanceTables, schema, version } from './tables.ts';
@@ -18,11 +20,16 @@ export async function startProvenance(runtime: Runtime, directory: string): Prom
     schema,
     version,
   });
+  const reports = new PositionReports(runtime, `provenance@${hostname()}:${resolve(directory)}`, () =>
+    Projection.positions(runtime, store),
+  );
+  await reports.start();
   const projection = await Projection.start(runtime, store);
   return {
     queries: new ProvenanceQueries(runtime, store),
     projection,
     close: async () => {
+      await reports.close();
       await projection.close();
       await store.close();
     },

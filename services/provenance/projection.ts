@@ -1,6 +1,7 @@
 import type { Sql } from '../../runtime/adapters/query/sqlite-query-store.ts';
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import type { QueryStore } from '../../runtime/ports/query-store.ts';
+import type { ReadPosition } from './position-reports.ts';
 import { type ProjectedEvent, type ProjectedTopic, projectedTopics, type RowChange, rowsOf } from './rows.ts';
 import type { ProvenanceTables } from './tables.ts';
 
@@ -26,6 +27,17 @@ export class Projection implements Running {
   private constructor(runtime: Runtime, store: ProvenanceStore) {
     this.#runtime = runtime;
     this.#store = store;
+  }
+
+  /** The next offset of every partition that is not in the store yet. */
+  static async positions(runtime: Runtime, { database }: ProvenanceStore): Promise<readonly ReadPosition[]> {
+    const stored = await database.selectFrom('positions').selectAll().execute();
+    return projectedTopics.flatMap((topic) =>
+      Array.from({ length: runtime.partitions(topic) }, (_, partition) => {
+        const position = stored.find((row) => row.topic === topic && row.partition === partition)?.position ?? 0;
+        return { topic, partition, position };
+      }),
+    );
   }
 
   static async start(runtime: Runtime, store: ProvenanceStore): Promise<Projection> {

@@ -54,8 +54,7 @@ describe('a newer version of a topology', () => {
   }
 
   async function snapshots(runtime: Runtime) {
-    const prepared = { codec: runtime.codec, topic: (name: string) => name } as never;
-    return (await readSnapshots(runtime.parts, prepared)).snapshots.get('scripted/registry/0') ?? [];
+    return (await readSnapshots(runtime.parts, runtime)).snapshots.get('scripted/registry/0') ?? [];
   }
 
   it('begins where the older one stopped, keeps the origin and counts on', async () => {
@@ -164,10 +163,8 @@ describe('snapshots', () => {
   });
   afterEach(() => world.close());
 
-  const listed = async (reader = runtime) => {
-    const prepared = { codec: reader.codec, topic: (name: string) => name } as never;
-    return (await readSnapshots(reader.parts, prepared)).snapshots.get('scripted/registry/0') ?? [];
-  };
+  const listed = async (reader = runtime) =>
+    (await readSnapshots(reader.parts, reader)).snapshots.get('scripted/registry/0') ?? [];
 
   /** Requests until there is one more. */
   async function another(): Promise<void> {
