@@ -35,6 +35,8 @@ export interface StepCall {
   readonly idempotencyKey: string;
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
+  /** Where the flow's files will lie for a step that is a program; absolute, and not there yet. */
+  readonly folder: string;
 }
 
 export interface StepResult {
@@ -56,6 +58,10 @@ export interface StepProgram {
   readonly leaves: Readonly<Record<string, string>>;
   /** Text files that are written into the working folder first. */
   readonly writes: Readonly<Record<string, string>>;
+  /** What is fetched by HTTP first: absolute path of the file, and address. */
+  readonly downloads: Readonly<Record<string, string>>;
+  /** Absolute paths that must exist by then, and what to say if one does not. */
+  readonly needs: Readonly<Record<string, string>>;
   /** The environment in which it runs; undefined: that of the worker. */
   readonly python: PythonRequest | undefined;
 }

@@ -4,10 +4,16 @@ import type { StepContext } from './types.ts';
 /** An argument of a program. */
 export type Word = string | number | boolean;
 
+/** Second argument of a function that answers arguments. */
+export interface ProgramContext<P> extends StepContext<P> {
+  /** Where the flow's files will lie once the program starts; absolute. */
+  readonly folder: string;
+}
+
 /** Arguments, or how they follow from artifacts and context; called in the step, before the program starts. */
 export type Words<P, A> =
   | readonly Word[]
-  | ((artifacts: Readonly<A>, context: StepContext<P>) => readonly Word[] | Promise<readonly Word[]>);
+  | ((artifacts: Readonly<A>, context: ProgramContext<P>) => readonly Word[] | Promise<readonly Word[]>);
 
 export interface ProgramOptions<A, L extends Leavings> {
   /** Artifacts that it gets as files. @default all so far */
@@ -24,16 +30,11 @@ export interface ProgramOptions<A, L extends Leavings> {
 export interface Command<P, A, L extends Leavings = {}> extends ProgramOptions<A, L> {
   /** The program and its arguments, given as they are. For a shell, say so: `['sh', '-c', '...']`. */
   readonly run: Words<P, A>;
+  /** A Python environment to run in: its programs come first on the PATH. @default none */
+  readonly python?: PythonNeeds;
 }
 
-/** A Python program, in an environment of its own. Give `script` or `code`. */
-export interface PythonProgram<P, A, L extends Leavings = {}> extends ProgramOptions<A, L> {
-  /** Path of the script, relative to the flow's file. */
-  readonly script?: string;
-  /** Its text. */
-  readonly code?: string;
-  /** What it finds in `sys.argv[1:]`. @default none */
-  readonly arguments?: Words<P, A>;
+export interface PythonNeeds {
   /**
    * Requirements as pip reads them, or the path of a file, relative to the flow's file: requirements, conda.yaml, python_env.yaml or an
    * MLproject. @default none: the worker's Python with nothing installed
@@ -41,4 +42,14 @@ export interface PythonProgram<P, A, L extends Leavings = {}> extends ProgramOpt
   readonly requirements?: readonly string[] | string;
   /** Python's version, such as `3.11`. @default what the requirements say, else the worker's */
   readonly version?: string;
+}
+
+/** A Python program, in an environment of its own. Give `script` or `code`. */
+export interface PythonProgram<P, A, L extends Leavings = {}> extends ProgramOptions<A, L>, PythonNeeds {
+  /** Path of the script, relative to the flow's file. */
+  readonly script?: string;
+  /** Its text. */
+  readonly code?: string;
+  /** What it finds in `sys.argv[1:]`. @default none */
+  readonly arguments?: Words<P, A>;
 }

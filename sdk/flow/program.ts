@@ -1,7 +1,7 @@
-import type { StepProgram } from '../../runtime/ports/flow-code.ts';
+import type { PythonRequest, StepProgram } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { ArtifactKind } from './artifact-kinds.ts';
-import type { Command, PythonProgram, Words } from './program-types.ts';
+import type { Command, PythonNeeds, PythonProgram } from './program-types.ts';
 import type { StepFunction } from './run-step.ts';
 
 /** What a step answers that is a program: to be run, not to be stored. */
@@ -13,7 +13,6 @@ export class ProgramToRun {
   }
 }
 
-type AnyWords = Words<never, never>;
 type AnyCommand = Command<never, never, Readonly<Record<string, ArtifactKind>>>;
 type AnyPython = PythonProgram<never, never, Readonly<Record<string, ArtifactKind>>>;
 
@@ -27,31 +26,45 @@ export function commandStep(step: string, command: AnyCommand): ProgramStep {
   if (!Array.isArray(command.run) && typeof command.run !== 'function')
     throw invalid(`command '${step}' needs run: a list of program and arguments, or a function that answers one`);
   const base = programOf(step, command);
+  const python = command.python === undefined ? undefined : requestOf(command.python);
   const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
-    const words = await wordsOf(step, command.run, artifacts, context);
+    const answer: unknown = typeof command.run === 'function' ? await command.run(artifacts, context) : command.run;
+    // a project answers the whole program
+    if (answer instanceof ProgramToRun) return answer;
+    const words = wordsOf(step, answer);
     if (words.length === 0) throw invalid(`command '${step}' has nothing to run: its list is empty`);
-    return new ProgramToRun({ ...base, run: words, writes: {}, python: undefined });
+    return new ProgramToRun({ ...base, run: words, python });
   };
-  return { run, files: filesOf(step, command.files ?? []) };
+  return { run, files: filesOf(step, [...(command.files ?? []), ...fileOf(command.python?.requirements)]) };
 }
 
 export function pythonStep(step: string, python: AnyPython): ProgramStep {
-  const { script, code, requirements = [], version } = python;
+  const { script, code } = python;
   if ((script === undefined) === (code === undefined))
     throw invalid(`python '${step}' needs script or code, one of the two`);
   const base = programOf(step, python);
   const file = script ?? `${step.replaceAll('.', '-')}.py`;
   const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
-    const words = await wordsOf(step, python.arguments ?? [], artifacts, context);
+    const answer =
+      typeof python.arguments === 'function' ? await python.arguments(artifacts, context) : python.arguments;
+    const words = wordsOf(step, answer ?? []);
     return new ProgramToRun({
       ...base,
       run: ['python', pathFrom(base.folder, file), ...words],
       writes: code === undefined ? {} : { [file]: code },
-      python: { version, requirements },
+      python: requestOf(python),
     });
   };
   const needed = [...(python.files ?? []), ...(script === undefined ? [] : [script])];
-  return { run, files: filesOf(step, typeof requirements === 'string' ? [...needed, requirements] : needed) };
+  return { run, files: filesOf(step, [...needed, ...fileOf(python.requirements)]) };
+}
+
+function requestOf({ version, requirements = [] }: PythonNeeds): PythonRequest {
+  return { version, requirements };
+}
+
+function fileOf(requirements: PythonNeeds['requirements']): readonly string[] {
+  return typeof requirements === 'string' ? [requirements] : [];
 }
 
 function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand | AnyPython) {
@@ -63,11 +76,15 @@ function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand
       throw invalid(`step '${step}' leaves '${name}' of no kind: say artifact.json(), artifact.onnx or another one`);
     codecs[name] = kind.codec;
   }
-  return { takes, leaves: codecs, folder: folder === '' ? '' : pathInside(step, folder) };
+  return {
+    takes,
+    leaves: codecs,
+    folder: folder === '' ? '' : pathInside(step, folder),
+    ...{ writes: {}, downloads: {}, needs: {} },
+  };
 }
 
-async function wordsOf(step: string, words: AnyWords, artifacts: never, context: never): Promise<readonly string[]> {
-  const said = typeof words === 'function' ? await words(artifacts, context) : words;
+function wordsOf(step: string, said: unknown): readonly string[] {
   if (!Array.isArray(said)) throw invalid(`step '${step}' must answer a list of arguments, got ${typeof said}`);
   return (said as readonly unknown[]).map((word, index) => {
     if (typeof word === 'string' || typeof word === 'boolean') return String(word);

@@ -1,7 +1,8 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { ProgramToRun } from './program.ts';
-import type { NewModelVersion, StepContext } from './types.ts';
+import type { ProgramContext } from './program-types.ts';
+import type { NewModelVersion } from './types.ts';
 
 /** Any step as it is called: artifacts (or branches of a join) and context. */
 export type StepFunction = (input: never, context: never) => unknown;
@@ -10,13 +11,14 @@ export type StepFunction = (input: never, context: never) => unknown;
 export async function runStep(run: StepFunction, call: StepCall): Promise<StepResult> {
   const models: ModelRegistration[] = [];
   const joins = Object.keys(call.branches).length > 0;
-  const context: StepContext = {
+  const context: ProgramContext<Readonly<Record<string, unknown>>> = {
     parameters: call.parameters,
     runId: call.runId,
     taskId: call.taskId,
     attempt: call.attempt,
     idempotencyKey: call.idempotencyKey,
     signal: call.signal,
+    folder: call.folder,
     models: { register: (model, version) => void models.push(registration(call.step, model, version)) },
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),
   };

@@ -52,7 +52,7 @@ export default flow('packed')
     });
 
   it("runs a user's own flow that imports millrace", () => {
-    const { status, stdout, stderr } = millrace('--json', 'run', 'flow.ts', '-P', '{"name":"there"}');
+    const { status, stdout, stderr } = millrace('--json', 'run', 'flow.ts', '-P', 'name=there');
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ flow: 'packed', status: 'completed' });
   });

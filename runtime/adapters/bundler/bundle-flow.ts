@@ -22,15 +22,19 @@ export interface FlowBundle extends FlowDescription {
 export async function bundleFlow(file: string): Promise<FlowBundle> {
   const path = resolve(file);
   if (!existsSync(path)) throw new MillraceError('INVALID_ARGUMENT', `there is no file '${file}'`);
-  const code = await build(path);
+  return await bundleModule(await build(path), dirname(path), file);
+}
+
+/** A module that is whole but for its files, which lie in `root`. `shown` names it in errors. */
+export async function bundleModule(module: Uint8Array, root: string, shown: string): Promise<FlowBundle> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-describe-'));
   try {
     const files = await StepFiles.open(folder, noBlobs);
-    const described = await describeBundle(await files.writeBundle('flow', code));
-    return { ...described, code: await withFiles(code, dirname(path), described.files) };
+    const described = await describeBundle(await files.writeBundle('flow', module));
+    return { ...described, code: await withFiles(module, root, described.files) };
   } catch (error) {
     if (error instanceof MillraceError)
-      throw new MillraceError(error.code, `${file}: ${error.message}`, { cause: error });
+      throw new MillraceError(error.code, `${shown}: ${error.message}`, { cause: error });
     throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -79,6 +79,11 @@ export function bundleFolder(bundlePath: string): string {
   return `${bundlePath}.files`;
 }
 
+/** Where a program starts, and the flow's files lie, within the folder of its attempt. */
+export function programFolder(attemptDirectory: string): string {
+  return `${attemptDirectory}/files`;
+}
+
 export const inlineBytesMax = 64 * 1024;
 
 /** Begins each write on standard output: what follows is of the stream `o` or `e`, or `.` ends the log of a step. */

@@ -15,6 +15,7 @@ import {
   inlineBytesMax,
   type RunStep,
   type ToChild,
+  programFolder,
 } from './protocol.ts';
 import { groupMembers } from './program/process-group.ts';
 import { ProgramFailure } from './program/program-failure.ts';
@@ -73,6 +74,7 @@ async function run(work: RunStep): Promise<void> {
       attempt,
       idempotencyKey,
       signal: abort.signal,
+      folder: programFolder(work.attemptDirectory),
     };
     const result = await flow.runStep(call);
     const left =

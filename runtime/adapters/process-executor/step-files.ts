@@ -171,6 +171,7 @@ function linkMillrace(directory: string): void {
     '.': 'sdk',
     './flow': 'sdk/flow',
     './onnx': 'sdk/onnx',
+    './project': 'sdk/project',
     './deployment': 'sdk/deployment',
     './client': 'sdk/client',
     './statistics': 'statistics',

@@ -104,6 +104,7 @@ describe('running a step', () => {
       attempt: 1,
       idempotencyKey: 'k',
       signal: new AbortController().signal,
+      folder: '/nowhere',
       ...more,
     });
 

@@ -7,8 +7,9 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { StepCall, StepProgram } from '../../../ports/flow-code.ts';
-import type { EncodedArtifact } from '../protocol.ts';
+import { type EncodedArtifact, programFolder } from '../protocol.ts';
 import { type ArtifactFile, writeArtifactFile } from './artifact-files.ts';
+import { fetchAll } from './fetch-all.ts';
 import { LastLines } from './last-lines.ts';
 import { ProgramFailure, userFailure } from './program-failure.ts';
 import { collectOutputs, type ProgramOutputs } from './program-outputs.ts';
@@ -33,7 +34,7 @@ export interface ProgramWork {
 export async function runProgram(work: ProgramWork): Promise<ProgramOutputs> {
   const { directory, program, bundleFiles, handover } = work;
   const output = join(directory, 'out');
-  const files = join(directory, 'files');
+  const files = programFolder(directory);
   mkdirSync(output, { recursive: true });
   if (existsSync(bundleFiles)) cpSync(bundleFiles, files, { recursive: true });
   const cwd = join(files, program.folder);
@@ -42,6 +43,8 @@ export async function runProgram(work: ProgramWork): Promise<ProgramOutputs> {
     mkdirSync(dirname(join(files, path)), { recursive: true });
     writeFileSync(join(files, path), text);
   }
+  await fetchAll(program.downloads, work.call.signal);
+  for (const [path, message] of Object.entries(program.needs)) if (!existsSync(path)) throw userFailure(message);
   const manifest = writeManifest(work, output);
   await execute(work, { cwd, output, manifest });
   const outputs = collectOutputs(program, { output, attempt: directory, handover });

@@ -1,0 +1,1 @@
+export { projectFlow, type ProjectEntry, type ProjectParameter } from './project-flow.ts';
