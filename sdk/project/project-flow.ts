@@ -36,7 +36,7 @@ export function projectFlow(entry: ProjectEntry): object {
   let head = flow(entry.flow);
   for (const { flowName, default: value, extra } of entry.parameters) {
     const options = { type: 'string' as const, required: value === undefined && !extra };
-    head = head.parameter(flowName, value === undefined ? options : { ...options, default: value }) as typeof head;
+    head = head.parameter(flowName, value === undefined ? options : { ...options, default: value });
   }
   const step = nameProblem('step', entry.step) === undefined ? entry.step : `${entry.step}-entry`;
   return head.command(step, {

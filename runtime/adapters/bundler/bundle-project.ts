@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, relative, resolve, sep } from 'node:path';
 import { MillraceError } from '../../ports/errors.ts';
 import { bundleModule, type FlowBundle } from './bundle-flow.ts';
-import { findEntryPoint, type MlProject, readMlProject } from './mlproject.ts';
+import { findEntryPoint, readMlProject } from './mlproject.ts';
 
 export interface ProjectBundle extends FlowBundle {
   /** The given parameters as the flow names them. */
