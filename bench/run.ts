@@ -16,6 +16,7 @@ const cases: readonly { readonly name: string; readonly script: string; readonly
   { name: 'handler', script: 'serving/handler.ts' },
   { name: 'http', script: 'serving/http.ts' },
   { name: 'streamed predictions', script: 'streamed-predictions.ts' },
+  { name: 'projection', script: 'projection.ts', args: ['200000'] },
   { name: 'start-up', script: 'start-up.ts' },
   { name: 'fold, cluster', script: 'cluster/fold.ts' },
   { name: 'stateful count, cluster, beside Kafka Streams', script: 'peers/kafka-streams.ts' },

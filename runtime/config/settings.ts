@@ -111,6 +111,13 @@ export const settings = {
   },
   'redis.cluster': { type: 'switch', default: false, doc: 'The address is a node of a Redis Cluster.' },
 
+  'query.url': {
+    type: 'text',
+    default: '',
+    secret: true,
+    doc: 'PostgreSQL that all instances share for queries, postgres://user:password@host:port/database; empty: SQLite files of each process.',
+  },
+
   's3.endpoint': { type: 'text', default: 'http://127.0.0.1:9000', doc: 'S3 endpoint.' },
   's3.region': { type: 'text', default: 'us-east-1', doc: 'S3 region.' },
   's3.bucket': {

@@ -3,9 +3,12 @@ import type { EventTopic } from '../../schemas/events.ts';
 import { recordBytesMax, type TopicEntry, type TopicName, topicNames, topics } from '../../schemas/topics.ts';
 import { MillraceError } from '../ports/errors.ts';
 import type { LogRecord, TopicConfig } from '../ports/log.ts';
+import type { QueryStore, TableSpecs } from '../ports/query-store.ts';
 import type { EngineContext } from './engine-context.ts';
 import { foldTarget, idWindowOf, inputOf, isRaw } from './fold-target.ts';
 import { Follower } from './follower.ts';
+import type { Projection, RunningProjection } from './projection.ts';
+import { ProjectionRunner } from './projection-runner.ts';
 import { publish } from './publisher.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import type {
@@ -83,6 +86,7 @@ class EngineRuntime implements Runtime {
   readonly #prefix: string;
   readonly #options: RuntimeOptions;
   readonly #hosts = new Set<TaskHost>();
+  readonly #projections = new Set<ProjectionRunner>();
   readonly #closers = new Set<{ close(): Promise<void> }>();
 
   constructor(context: EngineContext, codec: EventCodec, prefix: string, options: RuntimeOptions) {
@@ -136,6 +140,26 @@ class EngineRuntime implements Runtime {
     });
   }
 
+  async runProjection<Tables extends TableSpecs, T extends EventTopic>(
+    projection: Projection<Tables, T>,
+    store: QueryStore<Tables>,
+  ): Promise<RunningProjection> {
+    const runner = new ProjectionRunner(
+      this.#context,
+      projection as unknown as Projection,
+      store as unknown as QueryStore,
+    );
+    this.#projections.add(runner);
+    try {
+      await runner.start();
+      return runner;
+    } catch (error) {
+      this.#projections.delete(runner);
+      await runner.close();
+      throw error;
+    }
+  }
+
   async publish(outputs: readonly IdentifiedOutput[]): Promise<readonly PublishedAt[]> {
     return await publish(outputs, this.#options.by ?? 'platform', this.#context);
   }
@@ -169,11 +193,12 @@ class EngineRuntime implements Runtime {
   }
 
   stats(): readonly TaskStats[] {
-    return [...this.#hosts].flatMap((host) => host.stats());
+    return [...this.#hosts, ...this.#projections].flatMap((host) => host.stats());
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#hosts].map((host) => host.close()));
+    await Promise.all([...this.#projections].map((projection) => projection.close()));
     await Promise.all([...this.#closers].map((closer) => closer.close()));
   }
 

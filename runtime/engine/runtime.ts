@@ -4,8 +4,10 @@ import type { BlobStore } from '../ports/blob-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ids } from '../ports/ids.ts';
 import type { Log, LogRecord } from '../ports/log.ts';
+import type { QueryStore, TableSpecs } from '../ports/query-store.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import type { StateStore } from '../ports/state-store.ts';
+import type { Projection, RunningProjection } from './projection.ts';
 import type { IdentifiedOutput, Service } from './service.ts';
 import type { AnyTopology, RecordMeta } from './topology.ts';
 
@@ -69,6 +71,11 @@ export interface Runtime {
   partitions(topic: string): number;
   runTopology(topology: AnyTopology): Promise<Running>;
   runService(service: Service): Promise<Running>;
+  /** Fills the store's tables with what the log says, and keeps them in step. Closing it leaves the store open. */
+  runProjection<Tables extends TableSpecs, T extends EventTopic>(
+    projection: Projection<Tables, T>,
+    store: QueryStore<Tables>,
+  ): Promise<RunningProjection>;
   /** Encodes and appends; resolves when acknowledged. Ids make repeats harmless. */
   publish(outputs: readonly IdentifiedOutput[]): Promise<readonly PublishedAt[]>;
   /** A view of a compacted topic, kept up to date. */

@@ -102,7 +102,7 @@ async function checkAgainstLog(
 }
 
 /** The ids of the last `idWindow` records, so that a service's repeat is recognised right after a restart. */
-async function rememberIds(
+export async function rememberIds(
   log: Log,
   receiver: Receiver,
   partition: TopicPartition,

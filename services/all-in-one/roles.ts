@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { Configuration } from '../../runtime/config/settings.ts';
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { topologies } from '../../topologies/index.ts';
 
 export interface RoleContext {
@@ -45,7 +46,11 @@ export const roles: readonly Role[] = [
     summary: 'indexes the log for queries and explanations',
     start: async ({ runtime, configuration, shared }) => {
       const { startProvenance } = await import('../provenance/index.ts');
-      const provenance = await startProvenance(runtime, join(configuration.directory, 'query'));
+      const provenance = await startProvenance(
+        runtime,
+        queryStores(configuration, 'query'),
+        join(configuration.directory, 'query'),
+      );
       shared.provenance = provenance;
       return { ready: () => provenance.projection.ready(), close: () => provenance.close() };
     },

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import type { Running } from '../../runtime/engine/runtime.ts';
+import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
@@ -10,7 +12,11 @@ import type { RoleContext } from './roles.ts';
 export async function startGatewayRole({ runtime, configuration, metrics, shared }: RoleContext): Promise<Running> {
   const own =
     shared.provenance === undefined
-      ? await startProvenance(runtime, `${configuration.directory}/query-gateway`)
+      ? await startProvenance(
+          runtime,
+          queryStores(configuration, 'query-gateway'),
+          join(configuration.directory, 'query-gateway'),
+        )
       : undefined;
   const provenance = shared.provenance ?? own;
   if (provenance === undefined) throw new Error('unreachable: one of both is set');

@@ -10,7 +10,7 @@ import type { LogRecord } from '../../runtime/ports/log.ts';
 import { type DeploymentDocument, routeOf } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
-import type { ProvenanceStore } from './projection.ts';
+import type { ProvenanceStore } from './index.ts';
 
 export interface Link {
   /** `prediction`, `route`, `deployment`, `model-version`, `artifact`, `task`, `run`, `bundle`, `trigger`, `feedback`, `reward`, `drift`, `outlier`. */

@@ -1,7 +1,9 @@
+import type { RunningProjection } from '../../runtime/engine/projection.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { hasCode } from '../../runtime/ports/errors.ts';
 import { type CausalChain, explainPrediction } from './causal-chain.ts';
-import type { ProvenanceStore } from './projection.ts';
+import type { ProvenanceStore } from './index.ts';
+import type { ProjectedTopic } from './rows.ts';
 
 export interface Finding {
   readonly id: string;
@@ -12,14 +14,20 @@ export interface Finding {
   readonly summary: string;
 }
 
+/** How long a question waits for the tables to have what is on the log. */
+const freshMs = 10_000;
+
 /** What people ask of the query store. Times are milliseconds since the epoch; lists are newest first. */
 export class ProvenanceQueries {
   readonly #runtime: Runtime;
   readonly #store: ProvenanceStore;
 
-  constructor(runtime: Runtime, store: ProvenanceStore) {
+  readonly #projection: RunningProjection;
+
+  constructor(runtime: Runtime, store: ProvenanceStore, projection: RunningProjection) {
     this.#runtime = runtime;
     this.#store = store;
+    this.#projection = projection;
   }
 
   async listRuns({
@@ -31,6 +39,7 @@ export class ProvenanceQueries {
     readonly status?: string | undefined;
     readonly limit: number;
   }) {
+    await this.#fresh('runs');
     let query = this.#store.database.selectFrom('runs').selectAll().orderBy('requested_at', 'desc').limit(limit);
     if (flow !== undefined) query = query.where('flow', '=', flow);
     if (status !== undefined) query = query.where('status', '=', status);
@@ -38,6 +47,7 @@ export class ProvenanceQueries {
   }
 
   async showRun(runId: string) {
+    await this.#fresh('runs', 'artifacts');
     const { database } = this.#store;
     const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
     if (run === undefined) return undefined;
@@ -84,6 +94,7 @@ export class ProvenanceQueries {
     readonly actor?: string | undefined;
     readonly limit: number;
   }) {
+    await this.#fresh('operations');
     let query = this.#store.database.selectFrom('operations').selectAll().orderBy('time_ms', 'desc').limit(limit);
     if (object !== undefined) query = query.where('object', '=', object);
     if (actor !== undefined) query = query.where('actor', '=', actor);
@@ -98,6 +109,7 @@ export class ProvenanceQueries {
   }
 
   async deploymentHistory(deployment: string, limit: number) {
+    await this.#fresh('deployment-events');
     const query = this.#store.database
       .selectFrom('deployments')
       .selectAll()
@@ -122,6 +134,7 @@ export class ProvenanceQueries {
     readonly kind?: string | undefined;
     readonly limit: number;
   }): Promise<Finding[]> {
+    await this.#fresh('drift', 'outliers', 'rewards', 'alerts');
     let query = this.#store.database.selectFrom('findings').selectAll().orderBy('time_ms', 'desc').limit(limit);
     if (deployment !== undefined) query = query.where('deployment', '=', deployment);
     if (kind !== undefined) query = query.where('kind', '=', kind);
@@ -137,12 +150,18 @@ export class ProvenanceQueries {
 
   /** undefined when no such prediction is known. */
   async explain(predictionId: string): Promise<CausalChain | undefined> {
+    await this.#fresh();
     try {
       return await explainPrediction(predictionId, this.#runtime, this.#store);
     } catch (error) {
       if (hasCode(error, 'NOT_FOUND')) return undefined;
       throw error;
     }
+  }
+
+  /** What was acknowledged before a question is in its answer. */
+  async #fresh(...topics: readonly ProjectedTopic[]): Promise<void> {
+    await this.#projection.caughtUp(freshMs, topics.length === 0 ? undefined : topics);
   }
 
   async #parameters(run: { topic: string; partition: number; offset: number }): Promise<object> {

@@ -1,16 +1,10 @@
-import type { FollowedEvent } from '../../runtime/engine/runtime.ts';
+import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
+import type { RowChange } from '../../runtime/ports/query-store.ts';
+import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import type { ProvenanceTables } from './tables.ts';
 
-/** A change of one row: insert it, or (same key) set the given columns. */
-export type RowChange = {
-  [T in keyof ProvenanceTables]: {
-    readonly table: T;
-    readonly row: ProvenanceTables[T];
-    /** Columns to overwrite when the key is there; none: the first one stays. */
-    readonly update?: readonly (keyof ProvenanceTables[T] & string)[];
-  };
-}[keyof ProvenanceTables];
+export type Change = RowChange<ProvenanceTables>;
 
 /** Topics of which the query store keeps an index. */
 export const projectedTopics = [
@@ -28,20 +22,15 @@ export const projectedTopics = [
 ] as const satisfies readonly EventTopic[];
 export type ProjectedTopic = (typeof projectedTopics)[number];
 
-export type ProjectedEvent = {
-  [T in ProjectedTopic]: FollowedEvent<T> & { readonly catalogueTopic: T };
-}[ProjectedTopic];
-
 /** What an event means for the tables: pure, one case an event. */
-export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
+export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[] {
   const at = { topic: event.catalogueTopic, partition: event.partition, offset: event.offset };
   const timeMs = event.timeMs;
   switch (event.type) {
     case 'operation-recorded': {
-      const { operationId, action, object, actor, outcome } = event.data;
-      return [
-        { table: 'operations', row: { id: operationId, action, object, actor, outcome, time_ms: timeMs, ...at } },
-      ];
+      const { operationId, action, object, actor, outcome, detail } = event.data;
+      const row = { id: operationId, action, object, actor, outcome, request_id: requestIdOf(detail) };
+      return [{ table: 'operations', row: { ...row, time_ms: timeMs, ...at } }];
     }
     case 'trigger-handled': {
       const { triggerId, name, outcome, source } = event.data;
@@ -91,7 +80,7 @@ export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
         logs_hash: null,
         ...at,
       };
-      return [{ table: 'tasks', row, update: ['status', 'attempt', 'worker', 'started_at'] }];
+      return [{ table: 'tasks', row, set: ['status', 'attempt', 'worker', 'started_at'] }];
     }
     case 'task-completed': {
       const { runId, taskId, token, worker, logs } = event.data;
@@ -107,7 +96,7 @@ export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
         logs_hash: logs?.hash ?? null,
         ...at,
       };
-      return [{ table: 'tasks', row, update: ['status', 'ended_at', 'logs_hash'] }];
+      return [{ table: 'tasks', row, set: ['status', 'ended_at', 'logs_hash'] }];
     }
     case 'task-failed': {
       const { runId, taskId, token, worker, kind, message, logs } = event.data;
@@ -123,7 +112,7 @@ export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
         logs_hash: logs?.hash ?? null,
         ...at,
       };
-      return [{ table: 'tasks', row, update: ['status', 'ended_at', 'message', 'logs_hash'] }];
+      return [{ table: 'tasks', row, set: ['status', 'ended_at', 'message', 'logs_hash'] }];
     }
     case 'artifact-written': {
       const { runId, taskId, step, artifact } = event.data;
@@ -164,47 +153,31 @@ export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
         {
           table: 'aliases',
           row: { model, alias, version, actor, set_at: timeMs, ...at },
-          update: ['version', 'actor', 'set_at', 'topic', 'partition', 'offset'],
+          set: ['version', 'actor', 'set_at', 'topic', 'partition', 'offset'],
         },
       ];
     }
     case 'deployment-applied': {
       const { deployment, version, document, actor } = event.data;
-      return [{ table: 'deployments', row: { deployment, version, document, actor, applied_at: timeMs, ...at } }];
+      const { routes } = JSON.parse(document) as DeploymentDocument;
+      return [
+        { table: 'deployments', row: { deployment, version, document, actor, applied_at: timeMs, ...at } },
+        ...routes.map(
+          ({ name, model, modelVersion }): Change => ({
+            table: 'routes',
+            row: { deployment, version, route: name, model, model_version: modelVersion },
+          }),
+        ),
+      ];
     }
     case 'prediction-completed': {
-      const { predictionId, deployment, route } = event.data;
-      return [
-        {
-          table: 'predictions',
-          row: {
-            id: predictionId,
-            partition: at.partition,
-            offset: at.offset,
-            deployment,
-            route,
-            status: 'completed',
-            time_ms: timeMs,
-          },
-        },
-      ];
+      const { predictionId, deployment, deploymentVersion, route } = event.data;
+      const counted = { version: deploymentVersion, route, status: 'completed' };
+      return predicted(predictionId, deployment, counted, timeMs, at);
     }
     case 'prediction-failed': {
       const { predictionId, deployment, code } = event.data;
-      return [
-        {
-          table: 'predictions',
-          row: {
-            id: predictionId,
-            partition: at.partition,
-            offset: at.offset,
-            deployment,
-            route: '',
-            status: code,
-            time_ms: timeMs,
-          },
-        },
-      ];
+      return predicted(predictionId, deployment, { version: 0, route: '', status: code }, timeMs, at);
     }
     case 'feedback-received':
       return [
@@ -228,81 +201,43 @@ export function rowsOf(event: ProjectedEvent): readonly RowChange[] {
         },
       ];
     case 'experiment-assessed': {
-      const { deployment, assessment, verdict, better, pValue } = event.data;
+      const { deployment, deploymentVersion, assessment, verdict, better, pValue } = event.data;
       const summary = `${verdict}${better === null ? '' : ` (${better})`}, p = ${pValue.toPrecision(3)}`;
-      return [finding('experiment', `${deployment}#${assessment}`, deployment, better !== null, summary, timeMs, at)];
+      const id = `${deployment}#${assessment}`;
+      return [
+        finding('experiment', id, { deployment, deploymentVersion, positive: better !== null, summary }, timeMs, at),
+      ];
     }
     case 'drift-assessed': {
-      const { deployment, windowId, drifted, features } = event.data;
+      const { deployment, deploymentVersion, windowId, drifted, features } = event.data;
       const moved = features.filter((feature) => feature.drifted).map(({ name }) => name);
-      return [
-        finding(
-          'drift',
-          windowId,
-          deployment,
-          drifted,
-          drifted ? `drift in ${moved.join(', ')}` : 'no drift',
-          timeMs,
-          at,
-        ),
-      ];
+      const summary = drifted ? `drift in ${moved.join(', ')}` : 'no drift';
+      return [finding('drift', windowId, { deployment, deploymentVersion, positive: drifted, summary }, timeMs, at)];
     }
-    case 'drift-not-assessed':
-      return [
-        finding(
-          'drift',
-          event.data.windowId,
-          event.data.deployment,
-          false,
-          `not assessed: ${event.data.reason}`,
-          timeMs,
-          at,
-        ),
-      ];
+    case 'drift-not-assessed': {
+      const { deployment, deploymentVersion, windowId, reason } = event.data;
+      const summary = `not assessed: ${reason}`;
+      return [finding('drift', windowId, { deployment, deploymentVersion, positive: false, summary }, timeMs, at)];
+    }
     case 'outliers-assessed': {
-      const { deployment, windowId, rows, outliers } = event.data;
+      const { deployment, deploymentVersion, windowId, rows, outliers } = event.data;
+      const summary = `${outliers.length} of ${rows} rows`;
+      const positive = outliers.length > 0;
       return [
-        finding(
-          'outliers',
-          windowId,
-          deployment,
-          outliers.length > 0,
-          `${outliers.length} of ${rows} rows`,
-          timeMs,
-          at,
-        ),
+        finding('outliers', windowId, { deployment, deploymentVersion, positive, summary }, timeMs, at),
         ...outliers.map(
-          ({ predictionId, score }): RowChange => ({
+          ({ predictionId, score }): Change => ({
             table: 'outlier_rows',
             row: { prediction_id: predictionId, window_id: windowId, score },
+            set: ['score'],
           }),
         ),
       ];
     }
     case 'alert-raised':
-      return [
-        finding(
-          'alert',
-          `${event.data.kind}-${event.data.evidenceId}-raised`,
-          event.data.deployment,
-          true,
-          event.data.message,
-          timeMs,
-          at,
-        ),
-      ];
+      return [alert('raised', event.data, event.data.message, timeMs, at)];
     case 'alert-cleared':
-      return [
-        finding(
-          'alert',
-          `${event.data.kind}-${event.data.evidenceId}-cleared`,
-          event.data.deployment,
-          false,
-          `${event.data.kind} cleared`,
-          timeMs,
-          at,
-        ),
-      ];
+      return [alert('cleared', event.data, `${event.data.kind} cleared`, timeMs, at)];
     default:
       return [];
   }
@@ -316,7 +251,7 @@ function ended(
   failure: string | null,
   timeMs: number,
   at: At,
-): RowChange {
+): Change {
   const row = {
     id: data.runId,
     flow: data.flow,
@@ -331,20 +266,69 @@ function ended(
     failure,
     ...at,
   };
-  return { table: 'runs', row, update: ['status', 'ended_at', 'failure'] };
+  return { table: 'runs', row, set: ['status', 'ended_at', 'failure'] };
 }
 
-function finding(
-  kind: string,
-  id: string,
-  deployment: string,
-  positive: boolean,
+interface Found {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly positive: boolean;
+  readonly summary: string;
+  readonly evidenceId?: string;
+  readonly alertId?: string;
+}
+
+function finding(kind: string, id: string, found: Found, timeMs: number, at: At): Change {
+  const { deployment, deploymentVersion, positive, summary, evidenceId = null, alertId = null } = found;
+  const row = {
+    id,
+    deployment,
+    deployment_version: deploymentVersion,
+    kind,
+    positive: positive ? 1 : 0,
+    time_ms: timeMs,
+    summary,
+    evidence_id: evidenceId,
+    alert_id: alertId,
+    ...at,
+  };
+  return { table: 'findings', row };
+}
+
+function alert(
+  state: 'raised' | 'cleared',
+  data: { deployment: string; deploymentVersion: number; kind: string; evidenceId: string; alertId: string },
   summary: string,
   timeMs: number,
   at: At,
-): RowChange {
-  return {
-    table: 'findings',
-    row: { id, deployment, kind, positive: positive ? 1 : 0, time_ms: timeMs, summary, ...at },
-  };
+): Change {
+  const id = `${data.kind}-${data.evidenceId}-${state}`;
+  return finding('alert', id, { ...data, positive: state === 'raised', summary }, timeMs, at);
+}
+
+function predicted(
+  id: string,
+  deployment: string,
+  { version, route, status }: { version: number; route: string; status: string },
+  timeMs: number,
+  { partition, offset }: At,
+): Change[] {
+  return [
+    { table: 'predictions', row: { id, partition, offset, deployment, route, status, time_ms: timeMs } },
+    {
+      table: 'traffic',
+      row: { deployment, version, route, status, predictions: 1, newest: id },
+      set: ['newest'],
+    },
+  ];
+}
+
+/** Of an operation's detail, which is JSON of the gateway's own making. */
+function requestIdOf(detail: string): string {
+  try {
+    const { requestId } = JSON.parse(detail) as { requestId?: unknown };
+    return typeof requestId === 'string' ? requestId : '';
+  } catch {
+    return '';
+  }
 }

@@ -1,112 +1,172 @@
 /**
  * The query store's tables: where each fact lies on the log, and the columns by which people look for it. The facts themselves are
- * read from the log, so they can be checked. Everything here is derived; raising `version` fills it again.
+ * read from the log, so they can be checked.
  */
-interface At {
-  topic: string;
-  partition: number;
-  offset: number;
-}
+import type { TableSpecs } from '../../runtime/ports/query-store.ts';
 
-export interface ProvenanceTables {
-  positions: { topic: string; partition: number; position: number };
-  triggers: At & {
-    id: string;
-    name: string;
-    outcome: string;
-    source_topic: string | null;
-    source_partition: number | null;
-    source_offset: number | null;
-  };
-  runs: At & {
-    id: string;
-    flow: string;
-    version: number;
-    status: string;
-    bundle_hash: string;
-    cause_kind: string;
-    cause_id: string;
-    actor: string;
-    requested_at: number;
-    ended_at: number | null;
-    failure: string | null;
-  };
-  tasks: At & {
-    run_id: string;
-    task_id: string;
-    status: string;
-    attempt: number;
-    worker: string;
-    started_at: number | null;
-    ended_at: number | null;
-    message: string | null;
-    logs_hash: string | null;
-  };
-  artifacts: At & {
-    run_id: string;
-    task_id: string;
-    step: string;
-    name: string;
-    hash: string;
-    size_bytes: number;
-    codec: string;
-  };
-  versions: At & {
-    model: string;
-    version: number;
-    run_id: string | null;
-    task_id: string | null;
-    artifact_hash: string;
-    metrics: string;
-    actor: string;
-    registered_at: number;
-  };
-  aliases: At & { model: string; alias: string; version: number; actor: string; set_at: number };
-  flows: At & { flow: string; version: number; bundle_hash: string; actor: string; deployed_at: number };
-  deployments: At & { deployment: string; version: number; document: string; actor: string; applied_at: number };
+/** Where the fact lies; `topic` is the catalogue name. */
+const at = { topic: 'text', partition: 'integer', offset: 'integer' } as const;
+
+export const tables = {
+  triggers: {
+    columns: {
+      id: 'text',
+      name: 'text',
+      outcome: 'text',
+      source_topic: 'text?',
+      source_partition: 'integer?',
+      source_offset: 'integer?',
+      ...at,
+    },
+    key: ['id'],
+  },
+  runs: {
+    columns: {
+      id: 'text',
+      flow: 'text',
+      version: 'integer',
+      status: 'text',
+      bundle_hash: 'text',
+      cause_kind: 'text',
+      cause_id: 'text',
+      actor: 'text',
+      requested_at: 'integer',
+      ended_at: 'integer?',
+      failure: 'text?',
+      ...at,
+    },
+    key: ['id'],
+    indexes: [['-requested_at'], ['flow', '-requested_at'], ['cause_id']],
+  },
+  tasks: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      status: 'text',
+      attempt: 'integer',
+      worker: 'text',
+      started_at: 'integer?',
+      ended_at: 'integer?',
+      message: 'text?',
+      logs_hash: 'text?',
+      ...at,
+    },
+    key: ['run_id', 'task_id'],
+  },
+  artifacts: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      step: 'text',
+      name: 'text',
+      hash: 'text',
+      size_bytes: 'integer',
+      codec: 'text',
+      ...at,
+    },
+    key: ['run_id', 'task_id', 'name'],
+    indexes: [['hash']],
+  },
+  versions: {
+    columns: {
+      model: 'text',
+      version: 'integer',
+      run_id: 'text?',
+      task_id: 'text?',
+      artifact_hash: 'text',
+      metrics: 'text',
+      actor: 'text',
+      registered_at: 'integer',
+      ...at,
+    },
+    key: ['model', 'version'],
+    indexes: [['run_id'], ['artifact_hash']],
+  },
+  aliases: {
+    columns: { model: 'text', alias: 'text', version: 'integer', actor: 'text', set_at: 'integer', ...at },
+    key: ['model', 'alias'],
+  },
+  flows: {
+    columns: { flow: 'text', version: 'integer', bundle_hash: 'text', actor: 'text', deployed_at: 'integer', ...at },
+    key: ['flow', 'version'],
+    indexes: [['bundle_hash']],
+  },
+  deployments: {
+    columns: { deployment: 'text', version: 'integer', document: 'text', actor: 'text', applied_at: 'integer', ...at },
+    key: ['deployment', 'version'],
+  },
+  /** Which model versions a deployment names. */
+  routes: {
+    columns: { deployment: 'text', version: 'integer', route: 'text', model: 'text', model_version: 'integer' },
+    key: ['deployment', 'version', 'route'],
+    indexes: [['model', 'model_version']],
+  },
   predictions: {
-    id: string;
-    partition: number;
-    offset: number;
-    deployment: string;
-    route: string;
-    status: string;
-    time_ms: number;
-  };
-  feedback: At & { id: string; prediction_id: string; kind: string };
-  findings: At & { id: string; deployment: string; kind: string; positive: number; time_ms: number; summary: string };
-  outlier_rows: { prediction_id: string; window_id: string; score: number };
-  operations: At & { id: string; action: string; object: string; actor: string; outcome: string; time_ms: number };
-}
+    columns: {
+      id: 'text',
+      partition: 'integer',
+      offset: 'integer',
+      deployment: 'text',
+      route: 'text',
+      status: 'text',
+      time_ms: 'integer',
+    },
+    key: ['id'],
+  },
+  /** How many predictions there were: counting millions of rows takes seconds. `version` is 0 for those that failed. */
+  traffic: {
+    columns: {
+      deployment: 'text',
+      version: 'integer',
+      route: 'text',
+      status: 'text',
+      predictions: 'integer',
+      newest: 'text',
+    },
+    key: ['deployment', 'version', 'route', 'status'],
+    sums: ['predictions'],
+  },
+  feedback: {
+    columns: { id: 'text', prediction_id: 'text', kind: 'text', ...at },
+    key: ['id', 'kind'],
+    indexes: [['prediction_id']],
+  },
+  findings: {
+    columns: {
+      id: 'text',
+      deployment: 'text',
+      deployment_version: 'integer',
+      kind: 'text',
+      positive: 'integer',
+      time_ms: 'integer',
+      summary: 'text',
+      /** Of an alert: the finding that it rests on. */
+      evidence_id: 'text?',
+      alert_id: 'text?',
+      ...at,
+    },
+    key: ['kind', 'id'],
+    indexes: [['id'], ['alert_id'], ['evidence_id'], ['-time_ms'], ['deployment', '-time_ms']],
+  },
+  outlier_rows: {
+    columns: { prediction_id: 'text', window_id: 'text', score: 'real' },
+    key: ['prediction_id', 'window_id'],
+  },
+  operations: {
+    columns: {
+      id: 'text',
+      action: 'text',
+      object: 'text',
+      actor: 'text',
+      outcome: 'text',
+      /** Of what it asked for. */
+      request_id: 'text',
+      time_ms: 'integer',
+      ...at,
+    },
+    key: ['id'],
+    indexes: [['-time_ms'], ['object', '-time_ms'], ['request_id']],
+  },
+} as const satisfies TableSpecs;
 
-export const version = 1;
-
-const at = 'topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL';
-
-export const schema: readonly string[] = [
-  'CREATE TABLE positions (topic TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID',
-  `CREATE TABLE triggers (id TEXT PRIMARY KEY, name TEXT NOT NULL, outcome TEXT NOT NULL, source_topic TEXT, source_partition INTEGER, source_offset INTEGER, ${at}) WITHOUT ROWID`,
-  `CREATE TABLE runs (id TEXT PRIMARY KEY, flow TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL, bundle_hash TEXT NOT NULL, cause_kind TEXT NOT NULL,
-     cause_id TEXT NOT NULL, actor TEXT NOT NULL, requested_at INTEGER NOT NULL, ended_at INTEGER, failure TEXT, ${at}) WITHOUT ROWID`,
-  'CREATE INDEX runs_newest ON runs (requested_at)',
-  `CREATE TABLE tasks (run_id TEXT NOT NULL, task_id TEXT NOT NULL, status TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, started_at INTEGER, ended_at INTEGER,
-     message TEXT, logs_hash TEXT, ${at}, PRIMARY KEY (run_id, task_id)) WITHOUT ROWID`,
-  `CREATE TABLE artifacts (run_id TEXT NOT NULL, task_id TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, size_bytes INTEGER NOT NULL, codec TEXT NOT NULL,
-     ${at}, PRIMARY KEY (run_id, task_id, name)) WITHOUT ROWID`,
-  'CREATE INDEX artifacts_by_hash ON artifacts (hash)',
-  `CREATE TABLE versions (model TEXT NOT NULL, version INTEGER NOT NULL, run_id TEXT, task_id TEXT, artifact_hash TEXT NOT NULL, metrics TEXT NOT NULL, actor TEXT NOT NULL,
-     registered_at INTEGER NOT NULL, ${at}, PRIMARY KEY (model, version)) WITHOUT ROWID`,
-  `CREATE TABLE aliases (model TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL, actor TEXT NOT NULL, set_at INTEGER NOT NULL, ${at}, PRIMARY KEY (model, alias)) WITHOUT ROWID`,
-  `CREATE TABLE flows (flow TEXT NOT NULL, version INTEGER NOT NULL, bundle_hash TEXT NOT NULL, actor TEXT NOT NULL, deployed_at INTEGER NOT NULL, ${at}, PRIMARY KEY (flow, version)) WITHOUT ROWID`,
-  `CREATE TABLE deployments (deployment TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL, actor TEXT NOT NULL, applied_at INTEGER NOT NULL, ${at},
-     PRIMARY KEY (deployment, version)) WITHOUT ROWID`,
-  `CREATE TABLE predictions (id TEXT PRIMARY KEY, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, deployment TEXT NOT NULL, route TEXT NOT NULL, status TEXT NOT NULL,
-     time_ms INTEGER NOT NULL) WITHOUT ROWID`,
-  `CREATE TABLE feedback (id TEXT NOT NULL, prediction_id TEXT NOT NULL, kind TEXT NOT NULL, ${at}, PRIMARY KEY (id, kind)) WITHOUT ROWID`,
-  'CREATE INDEX feedback_by_prediction ON feedback (prediction_id)',
-  `CREATE TABLE findings (id TEXT NOT NULL, deployment TEXT NOT NULL, kind TEXT NOT NULL, positive INTEGER NOT NULL, time_ms INTEGER NOT NULL, summary TEXT NOT NULL, ${at},
-     PRIMARY KEY (kind, id)) WITHOUT ROWID`,
-  'CREATE TABLE outlier_rows (prediction_id TEXT NOT NULL, window_id TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (prediction_id, window_id)) WITHOUT ROWID',
-  `CREATE TABLE operations (id TEXT PRIMARY KEY, action TEXT NOT NULL, object TEXT NOT NULL, actor TEXT NOT NULL, outcome TEXT NOT NULL, time_ms INTEGER NOT NULL, ${at}) WITHOUT ROWID`,
-  'CREATE INDEX operations_newest ON operations (time_ms)',
-];
+export type ProvenanceTables = typeof tables;

@@ -62,6 +62,13 @@ export function laneServices(base: number): readonly LaneService[] {
       exports: (fact) => ({ MILLRACE_TEST_S3_URL: fact('address') }),
     },
     {
+      name: 'postgres',
+      up: 'postgres-up.sh',
+      down: 'postgres-down.sh',
+      environment: { POSTGRES_PORT: String(base + 90) },
+      exports: (fact) => ({ MILLRACE_TEST_POSTGRES_URL: fact('address') }),
+    },
+    {
       name: 'clients',
       up: 'clients-up.sh',
       environment: {},
