@@ -27,6 +27,7 @@ import { ServiceTask } from './service-task.ts';
 import { SnapshotKeeper } from './snapshots.ts';
 import { FollowedTable } from './table.ts';
 import { TaskHost } from './task-host.ts';
+import { Ticks } from './ticks.ts';
 import type { AnyTopology } from './topology.ts';
 import { TopologyTask } from './topology-task.ts';
 
@@ -61,6 +62,7 @@ export async function createRuntime(parts: EngineParts, options: RuntimeOptions 
     encoding,
     decoder: new RecordDecoder({ codec, blobs: parts.blobs, clock: parts.clock, logger: parts.logger }),
     snapshots: new SnapshotKeeper(parts, encoding, options.snapshotEveryRecords ?? 100_000),
+    ticks: new Ticks(parts),
   };
   return new EngineRuntime(context, codec, prefix, options);
 }

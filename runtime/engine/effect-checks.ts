@@ -7,7 +7,7 @@ import type { Effects } from './topology.ts';
  * for it dies alone.
  */
 
-/** Bytes that one fold may say; more is said window by window, with a cursor in the state. */
+/** Bytes that one fold may say; more is said window by window, by a timer that is due at once and a cursor in the state. */
 export const foldBytesMax = 4 * 1024 * 1024;
 
 /** The state port takes ASCII keys of 1,024 characters, the engine's prefix among them. */

@@ -2,6 +2,7 @@ import type { EncodingContext } from './output-encoder.ts';
 import type { RecordDecoder } from './record-decoder.ts';
 import type { EngineParts } from './runtime.ts';
 import type { SnapshotKeeper } from './snapshots.ts';
+import type { Ticks } from './ticks.ts';
 
 /** What all tasks of a process share. */
 export interface EngineContext {
@@ -9,4 +10,5 @@ export interface EngineContext {
   readonly encoding: EncodingContext;
   readonly decoder: RecordDecoder;
   readonly snapshots: SnapshotKeeper;
+  readonly ticks: Ticks;
 }

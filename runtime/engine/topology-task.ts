@@ -3,7 +3,6 @@ import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts'
 import type { StateEntry } from '../ports/state-store.ts';
 import { crashPoint } from './crash-points.ts';
 import type { EngineContext } from './engine-context.ts';
-import { header } from './envelope.ts';
 import { type DecodedRecord, FoldCore, type FoldTarget } from './fold-core.ts';
 import { InputQueue } from './input-queue.ts';
 import { LogTime } from './log-time.ts';
@@ -303,7 +302,8 @@ export class TopologyTask {
     this.#cancelTick?.();
     const next = this.#timers.peek();
     if (next === undefined || this.#tickOutstanding || this.#position < this.#queue.endOffset) return;
-    const { clock, log } = this.#context.parts;
+    const { ticks } = this.#context;
+    const { clock } = this.#context.parts;
     const jitterMs = 1 + (hashOf(this.#options.task) % 20);
     const delayMs = Math.max(0, next.dueMs - this.#logTime.now()) + jitterMs;
     this.#cancelTick = clock.after(Math.min(delayMs, 60_000), () => {
@@ -313,19 +313,8 @@ export class TopologyTask {
         return;
       }
       this.#tickOutstanding = true;
-      const { topic, partition } = this.#options.partition;
-      const id = this.#context.parts.ids.next();
-      this.#logTime.sent(id);
-      log
-        .append([
-          {
-            topic,
-            partition,
-            key: null,
-            value: Buffer.alloc(0),
-            headers: { [header.control]: 'tick', [header.id]: id },
-          },
-        ])
+      ticks
+        .write(this.#options.partition, this.#position, (id) => this.#logTime.sent(id))
         .catch((error: unknown) => {
           this.#tickOutstanding = false;
           this.#context.parts.logger.warn(

@@ -122,7 +122,7 @@ export class ModelServer {
     this.service = {
       name: 'model-server',
       inputs: ['prediction-requests'],
-      outputs: ['predictions'],
+      outputs: ['predictions', 'operations'],
       summary: 'answers prediction requests with the models of the deployment that each names',
       batchRecords: options.batchRecords ?? 500,
       handle: (batch) => handleBatch(batch, batchParts),

@@ -1,8 +1,8 @@
 /** One batch of records: parsed, predicted side by side, answered in order. */
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import type { ServiceRecord, ServiceResult } from '../../runtime/engine/service.ts';
-import { hasCode, type LogRecord } from '../../runtime/ports/index.ts';
+import type { IdentifiedOutput, ServiceRecord, ServiceResult } from '../../runtime/engine/service.ts';
+import { hasCode, type LogRecord, type MillraceError, type OutgoingRecord } from '../../runtime/ports/index.ts';
 import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import { failed, type Outcome } from './outcomes.ts';
 import type { Predictor } from './predictor.ts';
@@ -40,8 +40,8 @@ export async function handleBatch(batch: readonly ServiceRecord[], parts: Reques
   const count = { ...countOutcomes(outcomes), repliesIgnored: replies.ignored };
   if (replies.wanted.length === 0) return { outputs, deadLetters, count };
   await runtime.publish(outputs);
-  await sendReplies(replies.wanted, runtime);
-  return { outputs: [], deadLetters, count };
+  const undelivered = await sendReplies(replies.wanted, runtime);
+  return { outputs: undelivered, deadLetters, count: { ...count, repliesUndelivered: undelivered.length } };
 }
 
 interface WantedReply {
@@ -67,19 +67,50 @@ function wantedReplies(
   return { wanted, ignored };
 }
 
-/** Only after the predictions are acknowledged: a reply never says what the log does not. */
-async function sendReplies(wanted: readonly WantedReply[], { parts: { log } }: Runtime): Promise<void> {
+/**
+ * Only after the predictions are acknowledged: a reply never says what the log does not. Answers what is to be said of replies that no
+ * topic takes: their requests are answered all the same, and the next ones of the partition go on.
+ */
+async function sendReplies(wanted: readonly WantedReply[], runtime: Runtime): Promise<readonly IdentifiedOutput[]> {
+  const { log } = runtime.parts;
   const partitions = new Map<string, number>();
-  for (const { address } of wanted) {
-    if (!partitions.has(address.topic)) partitions.set(address.topic, await log.partitions(address.topic));
+  const undelivered: IdentifiedOutput[] = [];
+  const replies: { readonly reply: WantedReply; readonly record: OutgoingRecord }[] = [];
+  for (const reply of wanted) {
+    const { outcome, address, request } = reply;
+    try {
+      const known = partitions.get(address.topic) ?? (await log.partitions(address.topic));
+      partitions.set(address.topic, known);
+      replies.push({ reply, record: replyRecord(outcome, address, request, known) });
+    } catch (error) {
+      undelivered.push(undeliveredReply(reply, error));
+    }
   }
   crashPoint('before-reply');
-  await log.append(
-    wanted.map(({ outcome, address, request }) =>
-      replyRecord(outcome, address, request, partitions.get(address.topic) ?? 1),
-    ),
-  );
+  try {
+    await log.append(replies.map(({ record }) => record));
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    for (const { reply, record } of replies)
+      await log.append([record]).catch((refusal: unknown) => undelivered.push(undeliveredReply(reply, refusal)));
+  }
   crashPoint('after-reply');
+  return undelivered;
+}
+
+/** The topic does not exist or does not take it; trying again would change nothing. */
+function isRefusal(error: unknown): error is MillraceError {
+  return hasCode(error, 'NOT_FOUND', 'TOO_LARGE', 'INVALID_ARGUMENT', 'FORBIDDEN');
+}
+
+/** Rethrows what may go away. */
+function undeliveredReply({ outcome, address }: WantedReply, error: unknown): IdentifiedOutput {
+  if (!isRefusal(error)) throw error;
+  const id = `reply-${outcome.predictionId}`;
+  const detail = JSON.stringify({ topic: address.topic.slice(0, 249), message: error.message.slice(0, 1_000) });
+  const object = outcome.predictionId;
+  const data = { operationId: id, action: 'reply', object, actor: 'model-server', outcome: error.code, detail };
+  return { topic: 'operations', type: 'operation-recorded', key: object, data, id };
 }
 
 /** "The registry has no such schema" is a verdict on the record; "it does not answer" stops the batch. */

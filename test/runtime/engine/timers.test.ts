@@ -174,6 +174,20 @@ describe('timers of a running task', () => {
     expect(ticks).toBe(1);
   });
 
+  it('of several topologies that are due together are served by one tick', async () => {
+    const runtime = await world.open();
+    const waiting = (name: string) =>
+      scripted((event) => ({ setTimers: [{ name: 't', dueMs: event.timeMs + 30 }] }), { name, onTimer: () => ({}) });
+    const names = ['one', 'two', 'three', 'four', 'five'];
+    for (const name of names) await (await runtime.runTopology(waiting(name))).ready();
+    for (let n = 1; n <= 4; n++) {
+      await runtime.publish([aliasRequest('m', n)]);
+      await eventually('all have fired', () => sum(runtime, 'timersFired') === n * names.length);
+    }
+    const ticks = (await world.records('registry')).filter((record) => textHeader(record, header.control) === 'tick');
+    expect(ticks.length).toBe(4);
+  });
+
   it('are many at once: they fire over several commits, each once', async () => {
     const many = 12_000;
     const time = { nowMs: 1_000 };

@@ -22,7 +22,7 @@ const avro = (row: readonly number[], id: string | null = null) =>
 let fixture: ServerFixture;
 const models = new LinearRuntime();
 beforeAll(async () => {
-  fixture = await openServer(models, { replyTopics: ['answers'] });
+  fixture = await openServer(models, { replyTopics: ['answers', 'never-made'] });
   await fixture.test.runtime.parts.log.ensureTopics([
     { name: 'answers', partitions: 3, cleanup: 'delete', recordBytesMax: 1e6, replication: 1, minInsyncReplicas: 1 },
   ]);
@@ -279,6 +279,25 @@ describe('replies', () => {
     const ignored = runtime.stats().reduce((sum, { counters }) => sum + (counters['repliesIgnored'] ?? 0), 0);
     expect(ignored).toBe(1);
     expect(await runtime.parts.log.endOffsets(runtime.topic('operations'))).toEqual([0, 0, 0]);
+  });
+
+  it('to a topic that nobody made have an outcome that says so, and the partition goes on', async () => {
+    const headers = { kafka_replyTopic: 'never-made', kafka_correlationId: 'x' };
+    const place = await fixture.request({ key: 't', value: infer([1, 0]), deployment: 'linear', headers });
+    const { predictionId } = (await outcomeOf(place)).data as PredictionCompleted;
+    valueOf(await outcomeOf(await fixture.request({ key: 't', value: infer([2, 0]), deployment: 'linear' })));
+    const { runtime } = fixture.test;
+    const topic = runtime.topic('operations');
+    const partition = partitionOf(predictionId, 3);
+    const fact = await eventually('it is said', async () => {
+      for await (const records of runtime.parts.log.read({ topic, partition }, { from: 0 }))
+        for (const record of records) {
+          const event = await runtime.decode('operations', record);
+          if (event.type === 'operation-recorded' && event.data.object === predictionId) return event.data;
+        }
+      return undefined;
+    });
+    expect(fact).toMatchObject({ action: 'reply', outcome: 'NOT_FOUND', actor: 'model-server' });
   });
 });
 
