@@ -256,6 +256,8 @@ export interface TaskStarted {
   readonly taskId: string;
   readonly token: Token;
   readonly worker: string;
+  /** host:port that the first member of a gang keeps for the others. */
+  readonly address?: string;
 }
 
 /** One task under its token. */
@@ -277,12 +279,26 @@ export interface Artifact {
   readonly hash: string;
   readonly sizeBytes: number;
   readonly codec: string;
+  /** The bytes themselves when they are few: then they lie in no blob. */
+  readonly inline?: null | Buffer;
 }
 
 /** Takes effect when the attempt is accepted. The body is JSON. */
 export interface DeferredRequest {
   readonly kind: string;
   readonly body: string;
+}
+
+/** A blob that holds several values in order. */
+export interface Pack {
+  readonly hash: string;
+  readonly count: number;
+}
+
+/** Values of a task in packs, in order: the items of a foreach, or one pack of results. */
+export interface Split {
+  readonly size: number;
+  readonly packs: readonly Pack[];
 }
 
 /** An attempt ended well; it counts when the platform accepts it. */
@@ -295,6 +311,11 @@ export interface TaskCompleted {
   readonly requests: readonly DeferredRequest[];
   readonly userMs: number;
   readonly logs: null | Artifact;
+  readonly split?: null | Split;
+  /** Key of the case that a switch chose. */
+  readonly choice?: null | string;
+  /** Another round of the repeat around it is wanted. */
+  readonly again?: boolean;
 }
 
 /** An attempt ended badly. Kind is user, platform, timeout, killed, cancelled or lost. */
@@ -307,6 +328,8 @@ export interface TaskFailed {
   readonly message: string;
   readonly stack: string;
   readonly logs: null | Artifact;
+  /** Another attempt would end the same way. */
+  readonly final?: boolean;
 }
 
 /** A new attempt follows a failed one. */
@@ -364,10 +387,52 @@ export interface RunCancelled {
   readonly reason: string;
 }
 
+/** Tasks of the run may be dispatched again: those that this point still holds back. */
+export interface WalkResumed {
+  readonly runId: string;
+  readonly pointId: string;
+}
+
+/** A phase of a task was over by time. */
+export interface PhaseLapsed {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly dispatch: number;
+  readonly phase: string;
+}
+
+/** What the walk of a run that is over left in the state may go. */
+export interface RunSwept {
+  readonly runId: string;
+}
+
 /** Artifacts that one incoming branch brings. */
 export interface TaskInput {
   readonly branch: string;
   readonly artifacts: readonly Artifact[];
+}
+
+/** A foreach, repeat or gang around a task. A repeat does not know its size: -1. */
+export interface Frame {
+  readonly point: string;
+  readonly kind: string;
+  readonly index: number;
+  readonly size: number;
+}
+
+/** One value in a pack. */
+export interface ItemRef {
+  readonly pack: string;
+  readonly at: number;
+}
+
+/** One of several tasks that begin together. */
+export interface GangMember {
+  readonly point: string;
+  readonly round: number;
+  readonly rank: number;
+  readonly size: number;
 }
 
 /** Work for a step worker. Times are append times in milliseconds. */
@@ -385,6 +450,19 @@ export interface TaskDispatched {
   readonly timeoutMs: number;
   readonly leaseMs: number;
   readonly startDeadline: number;
+  /** step, join, foreach, switch, hook, or pack: results of walks into one blob. */
+  readonly kind?: string;
+  /** Outermost first. */
+  readonly frames?: readonly Frame[];
+  /** Items of the foreachs around it, outermost first. */
+  readonly items?: readonly ItemRef[];
+  /** Inputs of a join that are too many for the record, in order. */
+  readonly packs?: readonly Pack[];
+  readonly gang?: null | GangMember;
+  /** TaskSettings of the step, JSON. */
+  readonly settings?: string;
+  /** JSON. */
+  readonly configuration?: string;
 }
 
 /** Whoever runs this dispatch must stop. */
@@ -395,6 +473,16 @@ export interface TaskRevoked {
   readonly dispatch: number;
   readonly incarnation: null | string;
   readonly reason: string;
+}
+
+/** All members of a gang have started: they may begin. */
+export interface GangAssembled {
+  readonly runId: string;
+  readonly point: string;
+  readonly round: number;
+  readonly size: number;
+  /** host:port that rank 0 keeps. */
+  readonly address: string;
 }
 
 /** An accepted task wrote an artifact. */
@@ -975,12 +1063,16 @@ export interface EventData {
     'run-completed': RunCompleted;
     'run-failed': RunFailed;
     'run-cancelled': RunCancelled;
+    'walk-resumed': WalkResumed;
+    'phase-lapsed': PhaseLapsed;
+    'run-swept': RunSwept;
   };
   'tasks': {
     'task-dispatched': TaskDispatched;
   };
   'task-control': {
     'task-revoked': TaskRevoked;
+    'gang-assembled': GangAssembled;
   };
   'artifacts': {
     'artifact-written': ArtifactWritten;
@@ -1078,22 +1170,26 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'starts/finish-subscribed': '{"type":"record","name":"FinishSubscribed","namespace":"millrace.starts","doc":"Another flow waits for ends of runs of this one; no triggers: it waits no longer. Triggers are JSON.","fields":[{"name":"flow","type":"string"},{"name":"subscriber","type":"string"},{"name":"version","type":"int"},{"name":"triggers","type":"string"},{"name":"parameterNames","type":{"type":"array","items":"string"}}]}',
   'starts/run-ended': '{"type":"record","name":"RunEnded","namespace":"millrace.starts","doc":"A run of the flow is over: completed, failed or cancelled.","fields":[{"name":"flow","type":"string"},{"name":"runId","type":"string"},{"name":"outcome","type":"string"},{"name":"message","type":"string"},{"name":"startedAt","type":"long"},{"name":"endedAt","type":"long"}]}',
   'runs/run-requested': '{"type":"record","name":"RunRequested","namespace":"millrace.runs","doc":"A run exists from here on. Graph and parameters are JSON; version 0 is a flow that is not deployed.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"parameters","type":"string"},{"name":"tags","type":{"type":"array","items":"string"}},{"name":"cause","type":{"type":"record","name":"Cause","namespace":"millrace.common","doc":"What led to this: kind is trigger, manual, schedule, backfill or finish.","fields":[{"name":"kind","type":"string"},{"name":"id","type":"string"},{"name":"position","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}},{"name":"actor","type":"string"},{"name":"systemTags","type":{"type":"array","items":"string"},"default":[]}]}',
-  'runs/task-started': '{"type":"record","name":"TaskStarted","namespace":"millrace.runs","doc":"A worker claimed a dispatch and is about to run user code.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"}]}',
+  'runs/task-started': '{"type":"record","name":"TaskStarted","namespace":"millrace.runs","doc":"A worker claimed a dispatch and is about to run user code.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"address","type":"string","default":"","omittable":true,"doc":"host:port that the first member of a gang keeps for the others."}]}',
   'runs/task-heartbeat': '{"type":"record","name":"TaskHeartbeat","namespace":"millrace.runs","doc":"These tasks of the run are alive.","fields":[{"name":"runId","type":"string"},{"name":"tasks","type":{"type":"array","items":{"type":"record","name":"TaskRef","namespace":"millrace.common","doc":"One task under its token.","fields":[{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}}]}}},{"name":"worker","type":"string"}]}',
-  'runs/task-completed': '{"type":"record","name":"TaskCompleted","namespace":"millrace.runs","doc":"An attempt ended well; it counts when the platform accepts it.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}}},{"name":"requests","type":{"type":"array","items":{"type":"record","name":"DeferredRequest","namespace":"millrace.common","doc":"Takes effect when the attempt is accepted. The body is JSON.","fields":[{"name":"kind","type":"string"},{"name":"body","type":"string"}]}}},{"name":"userMs","type":"double"},{"name":"logs","type":["null","millrace.common.Artifact"],"default":null}]}',
-  'runs/task-failed': '{"type":"record","name":"TaskFailed","namespace":"millrace.runs","doc":"An attempt ended badly. Kind is user, platform, timeout, killed, cancelled or lost.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"kind","type":"string"},{"name":"message","type":"string"},{"name":"stack","type":"string"},{"name":"logs","type":["null",{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}],"default":null}]}',
+  'runs/task-completed': '{"type":"record","name":"TaskCompleted","namespace":"millrace.runs","doc":"An attempt ended well; it counts when the platform accepts it.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}},{"name":"requests","type":{"type":"array","items":{"type":"record","name":"DeferredRequest","namespace":"millrace.common","doc":"Takes effect when the attempt is accepted. The body is JSON.","fields":[{"name":"kind","type":"string"},{"name":"body","type":"string"}]}}},{"name":"userMs","type":"double"},{"name":"logs","type":["null","millrace.common.Artifact"],"default":null},{"name":"split","type":["null",{"type":"record","name":"Split","namespace":"millrace.common","doc":"Values of a task in packs, in order: the items of a foreach, or one pack of results.","fields":[{"name":"size","type":"int"},{"name":"packs","type":{"type":"array","items":{"type":"record","name":"Pack","namespace":"millrace.common","doc":"A blob that holds several values in order.","fields":[{"name":"hash","type":"string"},{"name":"count","type":"int"}]}}}]}],"default":null,"omittable":true},{"name":"choice","type":["null","string"],"default":null,"omittable":true,"doc":"Key of the case that a switch chose."},{"name":"again","type":"boolean","default":false,"omittable":true,"doc":"Another round of the repeat around it is wanted."}]}',
+  'runs/task-failed': '{"type":"record","name":"TaskFailed","namespace":"millrace.runs","doc":"An attempt ended badly. Kind is user, platform, timeout, killed, cancelled or lost.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"kind","type":"string"},{"name":"message","type":"string"},{"name":"stack","type":"string"},{"name":"logs","type":["null",{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}],"default":null},{"name":"final","type":"boolean","default":false,"omittable":true,"doc":"Another attempt would end the same way."}]}',
   'runs/task-retried': '{"type":"record","name":"TaskRetried","namespace":"millrace.runs","doc":"A new attempt follows a failed one.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"kind","type":"string"},{"name":"message","type":"string"}]}',
   'runs/completion-refused': '{"type":"record","name":"CompletionRefused","namespace":"millrace.runs","doc":"A terminal fact of a worker that does not hold the task: it has no effect.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"reason","type":"string"}]}',
   'runs/run-cancel-requested': '{"type":"record","name":"RunCancelRequested","namespace":"millrace.runs","doc":"Please stop the run.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"},{"name":"reason","type":"string"}]}',
-  'runs/run-completed': '{"type":"record","name":"RunCompleted","namespace":"millrace.runs","doc":"All steps ended well; the artifacts are those of the last step.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"tasks","type":"int"},{"name":"startedAt","type":"long"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}}}]}',
+  'runs/run-completed': '{"type":"record","name":"RunCompleted","namespace":"millrace.runs","doc":"All steps ended well; the artifacts are those of the last step.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"tasks","type":"int"},{"name":"startedAt","type":"long"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}}]}',
   'runs/run-failed': '{"type":"record","name":"RunFailed","namespace":"millrace.runs","doc":"The run ended; the first cause.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"startedAt","type":"long"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"kind","type":"string"},{"name":"message","type":"string"}]}',
   'runs/run-cancelled': '{"type":"record","name":"RunCancelled","namespace":"millrace.runs","doc":"The run was stopped on request.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"startedAt","type":"long"},{"name":"actor","type":"string"},{"name":"reason","type":"string"}]}',
-  'tasks/task-dispatched': '{"type":"record","name":"TaskDispatched","namespace":"millrace.tasks","doc":"Work for a step worker. Times are append times in milliseconds.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"bundleHash","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"TaskInput","namespace":"millrace.common","doc":"Artifacts that one incoming branch brings.","fields":[{"name":"branch","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}}}]}}},{"name":"parameters","type":"string"},{"name":"idempotencyKey","type":"string"},{"name":"timeoutMs","type":"long"},{"name":"leaseMs","type":"long"},{"name":"startDeadline","type":"long"}]}',
+  'runs/walk-resumed': '{"type":"record","name":"WalkResumed","namespace":"millrace.runs","doc":"Tasks of the run may be dispatched again: those that this point still holds back.","fields":[{"name":"runId","type":"string"},{"name":"pointId","type":"string"}]}',
+  'runs/phase-lapsed': '{"type":"record","name":"PhaseLapsed","namespace":"millrace.runs","doc":"A phase of a task was over by time.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"phase","type":"string"}]}',
+  'runs/run-swept': '{"type":"record","name":"RunSwept","namespace":"millrace.runs","doc":"What the walk of a run that is over left in the state may go.","fields":[{"name":"runId","type":"string"}]}',
+  'tasks/task-dispatched': '{"type":"record","name":"TaskDispatched","namespace":"millrace.tasks","doc":"Work for a step worker. Times are append times in milliseconds.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"bundleHash","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"TaskInput","namespace":"millrace.common","doc":"Artifacts that one incoming branch brings.","fields":[{"name":"branch","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}}]}}},{"name":"parameters","type":"string"},{"name":"idempotencyKey","type":"string"},{"name":"timeoutMs","type":"long"},{"name":"leaseMs","type":"long"},{"name":"startDeadline","type":"long"},{"name":"kind","type":"string","default":"step","omittable":true,"doc":"step, join, foreach, switch, hook, or pack: results of walks into one blob."},{"name":"frames","type":{"type":"array","items":{"type":"record","name":"Frame","namespace":"millrace.common","doc":"A foreach, repeat or gang around a task. A repeat does not know its size: -1.","fields":[{"name":"point","type":"string"},{"name":"kind","type":"string"},{"name":"index","type":"int"},{"name":"size","type":"int"}]}},"default":[],"omittable":true,"doc":"Outermost first."},{"name":"items","type":{"type":"array","items":{"type":"record","name":"ItemRef","namespace":"millrace.common","doc":"One value in a pack.","fields":[{"name":"pack","type":"string"},{"name":"at","type":"int"}]}},"default":[],"omittable":true,"doc":"Items of the foreachs around it, outermost first."},{"name":"packs","type":{"type":"array","items":{"type":"record","name":"Pack","namespace":"millrace.common","doc":"A blob that holds several values in order.","fields":[{"name":"hash","type":"string"},{"name":"count","type":"int"}]}},"default":[],"omittable":true,"doc":"Inputs of a join that are too many for the record, in order."},{"name":"gang","type":["null",{"type":"record","name":"GangMember","namespace":"millrace.common","doc":"One of several tasks that begin together.","fields":[{"name":"point","type":"string"},{"name":"round","type":"int"},{"name":"rank","type":"int"},{"name":"size","type":"int"}]}],"default":null,"omittable":true},{"name":"settings","type":"string","default":"{}","omittable":true,"doc":"TaskSettings of the step, JSON."},{"name":"configuration","type":"string","default":"{}","omittable":true,"doc":"JSON."}]}',
   'task-control/task-revoked': '{"type":"record","name":"TaskRevoked","namespace":"millrace.task_control","doc":"Whoever runs this dispatch must stop.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":["null","string"],"default":null},{"name":"reason","type":"string"}]}',
-  'artifacts/artifact-written': '{"type":"record","name":"ArtifactWritten","namespace":"millrace.artifacts","doc":"An accepted task wrote an artifact.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}}]}',
-  'registry/version-requested': '{"type":"record","name":"VersionRequested","namespace":"millrace.registry","doc":"Please register a model version.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"alias","type":["null","string"],"default":null},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
+  'task-control/gang-assembled': '{"type":"record","name":"GangAssembled","namespace":"millrace.task_control","doc":"All members of a gang have started: they may begin.","fields":[{"name":"runId","type":"string"},{"name":"point","type":"string"},{"name":"round","type":"int"},{"name":"size","type":"int"},{"name":"address","type":"string","doc":"host:port that rank 0 keeps."}]}',
+  'artifacts/artifact-written': '{"type":"record","name":"ArtifactWritten","namespace":"millrace.artifacts","doc":"An accepted task wrote an artifact.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}]}',
+  'registry/version-requested': '{"type":"record","name":"VersionRequested","namespace":"millrace.registry","doc":"Please register a model version.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"alias","type":["null","string"],"default":null},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
   'registry/alias-requested': '{"type":"record","name":"AliasRequested","namespace":"millrace.registry","doc":"Please move an alias.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"alias","type":"string"},{"name":"version","type":"int"},{"name":"actor","type":"string"}]}',
-  'registry/version-registered': '{"type":"record","name":"VersionRegistered","namespace":"millrace.registry","doc":"The model has a new version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
+  'registry/version-registered': '{"type":"record","name":"VersionRegistered","namespace":"millrace.registry","doc":"The model has a new version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
   'registry/alias-set': '{"type":"record","name":"AliasSet","namespace":"millrace.registry","doc":"An alias names another version.","fields":[{"name":"model","type":"string"},{"name":"alias","type":"string"},{"name":"version","type":"int"},{"name":"previous","type":["null","int"],"default":null},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'registry/registry-refused': '{"type":"record","name":"RegistryRefused","namespace":"millrace.registry","doc":"A registry request had no effect, and why.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deploy-requested': '{"type":"record","name":"DeployRequested","namespace":"millrace.deployment_events","doc":"Please deploy this document (JSON; models named by hash).","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
@@ -1102,7 +1198,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'deployment-events/deployment-removed': '{"type":"record","name":"DeploymentRemoved","namespace":"millrace.deployment_events","doc":"The deployment is gone.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-refused': '{"type":"record","name":"DeploymentRefused","namespace":"millrace.deployment_events","doc":"A deployment request had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'flows/flow-row': '{"type":"record","name":"FlowRow","namespace":"millrace.flows","doc":"Current version of a flow. Graph, triggers and policy are JSON.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"deployedAt","type":"long"},{"name":"policy","type":"string","default":"{}"},{"name":"token","type":"string","default":""},{"name":"paused","type":"boolean","default":false}]}',
-  'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
+  'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
   'deployments/deployment-row': '{"type":"record","name":"DeploymentRow","namespace":"millrace.deployments","doc":"Current version of a deployment (document is JSON).","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"document","type":"string"},{"name":"actor","type":"string"},{"name":"appliedAt","type":"long"}]}',
   'prediction-requests/prediction-requested': '{"type":"record","name":"PredictionRequested","namespace":"millrace.prediction_requests","doc":"Please predict. The deployment and deadline are headers.","fields":[{"name":"id","type":["null","string"],"default":null},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}}]}',
   'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05}}]}',

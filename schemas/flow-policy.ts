@@ -1,5 +1,5 @@
 /** How a flow runs in production, as data: its project, its limit on open runs, the tags of its runs. */
-import { nameProblem } from './flow-graph.ts';
+import { nameProblem } from './flow-graph-problems.ts';
 
 export interface FlowPolicy {
   /** Flows of one project are deployed by branch, and their names are theirs alone. */

@@ -9,6 +9,8 @@ interface AvroField {
   readonly name: string;
   readonly type: AvroType;
   readonly doc?: string;
+  /** Writers may leave it out: then it is its default. */
+  readonly omittable?: boolean;
 }
 interface AvroRecord {
   readonly type: 'record';
@@ -97,7 +99,7 @@ function typeOf(type: AvroType): string {
     case 'record': {
       const fields = complex.fields.map(
         (field) =>
-          `${field.doc === undefined ? '' : `  /** ${field.doc} */\n`}  readonly ${field.name}: ${typeOf(field.type)};`,
+          `${field.doc === undefined ? '' : `  /** ${field.doc} */\n`}  readonly ${field.name}${field.omittable === true ? '?' : ''}: ${typeOf(field.type)};`,
       );
       const doc = complex.doc === undefined ? '' : `/** ${complex.doc} */\n`;
       interfaces.set(complex.name, `${doc}export interface ${complex.name} {\n${fields.join('\n')}\n}\n`);

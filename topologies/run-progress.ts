@@ -9,36 +9,66 @@
 import type { DueTimer, Effects, InputEvent, Reads, StateView, Topology } from '../runtime/engine/topology.ts';
 import { nothing } from '../runtime/engine/topology.ts';
 import type { RunCancelRequested, TaskCompleted, TaskFailed } from '../schemas/events.ts';
-import { accept } from './run-progress/acceptance.ts';
+import { prefixesOfId } from '../schemas/graph-index.ts';
+import { accept, acceptGang, completionProblem } from './run-progress/acceptance.ts';
 import { dispatch } from './run-progress/dispatch.ts';
-import { endRun, failAttempt, type OpenTasks, refuseCompletion, revokeOpen } from './run-progress/ending.ts';
+import {
+  anotherRound,
+  endRun,
+  failAttempt,
+  type OpenTasks,
+  refuseCompletion,
+  revokeOpen,
+} from './run-progress/ending.ts';
+import { membersOf } from './run-progress/gang.ts';
 import { holderProblem, openFor } from './run-progress/holding.ts';
-import { lapse, renew, start } from './run-progress/leases.ts';
+import { due, lapse, renew, start } from './run-progress/leases.ts';
 import { openRun } from './run-progress/opening.ts';
-import { isPlainId, readsOfEnd, readsOfRun, readsOfTask, tasksPrefix } from './run-progress/state.ts';
+import { gangOf } from './run-progress/places.ts';
+import {
+  chunkSize,
+  isPlainId,
+  readsOfEnd,
+  readsOfLeases,
+  readsOfPoint,
+  readsOfRun,
+  readsOfSweep,
+  readsOfTask,
+  sweepMax,
+  tasksPrefix,
+  walksPrefix,
+} from './run-progress/state.ts';
+import { fill, fillFrom } from './run-progress/walk.ts';
 import { pulseName, Work } from './run-progress/work.ts';
 
 export const runProgress: Topology<'runs'> = {
   name: 'run-progress',
-  version: 1,
+  version: 2,
   input: 'runs',
   outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'operations'],
   summary: 'walks runs along their graphs: dispatches tasks, holds leases, accepts completions',
 
   reads(event): Reads {
     const { runId } = event.data;
-    if (!isPlainId(runId)) return {};
+    if (!isPlainId(runId) || ('taskId' in event.data && !isPlainId(event.data.taskId))) return {};
     switch (event.type) {
       case 'run-requested':
       case 'run-cancel-requested':
         return readsOfRun(runId);
       case 'task-started':
+        return readsOfTask(runId, event.data.taskId);
       case 'task-completed':
-        return isPlainId(event.data.taskId) ? readsOfTask(runId, [event.data.taskId]) : {};
+        // its answer may be one that fails the run
+        return hasAnswer(event.data) ? readsOfEnd(runId, event.data.taskId) : readsOfTask(runId, event.data.taskId);
       case 'task-heartbeat':
-        return readsOfTask(runId, event.data.tasks.map(({ taskId }) => taskId).filter(isPlainId));
+        return readsOfLeases(runId, event.data.tasks.map(({ taskId }) => taskId).filter(isPlainId));
       case 'task-failed':
-        return isPlainId(event.data.taskId) ? readsOfEnd(runId, event.data.taskId) : {};
+      case 'phase-lapsed':
+        return readsOfEnd(runId, event.data.taskId);
+      case 'walk-resumed':
+        return readsOfPoint(runId, event.data.pointId);
+      case 'run-swept':
+        return readsOfSweep(runId);
       default:
         return {};
     }
@@ -55,7 +85,7 @@ export const runProgress: Topology<'runs'> = {
   },
 
   onTimer(timer, state): Effects {
-    return timer.name === pulseName ? pulse(timer, state) : lapsed(timer, state);
+    return timer.name === pulseName ? pulse(timer, state) : dueTask(timer, state);
   },
 };
 
@@ -85,10 +115,19 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
       for (const task of event.data.tasks) if (isPlainId(task.taskId)) renew(work, task);
       return;
     case 'task-completed':
-      complete(work, event.data);
+      complete(work, event.data, () => openTasks(state, work.runId));
       return;
     case 'task-failed':
       fail(work, event.data, openTasks(state, work.runId));
+      return;
+    case 'phase-lapsed':
+      lapse(work, event.data, openTasks(state, work.runId));
+      return;
+    case 'walk-resumed':
+      resume(work, event.data.pointId, state);
+      return;
+    case 'run-swept':
+      sweep(work, state);
       return;
     case 'run-cancel-requested':
       cancel(work, event.data, openTasks(state, work.runId));
@@ -98,7 +137,12 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
   }
 }
 
-function complete(work: Work, completed: TaskCompleted): void {
+/** Of a point: items or a choice. */
+function hasAnswer({ split = null, choice = null }: TaskCompleted): boolean {
+  return split !== null || choice !== null;
+}
+
+function complete(work: Work, completed: TaskCompleted, open: () => OpenTasks): void {
   const { taskId, token, worker } = completed;
   const problem = holderProblem(work, taskId, token);
   const found = openFor(work, taskId);
@@ -106,10 +150,16 @@ function complete(work: Work, completed: TaskCompleted): void {
     refuseCompletion(work, taskId, token, worker, problem ?? 'the run is over');
     return;
   }
-  accept(work, found.plan, found.step, completed);
+  const { plan, place, task } = found;
+  const message = completionProblem(plan, place, completed);
+  if (message === undefined) accept(work, plan, place, task, completed);
+  else if (hasAnswer(completed))
+    failAttempt(work, { plan, place, task, open: open() }, { kind: 'user', message, final: true });
+  else refuseCompletion(work, taskId, token, worker, message);
 }
 
-function fail(work: Work, { taskId, token, worker, kind, message }: TaskFailed, open: OpenTasks): void {
+function fail(work: Work, failed: TaskFailed, open: OpenTasks): void {
+  const { taskId, token, worker, kind, message } = failed;
   const found = openFor(work, taskId);
   const neverBegan =
     found?.task.phase === 'dispatched' &&
@@ -120,13 +170,43 @@ function fail(work: Work, { taskId, token, worker, kind, message }: TaskFailed, 
     refuseCompletion(work, taskId, token, worker, problem ?? 'the run is over');
     return;
   }
+  const { plan, place } = found;
   // User code begins only behind an acknowledged task-started, so without one this attempt has had no effect.
   if (neverBegan || kind === 'not-started') {
     work.count('redispatched');
-    dispatch(work, found.plan, found.step, token.attempt, token.dispatch + 1);
+    if (gangOf(plan.graph, place) !== undefined)
+      anotherRound(work, { ...found, open }, { kind: 'lost', message }, token.attempt);
+    else dispatch(work, plan, place, token.attempt, token.dispatch + 1);
     return;
   }
-  failAttempt(work, { ...found, open }, { kind, message });
+  failAttempt(work, { ...found, open }, failed);
+}
+
+/** Tasks that a point held back may begin; a gang whose members have all completed is accepted. */
+function resume(work: Work, pointId: string, state: StateView): void {
+  const { run, plan, runId } = work;
+  if (run?.status !== 'running' || plan === undefined) return;
+  work.run = { ...run, resuming: false };
+  const point = work.point(pointId);
+  if (point?.gang !== undefined && point.done === point.size) {
+    const open = state.range<never>(`${tasksPrefix(runId)}${pointId}.`);
+    const members = membersOf(work, pointId, open);
+    work.setPoint(pointId, { ...point, done: 0 });
+    work.beginResults(pointId, Math.ceil(point.size / chunkSize));
+    acceptGang(work, plan, members);
+    return;
+  }
+  fill(work, plan, pointId);
+  fillFrom(work, plan, [...prefixesOfId(pointId)]);
+}
+
+/** A bounded part of what is left goes; the next sweep takes the next. */
+function sweep(work: Work, state: StateView): void {
+  const { run, runId } = work;
+  if (run === undefined || run.status === 'running') return;
+  const left = state.range(walksPrefix(runId));
+  work.forget(left.map(([key]) => key));
+  if (left.length === sweepMax) work.emit({ topic: 'runs', type: 'run-swept', key: runId, data: { runId } });
 }
 
 function cancel(work: Work, { actor, reason }: RunCancelRequested, open: OpenTasks): void {
@@ -137,8 +217,8 @@ function cancel(work: Work, { actor, reason }: RunCancelRequested, open: OpenTas
   }
   revokeOpen(work, open, `the run was cancelled by ${actor}`);
   const { flow, startedAt } = run;
-  endRun(work, 'cancelled');
   work.emit({ topic: 'runs', type: 'run-cancelled', key: runId, data: { runId, flow, startedAt, actor, reason } });
+  if (work.plan !== undefined) endRun(work, work.plan, 'cancelled');
 }
 
 function pulse(timer: DueTimer, state: StateView): Effects {
@@ -147,10 +227,10 @@ function pulse(timer: DueTimer, state: StateView): Effects {
   return work.effects();
 }
 
-function lapsed(timer: DueTimer, state: StateView): Effects {
+function dueTask(timer: DueTimer, state: StateView): Effects {
   const { runId, taskId } = timer.data as { runId: string; taskId: string };
   const work = new Work(state, runId, timer.timeMs);
-  lapse(work, taskId, openTasks(state, runId));
+  due(work, taskId);
   return work.effects();
 }
 

@@ -4,7 +4,8 @@
  *
  * Contract
  * - `runStep` runs the user code of one step once and resolves with its artifacts and what it asked to register. It rejects with
- *   whatever the user code threw, or with a plain error that names the step and the fix.
+ *   whatever the user code threw, or with a plain error that names the step and the fix; one whose `retry` is false would come again
+ *   with every attempt.
  * - For a step that is a program of its own (a command, Python) it resolves with that program instead, and whoever called runs it.
  * - Loading a bundle runs no step.
  */
@@ -23,25 +24,60 @@ export interface FlowCode {
 }
 
 export interface StepCall {
+  /** Step, or `-success`, `-error` for an exit hook. */
   readonly step: string;
   /** Artifacts so far by name; for a join, those from before its branches. Values may be decoded on first use. */
   readonly artifacts: Readonly<Record<string, unknown>>;
-  /** For a join: what each branch added. */
-  readonly branches: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** For a join: what each branch, item or rank added, in order. */
+  readonly inputs: readonly StepInput[];
+  /** For a join: content of the artifacts from before. */
+  readonly hashes: Readonly<Record<string, string>>;
   readonly parameters: Readonly<Record<string, unknown>>;
+  readonly configuration: Readonly<Record<string, unknown>>;
   readonly runId: string;
   readonly taskId: string;
   readonly attempt: number;
   readonly idempotencyKey: string;
+  /** Foreachs, repeats and gangs around it, outermost first. */
+  readonly stack: readonly StackFrame[];
+  readonly gang: { readonly rank: number; readonly size: number; readonly address: string } | undefined;
+  /** For an exit hook: how the run ended. */
+  readonly end: Readonly<Record<string, unknown>> | undefined;
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
   /** Where the flow's files will lie for a step that is a program; absolute, and not there yet. */
   readonly folder: string;
 }
 
+export interface StepInput {
+  /** Branch name, or the place of the item or rank. */
+  readonly branch: string;
+  readonly artifacts: Readonly<Record<string, unknown>>;
+  /** Content of each artifact: sha256, hex. */
+  readonly hashes: Readonly<Record<string, string>>;
+}
+
+export interface StackFrame {
+  readonly point: string;
+  readonly kind: 'foreach' | 'repeat' | 'gang';
+  readonly index: number;
+  /** -1: not known. */
+  readonly size: number;
+  /** Of a foreach; may be decoded on first use. */
+  readonly item: unknown;
+}
+
 export interface StepResult {
   readonly artifacts: Readonly<Record<string, unknown>>;
+  /** Artifacts to pass down by reference: name to the input that has it, -1 for what was there before. */
+  readonly passed: Readonly<Record<string, number>>;
   readonly models: readonly ModelRegistration[];
+  /** Of a foreach. */
+  readonly items?: Iterable<unknown> | AsyncIterable<unknown>;
+  /** Of a switch: key of a case. */
+  readonly choice?: string;
+  /** Of the last step of a round: another one is wanted. */
+  readonly again?: boolean;
   /** To be run for its artifacts and models; then the two above are empty. */
   readonly program?: StepProgram;
 }

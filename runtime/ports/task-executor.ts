@@ -21,10 +21,12 @@ export interface ArtifactRef {
   readonly hash: string;
   readonly sizeBytes: number;
   readonly codec: string;
+  /** The bytes themselves when they are few: then they lie in no blob. */
+  readonly inline?: Buffer | null;
 }
 
 export interface TaskInput {
-  /** Branch name for a join's input; '' for the only input of a plain step. */
+  /** Branch name, or place, for a join's input; '' for what was there before it, and for the only input of other steps. */
   readonly branch: string;
   readonly artifacts: readonly ArtifactRef[];
 }
@@ -43,6 +45,35 @@ export interface TaskWork {
   /** Stable over attempts: give it to outside systems so that a repeated step has one effect. */
   readonly idempotencyKey: string;
   readonly timeoutMs: number;
+  /** step, join, foreach, switch or hook. @default step */
+  readonly kind?: string;
+  /** Foreachs, repeats and gangs around it, outermost first. */
+  readonly frames?: readonly TaskFrame[];
+  /** Items of the foreachs, outermost first. */
+  readonly items?: readonly { readonly pack: string; readonly at: number }[];
+  /** Further inputs of a join in order: blobs that hold the lists of artifacts, as JSON. */
+  readonly packs?: readonly Pack[];
+  readonly gang?: { readonly rank: number; readonly size: number } | null;
+  /** `host:port` that rank 0 of the gang keeps. */
+  readonly address?: string;
+  /** JSON text: TaskSettings of the graph, `maxSplits` of a foreach, `end` of a hook. */
+  readonly settings?: string;
+  /** JSON text. */
+  readonly configuration?: string;
+}
+
+export interface TaskFrame {
+  readonly point: string;
+  readonly kind: string;
+  readonly index: number;
+  /** -1: not known. */
+  readonly size: number;
+}
+
+/** A blob with several values in order. */
+export interface Pack {
+  readonly hash: string;
+  readonly count: number;
 }
 
 /** A request that takes effect only when the platform accepts the attempt, such as registering a model version. */
@@ -59,6 +90,12 @@ export type TaskOutcome =
       readonly requests: readonly DeferredRequest[];
       readonly userMs: number;
       readonly logs: ArtifactRef | undefined;
+      /** Items of a foreach. */
+      readonly split?: { readonly size: number; readonly packs: readonly Pack[] };
+      /** Key that a switch chose. */
+      readonly choice?: string;
+      /** Another round is wanted. */
+      readonly again?: boolean;
     }
   | {
       readonly type: 'failed';
@@ -66,6 +103,8 @@ export type TaskOutcome =
       readonly message: string;
       readonly stack: string;
       readonly logs: ArtifactRef | undefined;
+      /** Another attempt would end the same way. */
+      readonly final?: boolean;
     };
 
 export interface TaskHandle {

@@ -6,6 +6,7 @@
  *
  * `json+bytes`: u32 big-endian length of the JSON, the JSON, then each binary part at the next multiple of 8 from the start.
  */
+import { hash } from 'node:crypto';
 import { decodeNpy, encodeNpy, type NdArray } from './npy.ts';
 
 export const artifactCodecs = ['json', 'json+bytes', 'bytes', 'text', 'npy', 'arrow', 'onnx'] as const;
@@ -226,4 +227,20 @@ function unstorable(path: string, why: string): TypeError {
   return new TypeError(
     `artifact '${path}' cannot be stored: it ${why}. Return plain data: numbers, texts, lists, objects, typed arrays.`,
   );
+}
+
+/** An artifact whose bytes travel with its name; for values that are small. */
+export function inlineArtifact(
+  name: string,
+  value: unknown,
+): {
+  readonly name: string;
+  readonly hash: string;
+  readonly sizeBytes: number;
+  readonly codec: string;
+  readonly inline: Buffer;
+} {
+  const { codec, bytes } = encodeArtifact(name, value);
+  const inline = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { name, hash: hash('sha256', inline, 'hex'), sizeBytes: inline.length, codec, inline };
 }

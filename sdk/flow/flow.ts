@@ -1,19 +1,13 @@
-import {
-  type FlowGraph,
-  flowDefaults,
-  flowGraphProblems,
-  type GraphStep,
-  nameProblem,
-  type StepRuns,
-} from '../../schemas/flow-graph.ts';
-import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
+import type { FlowGraph, GraphStep, StepRuns } from '../../schemas/flow-graph.ts';
+import { flowGraphProblems, nameProblem } from '../../schemas/flow-graph-problems.ts';
 import { type FlowPolicy, policyProblems } from '../../schemas/flow-policy.ts';
 import type { FlowTrigger } from '../../schemas/flow-triggers.ts';
 import { triggerProblems } from '../../schemas/trigger-problems.ts';
 import type { FlowCode, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { Leavings } from './artifact-kinds.ts';
 import type { FlowHead } from './chain.ts';
+import { FlowDraft } from './draft.ts';
+import { invalid } from './invalid.ts';
 import { commandStep, type ProgramStep, pythonStep } from './program.ts';
 import type { Command, PythonProgram } from './program-types.ts';
 import { isSubChain } from './sub-chain.ts';
@@ -29,7 +23,15 @@ import {
   type OnFinishOptions,
   type ScheduleOptions,
 } from './triggers.ts';
-import type { FlowOptions, Nothing, ParameterOptions, StepOptions } from './types.ts';
+import type {
+  ConfigurationOptions,
+  FlowOptions,
+  GangOptions,
+  Nothing,
+  ParameterOptions,
+  RepeatOptions,
+  StepOptions,
+} from './types.ts';
 
 /**
  * Begins a flow. The file exports the finished chain by default.
@@ -46,36 +48,17 @@ export function flow(name: string, options: FlowOptions = {}): FlowHead<Nothing>
   return new FlowBuilder(new FlowDraft(name, options), rootScope);
 }
 
-/** What all chains of one flow write to. */
-class FlowDraft {
-  readonly name: string;
-  readonly options: FlowOptions;
-  readonly parameters: Record<string, ParameterSpec> = {};
-  readonly triggers: FlowTrigger[] = [];
-  readonly steps: GraphStep[] = [];
-  readonly functions = new Map<string, StepFunction>();
-  readonly files = new Set<string>();
-
-  constructor(name: string, options: FlowOptions) {
-    this.name = name;
-    this.options = options;
-  }
-}
-
 interface Scope {
   readonly name: string;
   /** Step that the next one comes after. */
   last: string | undefined;
-  /** Branches that wait for their join. */
-  open: OpenBranches | undefined;
-}
-
-interface OpenBranches {
-  readonly point: string;
-  readonly scopes: readonly { readonly branch: string; readonly scope: string; readonly last: string }[];
+  /** A branch, foreach or gang that waits for its join. */
+  open: { readonly kind: string; readonly name: string; readonly own: string } | undefined;
 }
 
 const rootScope: Scope = { name: '', last: undefined, open: undefined };
+
+type Options = StepOptions | ((given: { readonly configuration: never }) => StepOptions);
 
 /** The one class behind all chain types. Each call answers a new chain, so a chain can be kept and only its last use counts. */
 class FlowBuilder implements FlowCode {
@@ -92,22 +75,16 @@ class FlowBuilder implements FlowCode {
     return this.#draft.name;
   }
 
-  get last(): string | undefined {
-    return this.#scope.last;
-  }
-
   /** The whole flow, checked. */
   get graph(): FlowGraph {
-    const { name, parameters, steps, options, triggers } = this.#draft;
     if (this.#scope.open !== undefined) throw invalid(unjoined(this.#scope.open));
-    const { leaseMs, startMs } = { ...flowDefaults, ...options };
-    const graph: FlowGraph = { format: 1, name, parameters, steps, leaseMs, startMs };
+    const graph = this.#draft.graph();
     const problems = [
       ...flowGraphProblems(graph),
-      ...triggerProblems(triggers, Object.keys(parameters)),
+      ...triggerProblems(this.triggers, Object.keys(this.#draft.parameters)),
       ...policyProblems(this.policy),
     ];
-    if (problems.length > 0) throw invalid(`flow '${name}': ${problems.join('; ')}`);
+    if (problems.length > 0) throw invalid(`flow '${this.name}': ${problems.join('; ')}`);
     return graph;
   }
 
@@ -132,9 +109,9 @@ class FlowBuilder implements FlowCode {
   }
 
   runStep(call: StepCall): Promise<StepResult> {
-    const run = this.#draft.functions.get(call.step);
-    if (run === undefined) throw invalid(`flow '${this.name}' has no step '${call.step}'`);
-    return runStep(run, call);
+    const code = this.#draft.code.get(call.step);
+    if (code === undefined) throw invalid(`flow '${this.name}' has no step '${call.step}'`);
+    return runStep(code, call);
   }
 
   parameter(name: string, options: ParameterOptions): FlowBuilder {
@@ -155,8 +132,24 @@ class FlowBuilder implements FlowCode {
     return this.#trigger(buildScheduleTrigger(options));
   }
 
-  step(name: string, run: StepFunction, options: StepOptions = {}): FlowBuilder {
-    this.#add(name, this.#qualified(name), run, options, this.#scope.last === undefined ? [] : [this.#scope.last]);
+  configure(name: string, options: ConfigurationOptions<unknown>): FlowBuilder {
+    this.#draft.configure(name, options);
+    return this;
+  }
+
+  onSuccess(run: StepFunction, options: StepOptions = {}): FlowBuilder {
+    this.#draft.hook('success', run, options);
+    return this;
+  }
+
+  onError(run: StepFunction, options: StepOptions = {}): FlowBuilder {
+    this.#draft.hook('error', run, options);
+    return this;
+  }
+
+  step(name: string, run: StepFunction, options: Options = {}): FlowBuilder {
+    this.#check('step', name);
+    this.#task({ kind: 'step' }, this.#qualified(name), run, options);
     return this.#after(this.#qualified(name));
   }
 
@@ -169,24 +162,72 @@ class FlowBuilder implements FlowCode {
   }
 
   branch(point: string, branches: Readonly<Record<string, StepFunction>>, options: StepOptions = {}): FlowBuilder {
-    this.#check('branch', point);
-    const scopes = Object.entries(branches).map(([branch, run]) => {
+    const name = this.#point('branch', point);
+    const named = Object.entries(branches).map(([branch, run]) => {
       const problem = nameProblem('branch', branch);
       if (problem !== undefined) throw invalid(problem);
-      return this.#branch(`${this.#qualified(point)}.${branch}`, branch, run, options);
+      return { branch, scope: `${name}.${branch}`, run };
     });
-    if (scopes.length === 0) throw invalid(`branch '${point}' has no branches: give at least one`);
-    return new FlowBuilder(this.#draft, { ...this.#scope, open: { point, scopes } });
+    this.#draft.add({
+      kind: 'branch',
+      name,
+      scope: this.#scope.name,
+      branches: named.map(({ branch, scope }) => ({ branch, scope })),
+    });
+    for (const { scope, run } of named) this.#body(scope, scope, run, options, 'branch');
+    return this.#opened('branch', name, point);
   }
 
-  join(name: string, run: StepFunction, options: StepOptions = {}): FlowBuilder {
+  foreach(point: string, items: StepFunction, body: StepFunction, options: StepOptions = {}): FlowBuilder {
+    const name = this.#point('foreach', point);
+    this.#task({ kind: 'foreach', body: name }, name, items, options);
+    this.#body(name, `${name}.each`, body, options, 'foreach');
+    return this.#opened('foreach', name, point);
+  }
+
+  switch(
+    point: string,
+    choose: StepFunction,
+    cases: Readonly<Record<string, StepFunction>>,
+    options: StepOptions = {},
+  ): FlowBuilder {
+    const name = this.#point('switch', point);
+    const named = Object.keys(cases).map((key) => ({ key, scope: `${name}.${caseName(key)}` }));
+    this.#task({ kind: 'switch', cases: named }, name, choose, options);
+    for (const { key, scope } of named) this.#body(scope, scope, cases[key] ?? choose, options, 'switch');
+    return this.#after(name);
+  }
+
+  repeat(point: string, body: StepFunction, options: RepeatOptions<never>): FlowBuilder {
+    const name = this.#point('repeat', point);
+    const { until, while: goesOn, most, ...step } = options;
+    if (until === undefined && goesOn === undefined && most === undefined)
+      throw invalid(`repeat '${name}' would never end: give it until, while or most`);
+    this.#draft.add({ kind: 'repeat', name, scope: this.#scope.name, body: name, most });
+    const last = this.#body(name, `${name}.round`, body, step, 'repeat');
+    this.#draft.decides(last, { until, while: goesOn });
+    return this.#after(name);
+  }
+
+  gang(point: string, options: GangOptions<never>, run: StepFunction): FlowBuilder {
+    const name = this.#point('gang', point);
+    const { size, ...step } = options;
+    this.#draft.add({ kind: 'gang', name, scope: this.#scope.name, body: name, size });
+    new FlowBuilder(this.#draft, { name, last: undefined, open: undefined }).#task(
+      { kind: 'step' },
+      `${name}.member`,
+      run,
+      step,
+    );
+    return this.#opened('gang', name, point);
+  }
+
+  join(name: string, run: StepFunction, options: Options = {}): FlowBuilder {
     const { open } = this.#scope;
-    if (open === undefined) throw invalid(`join '${name}' joins nothing: put .branch(...) before it`);
-    const after = open.scopes.map(({ last }) => last);
+    if (open === undefined) throw invalid(`join '${name}' joins nothing: put .branch, .foreach or .gang before it`);
     this.#scope.open = undefined;
-    this.#add(name, this.#qualified(name), run, options, after, {
-      joins: open.scopes.map(({ branch, scope }) => ({ branch, scope })),
-    });
+    this.#check('join', name);
+    this.#task({ kind: 'join', joins: open.name }, this.#qualified(name), run, options);
     return this.#after(this.#qualified(name));
   }
 
@@ -195,52 +236,36 @@ class FlowBuilder implements FlowCode {
     return this;
   }
 
-  #branch(scope: string, branch: string, run: StepFunction, options: StepOptions): OpenBranches['scopes'][number] {
-    const start = new FlowBuilder(this.#draft, { name: scope, last: this.#scope.last, open: undefined });
+  /** A scope inside a point: a function is its one step, called `single`. Answers its last step. */
+  #body(scope: string, single: string, run: StepFunction, options: StepOptions, kind: string): string {
+    const start = new FlowBuilder(this.#draft, { name: scope, last: undefined, open: undefined });
     if (!isSubChain(run)) {
-      start.#add(branch, scope, run, options, this.#scope.last === undefined ? [] : [this.#scope.last]);
-      return { branch, scope, last: scope };
+      start.#task({ kind: 'step' }, single, run, options);
+      return single;
     }
     const end: unknown = run(start as never, undefined as never);
     if (!(end instanceof FlowBuilder) || end.#scope.name !== scope)
-      throw invalid(`branch '${scope}' must answer its own chain: (branch) => branch.step(...)`);
+      throw invalid(`${kind} '${scope}' must answer its own chain: (inner) => inner.step(...)`);
     if (end.#scope.open !== undefined) throw invalid(unjoined(end.#scope.open));
-    if (end.last === undefined || end.last === this.#scope.last)
-      throw invalid(`branch '${scope}' has no step: add .step(...)`);
-    return { branch, scope, last: end.last };
+    if (end.#scope.last === undefined) throw invalid(`${kind} '${scope}' has no step: add .step(...)`);
+    return end.#scope.last;
   }
 
   #program(name: string, kind: StepRuns['kind'], { run, files }: ProgramStep, options: StepOptions): FlowBuilder {
-    const after = this.#scope.last === undefined ? [] : [this.#scope.last];
-    this.#add(name, this.#qualified(name), run, options, after, undefined, { kind });
+    this.#check(kind, name);
+    this.#draft.task({ kind: 'step', name: this.#qualified(name), scope: this.#scope.name, runs: { kind } }, run, options);
     for (const file of files) this.#draft.files.add(file);
     return this.#after(this.#qualified(name));
   }
 
-  #add(
-    name: string,
-    qualified: string,
-    run: StepFunction,
-    options: StepOptions,
-    after: readonly string[],
-    join?: Pick<GraphStep & { kind: 'join' }, 'joins'>,
-    runs?: StepRuns,
-  ): void {
-    this.#check(join === undefined ? 'step' : 'join', name);
+  #task(kind: TaskKind, qualified: string, run: StepFunction, options: Options): void {
     if (typeof run !== 'function') throw invalid(`step '${qualified}' needs a function, got ${typeof run}`);
-    if (this.#draft.functions.has(qualified))
-      throw invalid(`flow '${this.name}' has two steps called '${qualified}': rename one of them`);
-    const { retry = flowDefaults.retry, timeoutMs = flowDefaults.timeoutMs } = options;
-    const base = {
-      name: qualified,
-      scope: this.#scope.name,
-      after,
-      retry: typeof retry === 'number' ? { times: retry, backoffMs: 0 } : { backoffMs: 0, ...retry },
-      timeoutMs,
-      ...(runs === undefined ? {} : { runs }),
-    };
-    this.#draft.functions.set(qualified, run);
-    this.#draft.steps.push(join === undefined ? { kind: 'step', ...base } : { kind: 'join', ...base, ...join });
+    this.#draft.task({ ...kind, name: qualified, scope: this.#scope.name }, run, options as never);
+  }
+
+  #point(kind: string, name: string): string {
+    this.#check(kind, name);
+    return this.#qualified(name);
   }
 
   #check(kind: string, name: string): void {
@@ -253,15 +278,26 @@ class FlowBuilder implements FlowCode {
     return new FlowBuilder(this.#draft, { name: this.#scope.name, last, open: undefined });
   }
 
+  #opened(kind: string, name: string, own: string): FlowBuilder {
+    return new FlowBuilder(this.#draft, { ...this.#scope, open: { kind, name, own } });
+  }
+
   #qualified(name: string): string {
     return this.#scope.name === '' ? name : `${this.#scope.name}.${name}`;
   }
 }
 
-function unjoined({ point }: OpenBranches): string {
-  return `branch '${point}' is not joined: add .join(...) directly after it`;
+type TaskKind =
+  | Pick<Extract<GraphStep, { kind: 'step' }>, 'kind'>
+  | Pick<Extract<GraphStep, { kind: 'join' }>, 'kind' | 'joins'>
+  | Pick<Extract<GraphStep, { kind: 'foreach' }>, 'kind' | 'body'>
+  | Pick<Extract<GraphStep, { kind: 'switch' }>, 'kind' | 'cases'>;
+
+/** Keys of cases are any text; names of scopes are not. */
+function caseName(key: string): string {
+  return nameProblem('case', key) === undefined ? key : `case-${key.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`;
 }
 
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
+function unjoined({ kind, own }: NonNullable<Scope['open']>): string {
+  return `${kind} '${own}' is not joined: add .join(...) directly after it`;
 }

@@ -3,16 +3,23 @@ export { artifact, type ArtifactKind, type Leavings, type LeftBy } from './artif
 export { ArrowTable } from '../../schemas/codec/artifact-value.ts';
 export { NdArray } from '../../schemas/codec/npy.ts';
 export type { Command, ProgramOptions, PythonProgram, Word, Words } from './program-types.ts';
-export type { Branched, BranchArtifacts, BranchRun, Chain, FlowHead } from './chain.ts';
+export { MergeConflictError, MergeMissingError } from './merge.ts';
+export type { Body, BodyArtifacts, BodyInput, Branched, Chain, Collected, FlowHead } from './chain.ts';
 export type {
   ArtifactsOf,
   FlowOptions,
+  GangContext,
+  GangOptions,
   JoinContext,
   Merge,
   Models,
   NewModelVersion,
   ParameterOptions,
+  RepeatOptions,
+  RunEnd,
+  StackFrame,
   StepContext,
+  StepFailure,
   StepOptions,
 } from './types.ts';
 export type {

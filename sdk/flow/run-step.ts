@@ -1,57 +1,151 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { artifactsOf } from './artifacts.ts';
+import { Merged, mergeOf, type MergeOptions, passedDown } from './merge.ts';
 import { ProgramToRun } from './program.ts';
 import type { ProgramContext } from './program-types.ts';
-import type { NewModelVersion } from './types.ts';
+import type { NewModelVersion, RunEnd, StepContext } from './types.ts';
 
-/** Any step as it is called: artifacts (or branches of a join) and context. */
+/** Any step as it is called: artifacts (or inputs of a join) and context. */
 export type StepFunction = (input: never, context: never) => unknown;
 
+/** What a step of the graph runs. */
+export interface UserCode {
+  readonly kind: 'step' | 'join' | 'foreach' | 'switch' | 'hook';
+  readonly run: StepFunction;
+  /** Keys of a switch. */
+  readonly cases: readonly string[];
+  readonly deciding?: Deciding;
+}
+
+/** Whether there is another round, by what has been added. */
+export interface Deciding {
+  readonly until: ((artifacts: never) => boolean | Promise<boolean>) | undefined;
+  readonly while: ((artifacts: never) => boolean | Promise<boolean>) | undefined;
+}
+
+/** A step that would fail the same way again: it is not retried. */
+class FinalError extends MillraceError {
+  readonly retry = false;
+}
+
 /** Calls the user's function and checks what it answers. */
-export async function runStep(run: StepFunction, call: StepCall): Promise<StepResult> {
+export async function runStep(code: UserCode, call: StepCall): Promise<StepResult> {
   const models: ModelRegistration[] = [];
-  const joins = Object.keys(call.branches).length > 0;
+  const context = contextOf(code, call, models);
+  const answer: unknown = await code.run(inputOf(code, call) as never, context as never);
+  switch (code.kind) {
+    case 'foreach':
+      return { artifacts: {}, passed: {}, models, items: itemsOf(call.step, answer) };
+    case 'switch':
+      return { artifacts: {}, passed: {}, models, choice: choiceOf(call.step, answer, code.cases) };
+    case 'hook':
+      return { artifacts: {}, passed: {}, models: [] };
+    default: {
+      if (answer instanceof ProgramToRun) return { artifacts: {}, passed: {}, models: [], program: answer.program };
+      const merged = mergeOf(answer);
+      const artifacts = artifactsOf(call.step, merged === undefined ? answer : merged.own);
+      const passed = merged === undefined ? {} : passedDown(call, artifacts, merged.options);
+      const again =
+        code.deciding !== undefined &&
+        (await decide(code.deciding, over(code.kind === 'join' ? {} : call.artifacts, artifacts)));
+      return { artifacts, passed, models, again };
+    }
+  }
+}
+
+/** One over the other, without reading a value: those of artifacts are decoded when they are used. */
+function over(under: object, upper: object): object {
+  const both = Object.defineProperties({}, Object.getOwnPropertyDescriptors(under));
+  return Object.defineProperties(both, Object.getOwnPropertyDescriptors(upper));
+}
+
+async function decide({ until, while: goesOn }: Deciding, artifacts: object): Promise<boolean> {
+  if (until !== undefined && (await until(artifacts as never))) return false;
+  return goesOn === undefined || (await goesOn(artifacts as never));
+}
+
+function inputOf({ kind }: UserCode, call: StepCall): object {
+  if (kind === 'hook') return endOf(call);
+  const item = itemOf(call);
+  if (kind !== 'join') return item === undefined ? call.artifacts : over(call.artifacts, item);
+  const branches: Record<string, unknown> = {};
+  for (const { branch, artifacts } of call.inputs) if (!/^\d/.test(branch)) branches[branch] = artifacts;
+  const joined = { ...branches, inputs: call.inputs.map(({ artifacts }) => artifacts) };
+  return item === undefined ? joined : over(joined, item);
+}
+
+/** The item of the innermost foreach, decoded only when it is used. */
+function itemOf({ stack }: StepCall): object | undefined {
+  const frame = stack.findLast(({ kind }) => kind === 'foreach');
+  if (frame === undefined) return undefined;
+  return Object.defineProperty({}, 'item', { enumerable: true, configurable: true, get: () => frame.item });
+}
+
+function endOf({ runId, end = {} }: StepCall): RunEnd {
+  const { flow, status, step, kind, message } = end as unknown as RunEnd;
+  return { runId, flow, status, step, kind, message };
+}
+
+function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration[]): StepContext {
+  const { parameters, configuration, runId, taskId, attempt, idempotencyKey, stack, gang, signal } = call;
   const context: ProgramContext<Readonly<Record<string, unknown>>> = {
-    parameters: call.parameters,
-    runId: call.runId,
-    taskId: call.taskId,
-    attempt: call.attempt,
-    idempotencyKey: call.idempotencyKey,
-    signal: call.signal,
+    parameters,
+    configuration,
+    runId,
+    taskId,
+    attempt,
+    idempotencyKey,
+    index: stack.at(-1)?.index ?? -1,
+    stack: stack.map((frame) => ({
+      point: frame.point,
+      kind: frame.kind,
+      index: frame.index,
+      size: frame.size < 0 ? undefined : frame.size,
+      get item() {
+        return frame.item;
+      },
+    })),
+    signal,
     folder: call.folder,
     models: { register: (model, version) => void models.push(registration(call.step, model, version)) },
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),
   };
-  const input = joins ? call.branches : call.artifacts;
-  const answer: unknown = await run(
-    input as never,
-    (joins ? { ...context, before: call.artifacts } : context) as never,
-  );
-  if (answer instanceof ProgramToRun) return { artifacts: {}, models: [], program: answer.program };
-  return { artifacts: artifactsOf(call.step, answer), models };
+  if (gang !== undefined) return Object.assign(context, { gang });
+  if (kind !== 'join') return context;
+  return Object.assign(context, {
+    before: call.artifacts,
+    merge: (own: object = {}, options: MergeOptions = {}) => new Merged(own, options),
+  });
 }
 
-function artifactsOf(step: string, answer: unknown): Readonly<Record<string, unknown>> {
-  if (answer === undefined || answer === null) return {};
-  if (typeof answer !== 'object' || Array.isArray(answer) || ArrayBuffer.isView(answer)) {
-    const got = Array.isArray(answer) ? 'a list' : ArrayBuffer.isView(answer) ? 'bytes' : `a ${typeof answer}`;
-    throw invalid(`step '${step}' returned ${got}: return an object, whose properties become artifacts`);
+function itemsOf(step: string, answer: unknown): Iterable<unknown> | AsyncIterable<unknown> {
+  const iterable = answer as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
+  if (typeof iterable === 'object' && iterable !== null) {
+    if (typeof iterable[Symbol.iterator] === 'function') return iterable as Iterable<unknown>;
+    if (typeof iterable[Symbol.asyncIterator] === 'function') return iterable as AsyncIterable<unknown>;
   }
-  if ((answer as { millraceFlow?: unknown }).millraceFlow === 1) {
-    throw invalid(`step '${step}' returned a chain: write a branch of several steps as (branch) => branch.step(...)`);
-  }
-  const artifacts: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(answer)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) {
-      throw invalid(`step '${step}' returned an artifact named '${name.slice(0, 130)}': use letters, digits and '_'`);
-    }
-    if (value !== undefined) artifacts[name] = value as unknown;
-  }
-  return artifacts;
+  if (typeof answer === 'string') return answer;
+  throw final(
+    `foreach '${step}' answered ${answer === null ? 'null' : `a ${typeof answer}`}: answer a list or another iterable`,
+  );
+}
+
+function choiceOf(step: string, answer: unknown, cases: readonly string[]): string {
+  const choice = String(answer);
+  if (
+    (typeof answer === 'string' || typeof answer === 'number' || typeof answer === 'boolean') &&
+    cases.includes(choice)
+  )
+    return choice;
+  const got = typeof answer === 'object' ? JSON.stringify(answer) : `'${choice}'`;
+  throw final(
+    `switch '${step}' answered ${(got ?? '').slice(0, 80)}; its cases are ${cases.map((key) => `'${key}'`).join(', ')}: add one, or answer one of these`,
+  );
 }
 
 function registration(step: string, model: string, version: NewModelVersion): ModelRegistration {
-  const refuse = (what: string): MillraceError => invalid(`step '${step}' registers model '${model}': ${what}`);
+  const refuse = (what: string): MillraceError => final(`step '${step}' registers model '${model}': ${what}`);
   if (!(version.onnx instanceof Uint8Array) || version.onnx.length === 0)
     throw refuse('onnx must be the bytes of an ONNX file (Uint8Array)');
   for (const [name, value] of Object.entries(version.metrics ?? {})) {
@@ -65,6 +159,6 @@ function registration(step: string, model: string, version: NewModelVersion): Mo
   return { model, onnx, metrics, tags, alias, description };
 }
 
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
+function final(message: string): FinalError {
+  return new FinalError('INVALID_ARGUMENT', message);
 }

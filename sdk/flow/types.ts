@@ -1,3 +1,4 @@
+import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
 import type { ParameterType } from '../../schemas/flow-parameters.ts';
 
 /** What a step may return: an object whose properties become artifacts, or nothing. */
@@ -11,9 +12,32 @@ export type ArtifactsOf<R> = Awaited<R> extends object ? { readonly [K in keyof 
 export type Nothing = {};
 
 /** What remains of `A` after a step that adds `B`: a name that is written again takes the new type. */
-export type Merge<A, B> = {
+export type Merge<A, B> = A extends unknown ? (B extends unknown ? Over<A, B> : never) : never;
+
+type Over<A, B> = {
   readonly [K in keyof A | keyof B]: K extends keyof B ? B[K] : K extends keyof A ? A[K] : never;
 };
+
+/** What a step with these options adds: one that catches its failure may add nothing but that. */
+export type Returned<R, O> = O extends { readonly catch: infer N extends string }
+  ? Merge<Partial<ArtifactsOf<R>>, { readonly [K in N]: StepFailure | null }>
+  : ArtifactsOf<R>;
+
+/** The failure of a step's last attempt, as the artifact that its `catch` names. */
+export interface StepFailure {
+  readonly step: string;
+  /** user, platform, timeout, killed or lost. */
+  readonly kind: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly attempt: number;
+}
+
+/** What a foreach runs over. */
+export type Collection<I> = Iterable<I> | AsyncIterable<I>;
+
+/** What a switch may choose by; cases are named by its text. */
+export type SwitchKey = string | number | boolean;
 
 export interface ParameterOptions<T extends ParameterType = ParameterType> {
   readonly type: T;
@@ -43,11 +67,48 @@ export type ParameterOf<O> = O extends { readonly type: infer T extends Paramete
     : ParameterValue<T> | null
   : never;
 
+export interface ConfigurationOptions<T> {
+  /** JSON or YAML by its ending, from the folder of the command; what is there when the flow is run or deployed counts. */
+  readonly file?: string;
+  /** When there is no file, or the file is absent. */
+  readonly default?: T;
+  /** Reads the text of the file. @default JSON or YAML */
+  readonly parse?: (text: string) => T;
+}
+
 export interface StepOptions {
-  /** Attempts after a failed one: a number, or with a wait between them. @default 0: a step never runs twice silently */
-  readonly retry?: number | { readonly times: number; readonly backoffMs?: number };
-  /** The step is killed after so long, milliseconds. @default 86400000 */
+  /** Attempts after a failed one: a number, or with waits between them. @default 0: a step never runs twice silently */
+  readonly retry?: number | (Pick<RetryPolicy, 'times'> & Partial<RetryPolicy>);
+  /** The step is killed after so long, with all that it started, milliseconds. @default 86400000 */
   readonly timeoutMs?: number;
+  /** Artifact that takes the failure of the last attempt (null when there is none): the run then goes on. @default the run fails */
+  readonly catch?: string;
+  /** What it asks of the machine. The memory is a limit, the others are for schedulers. @default the worker's */
+  readonly resources?: Resources;
+  /** Compute class of the workers that may take it. @default any */
+  readonly compute?: string;
+  /** Container image, where the compute class runs containers. */
+  readonly image?: string;
+  /** Environment variables. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment variable to where its value comes from. Values are neither stored nor logged. */
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /** Reuse what an earlier task of the same code, inputs and parameters returned. `forMs`: if it is no older; `key`: part of what must be the same. */
+  readonly memoise?: boolean | { readonly forMs?: number; readonly key?: string };
+}
+
+export interface RepeatOptions<A> extends StepOptions {
+  /** No further round once this is true. */
+  readonly until?: (artifacts: Readonly<A>) => boolean | Promise<boolean>;
+  /** No further round once this is false. */
+  readonly while?: (artifacts: Readonly<A>) => boolean | Promise<boolean>;
+  /** Rounds at most; then the run goes on with what is there. */
+  readonly most: number;
+}
+
+export interface GangOptions<P> extends Omit<StepOptions, 'catch'> {
+  /** How many tasks: a number, or the name of an integer parameter. */
+  readonly size: number | (keyof P & string);
 }
 
 export interface FlowOptions {
@@ -61,11 +122,18 @@ export interface FlowOptions {
   readonly concurrency?: number | { readonly max: number; readonly overflow?: 'queue' | 'skip' | 'refuse' };
   /** Tags of every run of the deployed flow. @default none */
   readonly tags?: readonly string[];
+  /** Tasks of a run that may be under way at once. @default 32 */
+  readonly maxWorkers?: number;
+  /** Items that a foreach may have. @default 10000 */
+  readonly maxSplits?: number;
+  /** For every step that does not say otherwise. @default none */
+  readonly steps?: Omit<StepOptions, 'catch'>;
 }
 
 /** Second argument of every step. */
-export interface StepContext<P = Readonly<Record<string, unknown>>> {
+export interface StepContext<P = Readonly<Record<string, unknown>>, C = Readonly<Record<string, unknown>>> {
   readonly parameters: P;
+  readonly configuration: C;
   /** 32 hex characters. */
   readonly runId: string;
   readonly taskId: string;
@@ -73,6 +141,10 @@ export interface StepContext<P = Readonly<Record<string, unknown>>> {
   readonly attempt: number;
   /** The same for all attempts: give it to outside systems, so that a repeated step has one effect there. */
   readonly idempotencyKey: string;
+  /** Place of its item, round or rank in the innermost foreach, repeat or gang, from 0; -1 outside of any. */
+  readonly index: number;
+  /** All foreachs, repeats and gangs around it, outermost first. */
+  readonly stack: readonly StackFrame[];
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
   readonly models: Models;
@@ -80,11 +152,55 @@ export interface StepContext<P = Readonly<Record<string, unknown>>> {
   readonly log: (message: string, facts?: Readonly<Record<string, unknown>>) => void;
 }
 
+export interface StackFrame {
+  /** Name of the foreach, repeat or gang. */
+  readonly point: string;
+  readonly kind: 'foreach' | 'repeat' | 'gang';
+  readonly index: number;
+  /** How many; undefined for a repeat. */
+  readonly size: number | undefined;
+  /** Of a foreach. */
+  readonly item: unknown;
+}
+
+/** Second argument of a gang's step. */
+export interface GangContext<P, C> extends StepContext<P, C> {
+  readonly gang: {
+    /** From 0. */
+    readonly rank: number;
+    readonly size: number;
+    /** `host:port`, free on the machine of rank 0, for it to listen on. */
+    readonly address: string;
+  };
+}
+
 /** Second argument of a join. */
-export interface JoinContext<P, Before> extends StepContext<P> {
+export interface JoinContext<P, Before, C, All> extends StepContext<P, C> {
   /** The artifacts from before the branches. */
   readonly before: Readonly<Before>;
+  /**
+   * What to return to pass artifacts down without reading them: those of `own`, and of all others that were visible at the end of the
+   * inputs each that has the same content wherever it occurs. One with two contents is a conflict: all conflicts are one error, and
+   * nothing is passed down; to resolve one, put it into `own` or exclude it. `include`: only these, each of which must exist.
+   */
+  readonly merge: <O extends object = Nothing, I extends keyof All = keyof All, E extends keyof All = never>(
+    own?: O,
+    options?: { readonly include?: readonly I[]; readonly exclude?: readonly E[] },
+  ) => Merge<Omit<Pick<All, I>, E>, O>;
 }
+
+/** What an exit hook is told about the run. */
+export interface RunEnd {
+  readonly runId: string;
+  readonly flow: string;
+  readonly status: 'completed' | 'failed';
+  /** Of the first failure. */
+  readonly step: string | undefined;
+  readonly kind: string | undefined;
+  readonly message: string | undefined;
+}
+
+export type Hook<P, C> = (end: RunEnd, context: StepContext<P, C>) => unknown;
 
 export interface Models {
   /** Asks for a new version of a model; it is registered when the attempt is accepted, and not at all when it fails. */

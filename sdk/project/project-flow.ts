@@ -2,7 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PythonRequest, StepProgram } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { nameProblem } from '../../schemas/flow-graph.ts';
+import { nameProblem } from '../../schemas/flow-graph-problems.ts';
 import { flow } from '../flow/flow.ts';
 import { ProgramToRun } from '../flow/program.ts';
 import type { ProgramContext } from '../flow/program-types.ts';

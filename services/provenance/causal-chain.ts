@@ -192,7 +192,12 @@ async function explainRun(
     .orderBy('offset')
     .execute();
   for (const artifact of inputs.filter(({ hash }) => hash !== artifactHash)) {
-    causes.push(await reader.blob('artifact', artifact.hash, `${artifact.step}.${artifact.name}`));
+    const text = `${artifact.step}.${artifact.name}`;
+    causes.push(
+      artifact.inline === null
+        ? await reader.blob('artifact', artifact.hash, text)
+        : reader.bytes('artifact', artifact.hash, text, Buffer.from(artifact.inline, 'base64')),
+    );
   }
   const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
   if (run === undefined) {
@@ -329,6 +334,13 @@ class LinkReader {
     } catch (error) {
       return { ...base, ...verdict(messageOf(error)) };
     }
+  }
+
+  /** Bytes that lie in no blob. */
+  bytes(kind: string, hash: string, text: string, bytes: Uint8Array): Link {
+    const base = { kind, id: hash, text, hash, check: 'sha256 of the bytes' };
+    const found = hashOf(bytes);
+    return found === hash ? { ...base, verified: true } : { ...base, ...verdict(`its bytes have hash ${found}`) };
   }
 
   async #read(place: Place): Promise<LogRecord> {

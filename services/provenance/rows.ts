@@ -127,6 +127,7 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
             hash: artifact.hash,
             size_bytes: artifact.sizeBytes,
             codec: artifact.codec,
+            inline: artifact.inline?.toString('base64') ?? null,
             ...at,
           },
         },

@@ -62,6 +62,8 @@ export const tables = {
       hash: 'text',
       size_bytes: 'integer',
       codec: 'text',
+      /** The bytes of a small one, which lie in no blob: base64. */
+      inline: 'text?',
       ...at,
     },
     key: ['run_id', 'task_id', 'name'],

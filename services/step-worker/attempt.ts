@@ -2,9 +2,11 @@ import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { PublishedAt, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
-import type { TaskExecutor, TaskHandle, TaskOutcome } from '../../runtime/ports/task-executor.ts';
+import type { TaskExecutor, TaskHandle, TaskOutcome, TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
 import type { Claim } from './claim.ts';
+import { freeAddress, type Gangs } from './gangs.ts';
+import { packResults } from './pack-results.ts';
 import { endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
 
 export interface AttemptParts {
@@ -17,6 +19,9 @@ export interface AttemptParts {
   committed(): Promise<boolean>;
   /** Called when its heart must begin to beat. */
   beating(): void;
+  readonly gangs: Gangs;
+  /** Where members of a gang reach this machine. */
+  readonly host: string;
 }
 
 /** One claimed dispatch from its commit to its terminal fact. */
@@ -28,6 +33,8 @@ export class Attempt {
   #beats = false;
   #revoked: string | undefined;
   #stopping = false;
+  /** Aborts when it is revoked, or the worker closes. */
+  readonly #ending = new AbortController();
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
@@ -54,21 +61,25 @@ export class Attempt {
     if (attempt !== dispatched.attempt || dispatch !== dispatched.dispatch) return;
     if (incarnation !== null && incarnation !== this.#parts.identity.incarnation) return;
     this.#revoked = reason;
+    this.#ending.abort();
     this.#handle?.cancel(reason);
   }
 
   /** The worker is closing: the step is ended, and that is said, so that nobody waits for its lease. */
   stop(): void {
     this.#stopping = true;
+    this.#ending.abort();
     this.#handle?.cancel('the worker is closing');
   }
 
   async #run(): Promise<boolean> {
-    const { identity, executor, committed, beating } = this.#parts;
+    const { identity, executor, committed, beating, gangs, host, runtime } = this.#parts;
     const { dispatched } = this;
     if (!(await committed())) return false;
     if (this.#revoked !== undefined) return true;
-    const [at] = await this.#say(startedFact(dispatched, identity));
+    const { gang = null } = dispatched;
+    const own = gang?.rank === 0 ? await freeAddress(host) : '';
+    const [at] = await this.#say(startedFact(dispatched, identity, own));
     if (this.#stopping) return await this.#end(factOf('stopped', dispatched, identity, stopped));
     if (!(await this.#inTime(at))) {
       const message = 'its start was acknowledged too late: user code was not begun';
@@ -77,10 +88,12 @@ export class Attempt {
     if (this.#revoked !== undefined) return true;
     this.#beats = true;
     beating();
+    const address = gang === null ? undefined : await gangs.assembled(dispatched, this.#ending.signal);
     crashPoint('before-upload');
-    this.#handle = executor.start(dispatched);
-    if (this.#stopping) this.#handle.cancel('the worker is closing');
-    const outcome: TaskOutcome = await this.#handle.outcome;
+    const outcome =
+      dispatched.kind === 'pack'
+        ? await packResults(dispatched, runtime.parts.blobs)
+        : await this.#execute(executor, address === undefined ? dispatched : { ...dispatched, address });
     crashPoint('after-upload');
     // Whoever revoked it has closed the task: a fact would only be refused.
     if (this.#revoked !== undefined) {
@@ -91,6 +104,13 @@ export class Attempt {
       return await this.#end(factOf('stopped', dispatched, identity, stopped));
     }
     return await this.#end(endedFact(dispatched, identity, outcome));
+  }
+
+  async #execute(executor: TaskExecutor, work: TaskWork): Promise<TaskOutcome> {
+    if (this.#ending.signal.aborted)
+      return { type: 'failed', kind: 'cancelled', message: '', stack: '', logs: undefined };
+    this.#handle = executor.start(work);
+    return await this.#handle.outcome;
   }
 
   /** Heartbeats go on until the fact is acknowledged, however long that takes. */

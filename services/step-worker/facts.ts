@@ -10,11 +10,15 @@ export interface WorkerName {
   readonly incarnation: string;
 }
 
-export function startedFact(dispatched: TaskDispatched, { worker, incarnation }: WorkerName): IdentifiedOutput {
+export function startedFact(
+  dispatched: TaskDispatched,
+  { worker, incarnation }: WorkerName,
+  address: string,
+): IdentifiedOutput {
   const { runId, taskId } = dispatched;
   const token = tokenOf(dispatched, incarnation);
   const id = idOf('started', runId, taskId, token.attempt, token.dispatch, incarnation);
-  return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker } };
+  return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker, address } };
 }
 
 /** A failure that the worker itself states. */
@@ -44,11 +48,12 @@ export function endedFact(
   const id = idOf(what, runId, taskId, token.attempt, token.dispatch, incarnation);
   const base = { runId, taskId, token, worker, logs: outcome.logs ?? null };
   if (outcome.type === 'completed') {
-    const { artifacts, requests, userMs } = outcome;
-    return { topic: 'runs', type: 'task-completed', key: runId, id, data: { ...base, artifacts, requests, userMs } };
+    const { artifacts, requests, userMs, split = null, choice = null, again = false } = outcome;
+    const data = { ...base, artifacts, requests, userMs, split, choice, again };
+    return { topic: 'runs', type: 'task-completed', key: runId, id, data };
   }
-  const { kind, message, stack } = outcome;
-  return { topic: 'runs', type: 'task-failed', key: runId, id, data: { ...base, kind, message, stack } };
+  const { kind, message, stack, final = false } = outcome;
+  return { topic: 'runs', type: 'task-failed', key: runId, id, data: { ...base, kind, message, stack, final } };
 }
 
 export function idOf(...parts: readonly (string | number)[]): string {

@@ -1,10 +1,10 @@
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
-import type { TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
+import type { GangAssembled, TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
 
 const rememberedMax = 10_000;
 
 /**
- * What must stop. Read without a group and from the beginning of what is kept, so that a worker also knows what was revoked before it
+ * What must stop, and which gangs may begin. Read without a group and from the beginning of what is kept, so that a worker also knows what was revoked before it
  * came.
  */
 export class Revocations {
@@ -13,15 +13,23 @@ export class Revocations {
   readonly #revoked = new Set<string>();
   #following: Running | undefined;
 
-  constructor(runtime: Runtime, hear: (revoked: TaskRevoked) => void) {
+  readonly #assembled: (gang: GangAssembled) => void;
+
+  constructor(runtime: Runtime, hear: (revoked: TaskRevoked) => void, assembled: (gang: GangAssembled) => void) {
     this.#runtime = runtime;
     this.#hear = hear;
+    this.#assembled = assembled;
   }
 
   async start(): Promise<Running> {
     const following = await this.#runtime.follow('task-control', {
       from: 'earliest',
-      onEvent: ({ data }) => {
+      onEvent: (event) => {
+        if (event.type === 'gang-assembled') {
+          this.#assembled(event.data);
+          return;
+        }
+        const { data } = event;
         // one that names an incarnation is meant for that one alone
         if (data.incarnation === null) this.#remember(keyOf(data));
         this.#hear(data);

@@ -9,9 +9,11 @@ import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engine/service.ts';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
+import type { TaskDispatched } from '../../schemas/events.ts';
 import { Attempt } from './attempt.ts';
 import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
 import { factOf, type WorkerName } from './facts.ts';
+import { Gangs } from './gangs.ts';
 import { Heart } from './heart.ts';
 import { Revocations } from './revocations.ts';
 import { Slots } from './slots.ts';
@@ -23,6 +25,8 @@ export interface StepWorkerOptions {
   readonly name: string;
   /** A start that is acknowledged so close to its deadline is not used, milliseconds. @default 1000, at most a tenth of the wait */
   readonly startMarginMs?: number | undefined;
+  /** Under which members of a gang on other machines reach this one. @default 127.0.0.1 */
+  readonly host?: string | undefined;
 }
 
 export interface StepWorker {
@@ -38,9 +42,14 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const identity: WorkerName = { worker: options.name, incarnation: runtime.parts.ids.next() };
   const attempts = new Map<string, Attempt>();
   const slots = new Slots(executor.slots);
-  const revocations = new Revocations(runtime, (revoked) => {
-    for (const attempt of attempts.values()) attempt.hear(revoked);
-  });
+  const gangs = new Gangs();
+  const revocations = new Revocations(
+    runtime,
+    (revoked) => {
+      for (const attempt of attempts.values()) attempt.hear(revoked);
+    },
+    (gang) => gangs.hear(gang),
+  );
   const heart = new Heart(runtime, identity, () => [...attempts.values()].filter(({ beats }) => beats));
   /** Claims that are over, by task of the engine: deleted with its next commit. */
   const over = new Map<string, string[]>();
@@ -53,6 +62,8 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       executor,
       identity,
       claim,
+      gangs,
+      host: options.host ?? '127.0.0.1',
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
       committed: () => committed(task, key, identity.incarnation, () => closed),
       beating: () => heart.note(claim.dispatched.leaseMs),
@@ -60,7 +71,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
     attempts.set(key, attempt);
     void attempt.done.then((said) => {
       attempts.delete(key);
-      slots.release();
+      if (needsSlot(claim.dispatched)) slots.release();
       if (said) over.set(task.name, [...(over.get(task.name) ?? []), key]);
     });
   };
@@ -96,9 +107,10 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       for (const { event, raw } of batch) {
         if (event?.type !== 'task-dispatched') continue;
         const dispatched = event.data;
-        if (!(await slots.take(task.signal)) || closed) return await untilAborted(task);
+        const slotted = needsSlot(dispatched);
+        if ((slotted && !(await slots.take(task.signal))) || closed) return await untilAborted(task);
         if (revocations.has(dispatched)) {
-          slots.release();
+          if (slotted) slots.release();
           continue;
         }
         const { now } = runtime.parts.clock;
@@ -108,8 +120,8 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
         crashPoint('before-claim');
         put.push([key, claim]);
         // After a commit that was refused the same record comes again, while the attempt still waits for its claim.
-        if (attempts.has(key)) slots.release();
-        else begin(task, claim);
+        if (!attempts.has(key)) begin(task, claim);
+        else if (slotted) slots.release();
       }
       return { outputs: [], put, delete: remove, count: { claimed: put.length } };
     },
@@ -127,6 +139,11 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       await revocations.close();
     },
   };
+}
+
+/** Packing results is a blob to write, and waits for nobody's step. */
+function needsSlot({ kind }: TaskDispatched): boolean {
+  return kind !== 'pack';
 }
 
 /** Resolves with true once the claim is in the committed state, false when this worker has lost the partition before, or closes. */

@@ -1,5 +1,5 @@
 import type { FlowRow } from '../../schemas/events.ts';
-import { parseFlowGraph } from '../../schemas/flow-graph.ts';
+import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { type FlowTrigger, parseTriggers } from '../../schemas/flow-triggers.ts';
 import { awaited } from '../../schemas/trigger-match.ts';
 

@@ -6,6 +6,8 @@ import { runProgress } from '../../topologies/run-progress.ts';
 
 export const runId = '0193'.padEnd(32, '0');
 
+const toItself: ReadonlySet<string> = new Set(['walk-resumed', 'phase-lapsed', 'run-swept']);
+
 /** Plays the worker and the clock around one run. */
 export class RunDriver {
   readonly driver: TopologyDriver<'runs'>;
@@ -51,10 +53,15 @@ export class RunDriver {
     return this.take();
   }
 
+  /** All that was said to others, also in answer to what the topology said to itself: that comes back as on the log. */
   take(): DriverOutput[] {
-    const outputs = this.driver.takeOutputs();
-    this.outputs.push(...outputs);
-    return outputs;
+    const all: DriverOutput[] = [];
+    for (let said = this.driver.takeOutputs(); said.length > 0; said = this.driver.takeOutputs()) {
+      all.push(...said.filter(({ type }) => !toItself.has(type)));
+      for (const output of said) if (output.topic === 'runs') this.driver.pipe(output as never);
+    }
+    this.outputs.push(...all);
+    return all;
   }
 
   /** The newest dispatch of a task. */
@@ -119,7 +126,8 @@ export class RunDriver {
 }
 
 export function artifact(name: string, text = name): Artifact {
-  return { name, hash: Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64), sizeBytes: 1, codec: 'json' };
+  const hash = Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
+  return { name, hash, sizeBytes: 1, codec: 'json', inline: null };
 }
 
 export const linear = (options: { retry?: number | { times: number; backoffMs: number } } = {}): unknown =>

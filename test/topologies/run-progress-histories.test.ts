@@ -53,8 +53,8 @@ describe('any history of worker facts', () => {
         fc.array(action, { minLength: 1, maxLength: 60 }),
         fc.integer({ min: 0, max: 2 }),
         async (actions, retries) => {
-          const graph = structuredClone((forked() as { graph: { steps: { retry: { times: number } }[] } }).graph);
-          for (const step of graph.steps) step.retry.times = retries;
+          const graph = structuredClone((forked() as { graph: { steps: { retry?: object }[] } }).graph);
+          for (const step of graph.steps) step.retry = { times: retries, backoffMs: 0 };
           const run = await RunDriver.open({ graph });
           for (const next of actions) apply(run, next);
           check(run, seen);

@@ -1,6 +1,7 @@
 /** Whether a start becomes a run at once, waits, or does not become one. */
 import { derivedId } from '../../schemas/derived-ids.ts';
-import { type FlowGraph, parseFlowGraph } from '../../schemas/flow-graph.ts';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
 import {
   type ConcurrencyLimit,

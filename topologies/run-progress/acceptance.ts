@@ -1,76 +1,147 @@
 import { derivedId } from '../../schemas/derived-ids.ts';
 import type { Artifact, DeferredRequest, TaskCompleted } from '../../schemas/events.ts';
-import { type GraphStep, stepsAfter } from '../../schemas/flow-graph.ts';
-import { closeTask, merged, openTask } from './dispatch.ts';
+import { inlineArtifact } from '../../schemas/codec/artifact-value.ts';
+import { flowDefaults } from '../../schemas/flow-graph.ts';
+import { GraphIndex, prefixesOfId } from '../../schemas/graph-index.ts';
+import { closeTask } from './dispatch.ts';
 import { endRun } from './ending.ts';
-import type { RunPlan, RunState } from './state.ts';
+import { hold, type Members, release } from './gang.ts';
+import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
+import type { RunPlan, TaskState } from './state.ts';
+import { addArtifacts, fillFrom, goOn, openCase, openItems, packed } from './walk.ts';
 import type { Work } from './work.ts';
 
 /**
  * A completion counts: only now its artifacts and deferred requests become facts, so a zombie or a failed attempt leaves no trace.
  */
-export function accept(work: Work, plan: RunPlan, step: GraphStep, completed: TaskCompleted): void {
+export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState, completed: TaskCompleted): void {
+  switch (place.kind) {
+    case 'hook':
+      closeTask(work, place.taskId, 'Completed');
+      work.plan = undefined;
+      return;
+    case 'pack':
+      acceptPack(work, plan, place, completed);
+      return;
+    case 'step': {
+      const gang = gangOf(plan.graph, place);
+      if (gang !== undefined) {
+        hold(work, gang.pointId, place, task, completed);
+        return;
+      }
+      const artifacts = withoutFailure(place, completed.artifacts);
+      closeTask(work, place.taskId, 'Completed');
+      endWell(work, plan, place, task.attempt, { ...completed, artifacts });
+      finishIfOver(work, plan, artifacts);
+    }
+  }
+}
+
+/** Why a completion cannot count although its worker holds the task; undefined when it can. */
+export function completionProblem(plan: RunPlan, place: Place, { split, choice }: TaskCompleted): string | undefined {
+  if (place.kind === 'pack')
+    return split?.packs.length === 1 ? undefined : `the pack of '${place.pointId}' was not answered`;
+  if (place.kind !== 'step') return undefined;
+  const { step } = place;
+  if (step.kind === 'foreach') {
+    const most = plan.graph.maxSplits ?? flowDefaults.maxSplits;
+    if (split === undefined || split === null) return `foreach '${step.name}' answered no items`;
+    if (split.size > most)
+      return `foreach '${step.name}' has ${split.size} items, at most ${most} are allowed: raise maxSplits`;
+  }
+  if (step.kind === 'switch' && !step.cases.some(({ key }) => key === choice)) {
+    const keys = step.cases.map(({ key }) => `'${key}'`).join(', ');
+    return `switch '${step.name}' answered '${choice ?? ''}'; its cases are ${keys}: add one, or answer one of these`;
+  }
+  return undefined;
+}
+
+/** All members of a gang completed: their artifacts become facts together. */
+export function acceptGang(work: Work, plan: RunPlan, members: Members): void {
+  let last: readonly Artifact[] = [];
+  const index = GraphIndex.of(plan.graph);
+  for (const [taskId, { attempt, held }] of release(work, members)) {
+    const place = placeOf(plan.graph, taskId);
+    if (place?.kind !== 'step' || held === undefined) continue;
+    last = held.artifacts;
+    work.beginWalk(index.walkId(place.walk));
+    endWell(work, plan, place, attempt, held);
+  }
+  finishIfOver(work, plan, last);
+}
+
+/** The last attempt failed and its step catches that: it counts as ended well, with the failure as its artifact. */
+export function endCaught(
+  work: Work,
+  plan: RunPlan,
+  place: StepPlace,
+  { kind, message, stack = '', attempt }: { kind: string; message: string; stack?: string; attempt: number },
+): void {
+  const { catch: name = 'failure', name: step } = place.step;
+  const failure = { step, kind, message: message.slice(0, 4_000), stack: stack.slice(0, 4_000), attempt };
+  const artifacts = [inlineArtifact(name, failure)];
+  work.count('failuresCaught');
+  endWell(work, plan, place, attempt, { artifacts, requests: [] });
+  finishIfOver(work, plan, artifacts);
+}
+
+type Ended = Pick<TaskCompleted, 'artifacts' | 'requests'> & Partial<Pick<TaskCompleted, 'split' | 'choice' | 'again'>>;
+
+function endWell(work: Work, plan: RunPlan, place: StepPlace, attempt: number, ended: Ended): void {
   const { run } = work;
   if (run === undefined) return;
-  for (const artifact of completed.artifacts) announce(work, run, step, completed, artifact);
-  completed.requests.forEach((request, index) => ask(work, run, completed, request, index));
-  closeTask(work, step.name, 'Completed');
-  work.run = withArtifacts(work.run ?? run, step, completed.artifacts);
-  openNext(work, plan, step.name);
-  if (work.run.open > 0) return;
-  const { opened: tasks, flow, startedAt } = work.run;
-  const { runId } = work;
-  endRun(work, 'completed');
-  work.emit({
-    topic: 'runs',
-    type: 'run-completed',
-    key: runId,
-    data: { runId, flow, tasks, startedAt, artifacts: completed.artifacts },
-  });
+  const { step, walk, taskId } = place;
+  const { artifacts, requests, split, choice, again = false } = ended;
+  for (const artifact of artifacts) announce(work, place, attempt, artifact);
+  requests.forEach((request, index) => ask(work, taskId, request, index));
+  addArtifacts(work, plan, walk, step, artifacts);
+  if (step.kind === 'join') work.setJoinInputs(taskId, undefined);
+  if (step.kind === 'foreach') {
+    const { size, packs } = split ?? { size: 0, packs: [] };
+    openItems(work, plan, walk, step, { size, packs });
+  } else if (step.kind === 'switch') openCase(work, plan, walk, step, choice ?? '');
+  else goOn(work, plan, walk, step, again);
+  fillFrom(work, plan, prefixesOfId(taskId));
 }
 
-/** Opens every step whose predecessors have all ended well; without a name, the first ones. */
-export function openNext(work: Work, plan: RunPlan, after: string | undefined): void {
-  for (const step of stepsAfter(plan.graph, after)) {
-    const { run } = work;
-    if (run !== undefined && step.after.every((name) => run.completed.includes(name))) openTask(work, run, plan, step);
-  }
+function acceptPack(work: Work, plan: RunPlan, { taskId, pointId, chunk }: PackPlace, { split }: TaskCompleted): void {
+  const [pack] = split?.packs ?? [];
+  closeTask(work, taskId, 'Completed');
+  if (pack === undefined) return;
+  packed(work, plan, pointId, chunk, pack);
+  fillFrom(work, plan, prefixesOfId(pointId));
 }
 
-function withArtifacts(run: RunState, step: GraphStep, added: readonly Artifact[]): RunState {
-  const completed = [...run.completed, step.name];
-  const own = run.scopes[step.scope];
-  if (step.kind === 'step') {
-    const scope = { artifacts: merged(own?.artifacts ?? [], added), cut: own?.cut ?? false };
-    return { ...run, completed, scopes: { ...run.scopes, [step.scope]: scope } };
-  }
-  const ended = new Set(step.joins.map(({ scope }) => scope));
-  const left = Object.entries(run.scopes).filter(([scope]) => !ended.has(scope));
-  return { ...run, completed, scopes: { ...Object.fromEntries(left), [step.scope]: { artifacts: added, cut: true } } };
+/** Nothing is under way any more: the run has completed; what the last step returned is its result. */
+function finishIfOver(work: Work, plan: RunPlan, artifacts: readonly Artifact[]): void {
+  const { run, runId } = work;
+  if (run === undefined || run.status !== 'running' || run.open > 0) return;
+  const { opened: tasks, flow, startedAt } = run;
+  work.emit({ topic: 'runs', type: 'run-completed', key: runId, data: { runId, flow, tasks, startedAt, artifacts } });
+  work.endWalk('');
+  endRun(work, plan, 'completed');
 }
 
-function announce(
-  work: Work,
-  run: RunState,
-  step: GraphStep,
-  { taskId, token }: TaskCompleted,
-  artifact: Artifact,
-): void {
-  const { runId } = work;
-  const { attempt } = token;
+/** On success the artifact that would take the failure is null, so that what follows can tell. */
+function withoutFailure({ step }: StepPlace, artifacts: readonly Artifact[]): readonly Artifact[] {
+  return step.catch === undefined ? artifacts : [...artifacts, inlineArtifact(step.catch, null)];
+}
+
+function announce(work: Work, { taskId, step }: StepPlace, attempt: number, artifact: Artifact): void {
+  const { runId, run } = work;
   work.emit({
     topic: 'artifacts',
     type: 'artifact-written',
     key: runId,
-    data: { runId, taskId, step: step.name, flow: run.flow, attempt, artifact },
+    data: { runId, taskId, step: step.name, flow: run?.flow ?? '', attempt, artifact },
   });
 }
 
 /** Says what the step asked for. The id follows from the task, so asking again, whatever the attempt, is the same request. */
-function ask(work: Work, run: RunState, { taskId }: TaskCompleted, request: DeferredRequest, index: number): void {
-  const { runId } = work;
+function ask(work: Work, taskId: string, request: DeferredRequest, index: number): void {
+  const { runId, run } = work;
   const body = request.kind === 'register-model' ? registrationOf(request.body) : undefined;
-  if (body === undefined) {
+  if (body === undefined || run === undefined) {
     work.count('requestsRefused');
     return;
   }

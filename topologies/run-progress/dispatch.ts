@@ -1,48 +1,103 @@
 import { partitionOf } from '../../schemas/partitioner.ts';
-import type { Artifact, TaskInput, Token } from '../../schemas/events.ts';
-import { type GraphStep, parentScope } from '../../schemas/flow-graph.ts';
+import type { TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
+import type { TaskSettings } from '../../schemas/flow-graph.ts';
 import { topics } from '../../schemas/topics.ts';
-import { leaseClosed, leaseOpened } from './clock.ts';
-import { leaseName, readsOfEnd, type RunPlan, type RunState, type TaskState } from './state.ts';
+import { leaseClosed } from './clock.ts';
+import { gangOf, type Place, settingsOf, stepNameOf } from './places.ts';
+import { leaseName, readsOfLeases, type RunPlan, type TaskState } from './state.ts';
+import { framesOf, visible } from './visibility.ts';
 import type { Work } from './work.ts';
 
-/** Opens a task: its first attempt is dispatched. */
-export function openTask(work: Work, run: RunState, plan: RunPlan, step: GraphStep): void {
-  work.clock = leaseOpened(work.clock, plan.graph.leaseMs);
-  work.run = { ...run, open: run.open + 1, opened: run.opened + 1 };
-  work.count('tasksOpened');
-  dispatch(work, plan, step, 1, 1);
-}
-
 /** Offers an attempt to workers: each dispatch lies on the partition after the one before. */
-export function dispatch(work: Work, plan: RunPlan, step: GraphStep, attempt: number, number: number): void {
+export function dispatch(work: Work, plan: RunPlan, place: Place, attempt: number, number: number): void {
   const { run, runId, timeMs } = work;
   if (run === undefined) return;
   const { graph, bundleHash, parameters } = plan;
+  const { taskId } = place;
+  const { timeoutMs } = settingsOf(place);
   const dueMs = timeMs + graph.startMs;
-  setPhase(work, step.name, { attempt, dispatch: number, phase: 'dispatched', holder: null, worker: null }, dueMs);
+  setPhase(work, taskId, { attempt, dispatch: number, phase: 'dispatched', holder: null, worker: null }, dueMs);
   const { partitions } = topics.tasks;
   work.emit({
     topic: 'tasks',
     type: 'task-dispatched',
-    key: `${runId}/${step.name}/${number}`,
-    partition: (partitionOf(`${runId}/${step.name}`, partitions) + number - 1) % partitions,
+    key: `${runId}/${taskId}/${number}`,
+    partition: (partitionOf(`${runId}/${taskId}`, partitions) + number - 1) % partitions,
     data: {
       runId,
-      taskId: step.name,
-      step: step.name,
+      taskId,
+      step: stepNameOf(place),
       flow: run.flow,
       attempt,
       dispatch: number,
       bundleHash,
-      inputs: inputsOf(step, run),
       parameters,
-      idempotencyKey: `${runId}.${step.name}`,
-      timeoutMs: step.timeoutMs,
+      idempotencyKey: `${runId}.${taskId}`,
+      timeoutMs,
       leaseMs: graph.leaseMs,
       startDeadline: dueMs,
+      ...workOf(work, plan, place),
     },
   });
+}
+
+type TaskKindFields = Pick<
+  TaskDispatched,
+  'kind' | 'inputs' | 'frames' | 'items' | 'packs' | 'gang' | 'settings' | 'configuration'
+>;
+
+/** What the task works on. */
+function workOf(work: Work, plan: RunPlan, place: Place): TaskKindFields {
+  const { configuration } = plan.graph;
+  const common = {
+    settings: JSON.stringify(executorSettings(work, plan, place)),
+    ...(configuration === undefined ? {} : { configuration: JSON.stringify(configuration) }),
+  };
+  switch (place.kind) {
+    case 'hook':
+      return { kind: 'hook', inputs: [], ...common };
+    case 'pack': {
+      const results = work.chunk(place.pointId, place.chunk);
+      return {
+        kind: 'pack',
+        inputs: results.map((artifacts) => ({ branch: '', artifacts: artifacts ?? [] })),
+        ...common,
+      };
+    }
+    case 'step': {
+      const { step, walk, taskId } = place;
+      const { frames, items } = framesOf(work, plan, walk);
+      const gang = gangOf(plan.graph, place);
+      const joined = step.kind === 'join' ? work.joinInputs(taskId) : undefined;
+      const before: TaskInput[] = joined === undefined ? [{ branch: '', artifacts: visible(work, plan, walk) }] : [];
+      return {
+        kind: step.kind,
+        inputs: joined?.inputs ?? before,
+        packs: joined?.packs ?? [],
+        frames,
+        items,
+        gang: gang === undefined ? null : memberOf(work, gang),
+        ...common,
+      };
+    }
+  }
+}
+
+function memberOf(
+  work: Work,
+  { pointId, rank }: { pointId: string; rank: number },
+): NonNullable<TaskDispatched['gang']> {
+  const point = work.point(pointId);
+  return { point: pointId, round: point?.gang?.round ?? 1, rank, size: point?.size ?? 1 };
+}
+
+/** What a worker or executor needs of the settings; retries and the like are decided here. */
+function executorSettings(work: Work, { graph }: RunPlan, place: Place): Readonly<Record<string, unknown>> {
+  const { resources, compute, image, environment, secrets, memoise }: TaskSettings = settingsOf(place);
+  const shown: Record<string, unknown> = { resources, compute, image, environment, secrets, memoise };
+  if (place.kind === 'hook') shown['end'] = { status: work.run?.status, ...work.run?.end };
+  if (place.kind === 'step' && place.step.kind === 'foreach') shown['maxSplits'] = graph.maxSplits;
+  return shown;
 }
 
 /** Moves a task on and sets when this phase lapses. */
@@ -56,7 +111,7 @@ export function setLease(work: Work, taskId: string, dueMs: number): void {
   work.setTimer({
     name: leaseName(runId, taskId),
     dueMs,
-    reads: readsOfEnd(runId, taskId),
+    reads: readsOfLeases(runId, [taskId]),
     data: { runId, taskId },
   });
 }
@@ -87,27 +142,4 @@ export function revoke(
     key: `${runId}/${taskId}`,
     data: { runId, taskId, attempt, dispatch: number, incarnation, reason },
   });
-}
-
-/** What the step sees: for a join, what was there before its branches under '', and what each branch added. */
-function inputsOf(step: GraphStep, run: RunState): readonly TaskInput[] {
-  const before: TaskInput = { branch: '', artifacts: visible(step.scope, run) };
-  if (step.kind === 'step') return [before];
-  return [
-    before,
-    ...step.joins.map(({ branch, scope }) => ({ branch, artifacts: run.scopes[scope]?.artifacts ?? [] })),
-  ];
-}
-
-function visible(scope: string, run: RunState): readonly Artifact[] {
-  const own = run.scopes[scope];
-  const parent = parentScope(scope);
-  if (parent === undefined || own?.cut === true) return own?.artifacts ?? [];
-  return merged(visible(parent, run), own?.artifacts ?? []);
-}
-
-/** A name that is written again names the newer artifact. */
-export function merged(older: readonly Artifact[], newer: readonly Artifact[]): readonly Artifact[] {
-  const names = new Set(newer.map(({ name }) => name));
-  return [...older.filter(({ name }) => !names.has(name)), ...newer];
 }

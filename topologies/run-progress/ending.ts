@@ -1,19 +1,56 @@
 import type { Token } from '../../schemas/events.ts';
-import type { GraphStep } from '../../schemas/flow-graph.ts';
+import { type FailureKind, failureKinds, type RetryPolicy } from '../../schemas/flow-graph.ts';
+import { endCaught } from './acceptance.ts';
 import { closeTask, dispatch, revoke, setPhase } from './dispatch.ts';
+import { hasAssembled, membersOf, regroup, vainReason } from './gang.ts';
+import { gangOf, type HookId, type Place, retryOf, settingsOf, stepNameOf } from './places.ts';
 import { type RunPlan, type RunState, type TaskState, tasksPrefix } from './state.ts';
+import { open as openTask } from './walk.ts';
 import type { Work } from './work.ts';
 
 /** Open tasks of the run, as read before this fold. */
 export type OpenTasks = readonly (readonly [key: string, task: TaskState])[];
 
-/** What remains of a run that is over: enough to refuse what comes late. */
-export function endRun(work: Work, status: Exclude<RunState['status'], 'running'>): void {
+export interface Failure {
+  readonly kind: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** Another attempt would end the same way. */
+  readonly final?: boolean | undefined;
+}
+
+interface FailedTask {
+  readonly plan: RunPlan;
+  readonly place: Place;
+  readonly task: TaskState;
+  readonly open: OpenTasks;
+}
+
+const longestBackoffMs = 3_600_000;
+
+/** What remains of a run that is over: enough to refuse what comes late, and its exit hook if it has one. */
+export function endRun(
+  work: Work,
+  plan: RunPlan,
+  status: Exclude<RunState['status'], 'running'>,
+  end?: NonNullable<RunState['end']>,
+): void {
   const { run } = work;
   if (run === undefined) return;
-  work.run = { ...run, status, completed: [], scopes: {} };
-  work.plan = undefined;
+  work.run = { ...run, status, ready: [], resuming: false, ...(end === undefined ? {} : { end }) };
   work.count(`runs${status[0]?.toUpperCase() ?? ''}${status.slice(1)}`);
+  const hook = hookOf(plan, status);
+  if (hook === undefined) work.plan = undefined;
+  else openTask(work, plan, hook, 0);
+  if (status === 'completed') return;
+  const { runId } = work;
+  work.emit({ topic: 'runs', type: 'run-swept', key: runId, data: { runId } });
+}
+
+/** A cancelled run has no hook: whoever cancelled it knows. */
+function hookOf({ graph }: RunPlan, status: RunState['status']): HookId | undefined {
+  if (status === 'completed') return graph.hooks?.success === undefined ? undefined : '-success';
+  return status === 'failed' && graph.hooks?.error !== undefined ? '-error' : undefined;
 }
 
 /** Stops all tasks that are still open. */
@@ -22,45 +59,91 @@ export function revokeOpen(work: Work, open: OpenTasks, reason: string): void {
     const taskId = key.slice(tasksPrefix(work.runId).length);
     const task = work.current(taskId, read);
     if (task === undefined) continue;
-    if (task.phase !== 'backoff') revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
+    if (task.phase === 'dispatched' || task.phase === 'started')
+      revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
     closeTask(work, taskId, 'Cancelled');
   }
 }
 
 /** An attempt ended badly: the retry policy decides. Retry 0 never runs a step twice. */
-export function failAttempt(
-  work: Work,
-  { plan, step, task, open }: { plan: RunPlan; step: GraphStep; task: TaskState; open: OpenTasks },
-  { kind, message }: { kind: string; message: string },
-): void {
-  const { runId, timeMs, run } = work;
-  if (run === undefined) return;
-  const next = task.attempt + 1;
-  if (task.attempt <= step.retry.times) {
-    work.count('attemptsRetried');
-    work.emit({
-      topic: 'runs',
-      type: 'task-retried',
-      key: runId,
-      data: { runId, taskId: step.name, attempt: next, kind, message },
-    });
-    if (step.retry.backoffMs === 0) {
-      dispatch(work, plan, step, next, task.dispatch + 1);
-      return;
-    }
-    setPhase(work, step.name, { ...task, phase: 'backoff', holder: null, worker: null }, timeMs + step.retry.backoffMs);
+export function failAttempt(work: Work, failed: FailedTask, failure: Failure): void {
+  const { plan, place, task } = failed;
+  const { kind, message } = failure;
+  const gang = gangOf(plan.graph, place);
+  if (gang !== undefined && !hasAssembled(work, gang.pointId) && kind === 'lost') {
+    // nobody had begun
+    anotherRound(work, failed, failure, task.attempt);
     return;
   }
-  closeTask(work, step.name, kind === 'lost' ? 'Lost' : 'Failed');
-  revokeOpen(work, open, `the run failed in step '${step.name}'`);
+  const policy = retryOf(place);
+  if (task.attempt > policy.times || !mayPass(policy, failure)) {
+    giveUp(work, failed, failure);
+    return;
+  }
+  const { runId, timeMs } = work;
+  const next = task.attempt + 1;
+  work.count('attemptsRetried');
+  work.emit({
+    topic: 'runs',
+    type: 'task-retried',
+    key: runId,
+    data: { runId, taskId: place.taskId, attempt: next, kind, message },
+  });
+  if (gang !== undefined) {
+    anotherRound(work, failed, failure, next);
+    return;
+  }
+  const waitMs = Math.min(policy.backoffMs * (policy.factor ?? 1) ** (task.attempt - 1), longestBackoffMs);
+  if (waitMs === 0) dispatch(work, plan, place, next, task.dispatch + 1);
+  else setPhase(work, place.taskId, { ...task, phase: 'backoff', holder: null, worker: null }, timeMs + waitMs);
+}
+
+/** All members of a gang are dispatched again, or it is given up. */
+export function anotherRound(work: Work, failed: FailedTask, failure: Failure, attempt: number): void {
+  const { plan, place, open } = failed;
+  const gang = gangOf(plan.graph, place);
+  if (gang === undefined) return;
+  const { pointId } = gang;
+  work.count('gangsRegrouped');
+  const reason = `another member of the gang ended: ${failure.message}`.slice(0, 1_000);
+  if (regroup(work, plan, pointId, membersOf(work, pointId, open), { attempt, reason })) return;
+  giveUp(work, failed, { kind: 'platform', message: vainReason(work, plan, pointId) });
+}
+
+/** There is no further attempt: the failure is caught, or ends the run. */
+function giveUp(work: Work, { plan, place, task, open }: FailedTask, failure: Failure): void {
+  const { runId, run } = work;
+  if (run === undefined) return;
+  const { kind } = failure;
+  const message = failure.message.slice(0, 10_000);
+  if (place.kind === 'step' && settingsOf(place).catch !== undefined) {
+    closeTask(work, place.taskId, kind === 'lost' ? 'Lost' : 'Failed');
+    endCaught(work, plan, place, { ...failure, attempt: task.attempt });
+    return;
+  }
+  closeTask(work, place.taskId, kind === 'lost' ? 'Lost' : 'Failed');
+  if (place.kind === 'hook') {
+    work.plan = undefined;
+    work.count('hooksFailed');
+    return;
+  }
+  const step = stepNameOf(place);
+  revokeOpen(work, open, `the run failed in step '${step}'`);
   const { flow, startedAt } = run;
-  endRun(work, 'failed');
   work.emit({
     topic: 'runs',
     type: 'run-failed',
     key: runId,
-    data: { runId, flow, startedAt, taskId: step.name, step: step.name, kind, message },
+    data: { runId, flow, startedAt, taskId: place.taskId, step, kind, message },
   });
+  endRun(work, plan, 'failed', { step, kind, message: message.slice(0, 1_000) });
+}
+
+/** Whether another attempt could end otherwise. */
+function mayPass({ on }: RetryPolicy, { kind, final }: Failure): boolean {
+  if (final === true) return false;
+  if (on === undefined) return true;
+  return !failureKinds.includes(kind as FailureKind) || on.includes(kind as FailureKind);
 }
 
 /** A terminal fact that does not count. */

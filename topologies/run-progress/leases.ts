@@ -1,12 +1,15 @@
 import { derivedId } from '../../schemas/derived-ids.ts';
-import type { TaskRef, TaskStarted } from '../../schemas/events.ts';
+import type { PhaseLapsed, TaskRef, TaskStarted } from '../../schemas/events.ts';
 import { dispatch, revoke, setLease, setPhase } from './dispatch.ts';
-import { failAttempt, type OpenTasks } from './ending.ts';
+import { anotherRound, failAttempt, type OpenTasks } from './ending.ts';
+import { memberStarted } from './gang.ts';
 import { holderProblem, openFor } from './holding.ts';
+import { gangOf } from './places.ts';
 import type { Work } from './work.ts';
 
 /** The first start of the current dispatch becomes its holder; any other is told to stop, and that is recorded. */
-export function start(work: Work, { taskId, token, worker }: TaskStarted): void {
+export function start(work: Work, started: TaskStarted): void {
+  const { taskId, token, worker } = started;
   const found = openFor(work, taskId);
   if (holderProblem(work, taskId, token) === undefined) {
     work.count('startsRepeated');
@@ -21,13 +24,15 @@ export function start(work: Work, { taskId, token, worker }: TaskStarted): void 
     recordRefusal(work, taskId, token, worker, reason);
     return;
   }
-  const { plan } = found;
+  const { plan, place } = found;
   setPhase(
     work,
     taskId,
     { attempt, dispatch: number, phase: 'started', holder: incarnation, worker },
     work.timeMs + plan.graph.leaseMs,
   );
+  const gang = gangOf(plan.graph, place);
+  if (gang !== undefined) memberStarted(work, gang.pointId, gang.rank, started);
 }
 
 /** A heartbeat of the holder renews its lease by append time; anybody else is told to stop. */
@@ -35,6 +40,8 @@ export function renew(work: Work, { taskId, token }: TaskRef): void {
   const found = openFor(work, taskId);
   const problem = holderProblem(work, taskId, token);
   if (problem !== undefined || found === undefined) {
+    // the last beat of a member whose gang is not complete yet
+    if (found?.task.phase === 'held' && found.task.holder === token.incarnation) return;
     work.count('heartbeatsRefused');
     revoke(work, taskId, token, problem ?? 'the run is over');
     return;
@@ -42,30 +49,61 @@ export function renew(work: Work, { taskId, token }: TaskRef): void {
   setPhase(work, taskId, found.task, work.timeMs + found.plan.graph.leaseMs);
 }
 
-/** A phase of a task is over by time, unless the log stood still meanwhile. */
-export function lapse(work: Work, taskId: string, open: OpenTasks): void {
+/**
+ * The timer of a phase is due. Unless the log stood still meanwhile, that is said as a fact: what follows needs more of the state than
+ * each timer should carry.
+ */
+export function due(work: Work, taskId: string): void {
   const found = openFor(work, taskId);
-  if (found === undefined) return;
-  const { plan, step, task } = found;
+  if (found === undefined || found.task.phase === 'held') return;
+  const { task } = found;
   const dueMs = task.dueMs + work.clock.shiftMs;
   if (dueMs > work.timeMs) {
     work.count('leasesMoved');
     setLease(work, taskId, dueMs);
     return;
   }
+  const { runId } = work;
+  const { attempt, dispatch: number, phase } = task;
+  work.emit({
+    topic: 'runs',
+    type: 'phase-lapsed',
+    key: runId,
+    data: { runId, taskId, attempt, dispatch: number, phase },
+  });
+}
+
+/** A phase of a task is over by time, unless it was renewed or ended meanwhile. */
+export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
+  const { taskId } = lapsed;
+  const found = openFor(work, taskId);
+  if (found === undefined) return;
+  const { plan, place, task } = found;
+  const same =
+    task.attempt === lapsed.attempt && task.dispatch === lapsed.dispatch && (task.phase as string) === lapsed.phase;
+  if (!same || task.dueMs + work.clock.shiftMs > work.timeMs) return;
+  const failed = { plan, place, task, open };
   switch (task.phase) {
+    case 'held':
+      return;
     case 'backoff':
-      dispatch(work, plan, step, task.attempt + 1, task.dispatch + 1);
+      dispatch(work, plan, place, task.attempt + 1, task.dispatch + 1);
       return;
-    case 'dispatched':
+    case 'dispatched': {
+      const message = 'no worker started it in time';
       work.count('redispatched');
-      revoke(work, taskId, { ...task, incarnation: null }, 'no worker started it in time');
-      dispatch(work, plan, step, task.attempt, task.dispatch + 1);
+      if (gangOf(plan.graph, place) !== undefined) {
+        anotherRound(work, failed, { kind: 'lost', message }, task.attempt);
+        return;
+      }
+      revoke(work, taskId, { ...task, incarnation: null }, message);
+      dispatch(work, plan, place, task.attempt, task.dispatch + 1);
       return;
+    }
     case 'started': {
       const message = `${task.worker ?? 'the worker'} was silent for ${plan.graph.leaseMs} ms: its lease has lapsed`;
       revoke(work, taskId, { ...task, incarnation: task.holder }, 'the lease has lapsed');
-      failAttempt(work, { plan, step, task, open }, { kind: 'lost', message });
+      failAttempt(work, failed, { kind: 'lost', message });
       return;
     }
   }

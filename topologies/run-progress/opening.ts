@@ -1,8 +1,9 @@
 import type { RunRequested } from '../../schemas/events.ts';
-import { parseFlowGraph } from '../../schemas/flow-graph.ts';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
-import { openNext } from './acceptance.ts';
-import type { RunState } from './state.ts';
+import type { RunPlan, RunState } from './state.ts';
+import { enter, gangSize, maxWorkers } from './walk.ts';
 import type { Work } from './work.ts';
 
 /** Opens a run and its first tasks; one that cannot run fails at once, with all reasons. */
@@ -12,7 +13,7 @@ export function openRun(work: Work, requested: RunRequested): void {
     return;
   }
   const { flow, actor, bundleHash, cause } = requested;
-  const { runId, timeMs } = work;
+  const { timeMs } = work;
   const run: RunState = {
     status: 'running',
     flow,
@@ -20,28 +21,54 @@ export function openRun(work: Work, requested: RunRequested): void {
     actor,
     open: 0,
     opened: 0,
-    completed: [],
-    scopes: {},
+    ready: [],
+    resuming: false,
   };
   work.count('runsOpened');
   const parsed = parseFlowGraph(requested.graph);
   const resolved = parsed.problems === undefined ? resolve(parsed.graph.parameters, requested.parameters) : parsed;
   if (parsed.problems !== undefined || resolved.problems !== undefined) {
-    const message = (parsed.problems ?? resolved.problems ?? []).join('; ').slice(0, 10_000);
-    work.run = { ...run, status: 'failed' };
-    work.count('runsFailed');
-    work.emit({
-      topic: 'runs',
-      type: 'run-failed',
-      key: runId,
-      data: { runId, flow, startedAt: timeMs, taskId: '', step: '', kind: 'invalid', message },
-    });
+    refuse(work, run, parsed.problems ?? resolved.problems ?? []);
     return;
   }
   const plan = { graph: parsed.graph, bundleHash, parameters: JSON.stringify(resolved.values), cause };
+  const problems = gangProblems(parsed.graph, plan);
+  if (problems.length > 0) {
+    refuse(work, run, problems);
+    return;
+  }
   work.run = run;
   work.plan = plan;
-  openNext(work, plan, undefined);
+  work.beginWalk('');
+  enter(work, plan, { scope: '', index: [] }, 0);
+}
+
+function refuse(work: Work, run: RunState, problems: readonly string[]): void {
+  const { runId, timeMs } = work;
+  const message = problems.join('; ').slice(0, 10_000);
+  work.run = { ...run, status: 'failed' };
+  work.count('runsFailed');
+  work.emit({
+    topic: 'runs',
+    type: 'run-failed',
+    key: runId,
+    data: { runId, flow: run.flow, startedAt: timeMs, taskId: '', step: '', kind: 'invalid', message },
+  });
+}
+
+/** A gang begins together, so it must fit into what the run may have under way. */
+function gangProblems(graph: FlowGraph, plan: RunPlan): string[] {
+  const most = maxWorkers(plan);
+  return graph.steps.flatMap((step) => {
+    if (step.kind !== 'gang') return [];
+    const size = gangSize(plan, step.size);
+    if (Number.isInteger(size) && size >= 1 && size <= most) return [];
+    return [
+      size > most
+        ? `gang '${step.name}' needs ${size} tasks at once and the run may have ${most}: raise maxWorkers`
+        : `gang '${step.name}': its size must be an integer of at least 1, got ${size}`,
+    ];
+  });
 }
 
 function resolve(specs: Parameters<typeof resolveParameters>[0], text: string): ReturnType<typeof resolveParameters> {

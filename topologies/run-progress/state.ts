@@ -1,6 +1,7 @@
 import type { Reads } from '../../runtime/engine/topology.ts';
-import type { Artifact, Cause } from '../../schemas/events.ts';
+import type { Artifact, Cause, Pack, TaskInput } from '../../schemas/events.ts';
 import { type FlowGraph, flowLimits } from '../../schemas/flow-graph.ts';
+import { prefixesOfId } from '../../schemas/graph-index.ts';
 
 /** What a run needs to go on; kept small because every accepted task rewrites it. */
 export interface RunState {
@@ -8,19 +9,59 @@ export interface RunState {
   readonly flow: string;
   readonly startedAt: number;
   readonly actor: string;
-  /** Tasks that are dispatched, started or wait for a retry. */
+  /** Tasks that are dispatched, started, held or wait for a retry. */
   readonly open: number;
+  /** Tasks of steps so far. */
   readonly opened: number;
-  /** Tasks that ended well. */
-  readonly completed: readonly string[];
-  /** Artifacts by scope; a scope goes when it is joined. */
-  readonly scopes: Readonly<Record<string, ScopeState>>;
+  /** Points that hold walks back because enough is under way, newest last: inner ones go first, so few are open at once. */
+  readonly ready: readonly string[];
+  /** A `walk-resumed` is on its way. */
+  readonly resuming: boolean;
+  /** Why it ended, for its exit hook. */
+  readonly end?: { readonly step: string; readonly kind: string; readonly message: string };
 }
 
-export interface ScopeState {
+/** What a walk of a scope has added. Absent: nothing yet. */
+export interface WalkState {
   readonly artifacts: readonly Artifact[];
   /** A join happened here: what was visible before it is gone. */
   readonly cut: boolean;
+}
+
+/** A branch, foreach or gang whose walks are under way. */
+export interface PointState {
+  /** Walks in all. */
+  readonly size: number;
+  /** The first one that has not begun. */
+  readonly next: number;
+  /** Walks that ended well. */
+  readonly done: number;
+  /** Chunks of results that were packed. */
+  readonly packed: number;
+  readonly gang?: GangState;
+}
+
+export interface GangState {
+  /** From 1; each is a dispatch of all members. */
+  readonly round: number;
+  /** Rounds since the last one that assembled. */
+  readonly vain: number;
+  /** Ranks that have started in this round. */
+  readonly started: readonly number[];
+  readonly address: string;
+  readonly assembled: boolean;
+}
+
+/** Results of walks by their place in the chunk; null until the walk ends. */
+export type Chunk = readonly (readonly Artifact[] | null)[];
+
+/** Results that lie together: one value of the state while they come in, one blob afterwards. */
+export const chunkSize = 64;
+
+/** What a join gets, kept until it is accepted. */
+export interface JoinInputs {
+  readonly inputs: readonly TaskInput[];
+  readonly packs: readonly Pack[];
 }
 
 /** What never changes while the run lasts. */
@@ -38,12 +79,20 @@ export interface TaskState {
   readonly attempt: number;
   /** From 1 over all attempts, never reset. */
   readonly dispatch: number;
-  readonly phase: 'backoff' | 'dispatched' | 'started';
+  /** `held`: a gang's member that completed and waits for the others. */
+  readonly phase: 'backoff' | 'dispatched' | 'started' | 'held';
   /** Incarnation that was first to start this dispatch. */
   readonly holder: string | null;
   readonly worker: string | null;
   /** When the current phase lapses, less the clock's shift at that time. */
   readonly dueMs: number;
+  /** The completion that waits. */
+  readonly held?: Held;
+}
+
+export interface Held {
+  readonly artifacts: readonly Artifact[];
+  readonly requests: readonly { readonly kind: string; readonly body: string }[];
 }
 
 /** Notices when append times jump: while leases are open, records or ticks come at least every half beat. */
@@ -63,24 +112,101 @@ export const taskKey = (runId: string, taskId: string): string => `task/${runId}
 export const tasksPrefix = (runId: string): string => `task/${runId}/`;
 export const leaseName = (runId: string, taskId: string): string => `lease/${runId}/${taskId}`;
 
+/** All that a run's walks keep; what is left of it when the run is over is swept. */
+export const walksPrefix = (runId: string): string => `walk/${runId}/`;
+export const walkKey = (runId: string, walkId: string): string => `walk/${runId}/scope/${walkId}`;
+export const pointKey = (runId: string, pointId: string): string => `walk/${runId}/point/${pointId}`;
+export const itemsKey = (runId: string, pointId: string): string => `walk/${runId}/items/${pointId}`;
+export const packsKey = (runId: string, pointId: string): string => `walk/${runId}/packs/${pointId}`;
+export const joinKey = (runId: string, taskId: string): string => `walk/${runId}/join/${taskId}`;
+export const chunkKey = (runId: string, pointId: string, chunk: number): string =>
+  `walk/${runId}/chunk/${pointId}/${chunk}`;
+
+/** Values that one sweep takes at most. */
+export const sweepMax = 500;
+
 /** Ids become keys of the state, so they must be plain. */
 export function isPlainId(id: string): boolean {
   return /^[A-Za-z0-9_.-]{1,400}$/.test(id);
 }
 
+/** What is left open in a run: enough for whoever ends it. */
+const openTasksMax = 2 * flowLimits.maxWorkers;
+
 /** What a fold needs that may end a run: all its open tasks. */
 export function readsOfRun(runId: string): Reads {
   return {
-    keys: [clockKey, runKey(runId), planKey(runId)],
-    ranges: [{ prefix: tasksPrefix(runId), limit: flowLimits.steps }],
+    keys: [clockKey, runKey(runId), planKey(runId), walkKey(runId, '')],
+    ranges: [{ prefix: tasksPrefix(runId), limit: openTasksMax }],
   };
 }
 
-export function readsOfTask(runId: string, taskIds: readonly string[]): Reads {
+/** What the fold of a heartbeat or a timer needs of each task. */
+export function readsOfLeases(runId: string, taskIds: readonly string[]): Reads {
   return { keys: [clockKey, runKey(runId), planKey(runId), ...taskIds.map((taskId) => taskKey(runId, taskId))] };
 }
 
+/** A task with all that it lies in, which follows from its id. */
+export function readsOfTask(runId: string, taskId: string): Reads {
+  return {
+    keys: [
+      clockKey,
+      runKey(runId),
+      planKey(runId),
+      taskKey(runId, taskId),
+      joinKey(runId, taskId),
+      ...keysAround(runId, taskId),
+    ],
+  };
+}
+
 export function readsOfEnd(runId: string, taskId: string): Reads {
-  const { keys = [], ranges = [] } = readsOfRun(runId);
-  return { keys: [...keys, taskKey(runId, taskId)], ranges };
+  const { keys = [] } = readsOfTask(runId, taskId);
+  return { keys, ...rangesOf(readsOfRun(runId)) };
+}
+
+/** A point that goes on: what it lies in, and the open tasks of its walks. */
+export function readsOfPoint(runId: string, pointId: string): Reads {
+  return {
+    keys: [
+      clockKey,
+      runKey(runId),
+      planKey(runId),
+      ...keysAround(runId, pointId),
+      pointKey(runId, pointId),
+      itemsKey(runId, pointId),
+    ],
+    ranges: [{ prefix: `${tasksPrefix(runId)}${pointId}.`, limit: flowLimits.maxWorkers }],
+  };
+}
+
+export function readsOfSweep(runId: string): Reads {
+  return { keys: [clockKey, runKey(runId)], ranges: [{ prefix: walksPrefix(runId), limit: sweepMax }] };
+}
+
+/** Of a walk under a point only the chunk that its own result goes to, or that its pack is made of. */
+function keysAround(runId: string, id: string): string[] {
+  const keys = [walkKey(runId, '')];
+  const prefixes = prefixesOfId(id);
+  prefixes.forEach((prefix, place) => {
+    keys.push(walkKey(runId, prefix));
+    const inner = prefixes[place + 1];
+    if (inner === undefined) return;
+    const part = inner.slice(prefix.length + 1);
+    const chunk = part === packPart ? Number(id.slice(inner.length + 1)) : chunkOf(Number(part) || 0);
+    keys.push(pointKey(runId, prefix), itemsKey(runId, prefix), packsKey(runId, prefix));
+    keys.push(chunkKey(runId, prefix, chunk));
+  });
+  return keys;
+}
+
+function rangesOf({ ranges = [] }: Reads): Pick<Reads, 'ranges'> {
+  return { ranges };
+}
+
+/** Marks the id of a task that packs results: `<point>.-pack.<chunk>`. No step is called so. */
+export const packPart = '-pack';
+
+export function chunkOf(place: number): number {
+  return Math.floor(place / chunkSize);
 }

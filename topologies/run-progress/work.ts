@@ -1,18 +1,31 @@
 import type { Effects, Output, StateView, TimerSpec } from '../../runtime/engine/topology.ts';
+import type { Pack } from '../../schemas/events.ts';
+import { clockAt } from './clock.ts';
 import {
+  type Chunk,
+  chunkKey,
   type ClockState,
   clockKey,
+  itemsKey,
+  type JoinInputs,
+  joinKey,
+  packsKey,
   planKey,
+  pointKey,
+  type PointState,
   type RunPlan,
   type RunState,
   runKey,
   type TaskState,
   taskKey,
+  walkKey,
+  type WalkState,
 } from './state.ts';
-import { clockAt } from './clock.ts';
 
 /** Name of the timer that keeps time moving while leases are open. */
 export const pulseName = 'pulse';
+
+const nothingYet: WalkState = { artifacts: [], cut: false };
 
 /**
  * One fold at work on one run: reads see its own writes, and all it wants collects here until `effects`.
@@ -22,6 +35,8 @@ export class Work {
   readonly timeMs: number;
   readonly #state: StateView;
   readonly #values = new Map<string, unknown>();
+  /** Keys that this fold knows to be absent, because it has just named what they belong to. */
+  readonly #fresh = new Set<string>();
   readonly #timers = new Map<string, TimerSpec | undefined>();
   readonly #emit: Output[] = [];
   readonly #count: Record<string, number> = {};
@@ -75,6 +90,90 @@ export class Work {
     this.#values.set(taskKey(this.runId, taskId), task);
   }
 
+  /** A walk begins: it has nothing yet. */
+  beginWalk(walkId: string): void {
+    const key = walkKey(this.runId, walkId);
+    if (!this.#values.has(key)) this.#fresh.add(key);
+    else if (this.#values.get(key) !== undefined) this.#values.set(key, undefined);
+  }
+
+  walk(walkId: string): WalkState {
+    return this.#get<WalkState>(walkKey(this.runId, walkId)) ?? nothingYet;
+  }
+
+  setWalk(walkId: string, walk: WalkState): void {
+    this.#values.set(walkKey(this.runId, walkId), walk);
+  }
+
+  /** What a walk had, which is over. */
+  endWalk(walkId: string): WalkState {
+    const walk = this.walk(walkId);
+    if (walk !== nothingYet) this.#values.set(walkKey(this.runId, walkId), undefined);
+    return walk;
+  }
+
+  point(pointId: string): PointState | undefined {
+    return this.#get<PointState>(pointKey(this.runId, pointId));
+  }
+
+  setPoint(pointId: string, point: PointState): void {
+    this.#values.set(pointKey(this.runId, pointId), point);
+  }
+
+  items(pointId: string): readonly Pack[] {
+    return this.#get<readonly Pack[]>(itemsKey(this.runId, pointId)) ?? [];
+  }
+
+  /** A point begins: its items, if it has any, and no results. */
+  beginPoint(pointId: string, point: PointState, items: readonly Pack[]): void {
+    this.setPoint(pointId, point);
+    if (items.length > 0) this.#values.set(itemsKey(this.runId, pointId), items);
+    else this.#fresh.add(itemsKey(this.runId, pointId));
+    this.#fresh.add(packsKey(this.runId, pointId));
+    this.#fresh.add(chunkKey(this.runId, pointId, 0));
+  }
+
+  /** A point is joined: nothing of it is needed any more. */
+  endPoint(pointId: string, { withItems, withPacks }: { withItems: boolean; withPacks: boolean }): void {
+    const { runId } = this;
+    this.#values.set(pointKey(runId, pointId), undefined);
+    if (withItems) this.#values.set(itemsKey(runId, pointId), undefined);
+    this.#values.set(withPacks ? packsKey(runId, pointId) : chunkKey(runId, pointId, 0), undefined);
+  }
+
+  chunk(pointId: string, chunk: number): Chunk {
+    return this.#get<Chunk>(chunkKey(this.runId, pointId, chunk)) ?? [];
+  }
+
+  /** All results of a point come in this fold. */
+  beginResults(pointId: string, chunks: number): void {
+    for (let chunk = 0; chunk < chunks; chunk++) this.#fresh.add(chunkKey(this.runId, pointId, chunk));
+  }
+
+  setChunk(pointId: string, chunk: number, results: Chunk | undefined): void {
+    this.#values.set(chunkKey(this.runId, pointId, chunk), results);
+  }
+
+  packs(pointId: string): readonly (Pack | null)[] {
+    return this.#get<readonly (Pack | null)[]>(packsKey(this.runId, pointId)) ?? [];
+  }
+
+  setPacks(pointId: string, packs: readonly (Pack | null)[]): void {
+    this.#values.set(packsKey(this.runId, pointId), packs);
+  }
+
+  joinInputs(taskId: string): JoinInputs | undefined {
+    return this.#get<JoinInputs>(joinKey(this.runId, taskId));
+  }
+
+  setJoinInputs(taskId: string, inputs: JoinInputs | undefined): void {
+    this.#values.set(joinKey(this.runId, taskId), inputs);
+  }
+
+  forget(keys: readonly string[]): void {
+    for (const key of keys) this.#values.set(key, undefined);
+  }
+
   setTimer(timer: TimerSpec): void {
     this.#timers.set(timer.name, timer);
   }
@@ -116,6 +215,7 @@ export class Work {
   }
 
   #get<V>(key: string): V | undefined {
-    return this.#values.has(key) ? (this.#values.get(key) as V | undefined) : this.#state.get<V>(key);
+    if (this.#values.has(key)) return this.#values.get(key) as V | undefined;
+    return this.#fresh.has(key) ? undefined : this.#state.get<V>(key);
   }
 }

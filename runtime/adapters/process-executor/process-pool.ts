@@ -25,10 +25,14 @@ export class ProcessPool {
     this.#warm();
   }
 
-  /** A ready child, one that knows the bundle if there is one. Waits while all slots are taken. */
-  async acquire(bundlePath: string): Promise<StepProcess> {
+  /**
+   * A ready child, one that knows the bundle if there is one. Waits while all slots are taken. With a memory limit of its own it is a
+   * new one, and serves no other step.
+   */
+  async acquire(bundlePath: string, memoryMb?: number): Promise<StepProcess> {
     while (this.#working >= this.#options.slots) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#working += 1;
+    if (memoryMb !== undefined) return await this.#own(memoryMb);
     const knowing = this.#idle.findIndex((child) => child.alive && child.loaded.has(bundlePath));
     const [found] = this.#idle.splice(Math.max(0, knowing), 1);
     const child = found?.alive === true ? found : this.#spawn();
@@ -62,6 +66,13 @@ export class ProcessPool {
     await Promise.all(children.map(({ ended }) => ended));
   }
 
+  async #own(memoryMb: number): Promise<StepProcess> {
+    const child = this.#spawn({ ...this.#options.process, memoryMb });
+    child.hold();
+    await Promise.race([child.ready, child.ended]);
+    return child;
+  }
+
   #warm(): void {
     if (this.#closed || this.#idle.length > 0 || this.#working >= this.#options.slots) return;
     const spare = this.#spawn();
@@ -71,8 +82,8 @@ export class ProcessPool {
     spare.send({ type: 'load', bundlePath: this.#latest });
   }
 
-  #spawn(): StepProcess {
-    const child = new StepProcess(this.#options.process);
+  #spawn(options = this.#options.process): StepProcess {
+    const child = new StepProcess(options);
     this.#all.add(child);
     void child.ended.then(() => {
       this.#all.delete(child);

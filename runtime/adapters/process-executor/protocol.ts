@@ -1,12 +1,23 @@
 /** What parent and step child say to each other (advanced serialization, so bytes travel as bytes). */
 import type { ModelRegistration, PythonRequest } from '../../ports/flow-code.ts';
+import type { ArtifactRef, TaskFrame } from '../../ports/task-executor.ts';
 
-export interface EncodedArtifact {
-  readonly name: string;
+export interface EncodedValueRef {
   readonly codec: string;
   /** Small ones; the others lie in `path`. */
   readonly bytes?: Uint8Array | undefined;
   readonly path?: string | undefined;
+  /** Where in the file, bytes; all of it when absent. */
+  readonly slice?: { readonly start: number; readonly length: number } | undefined;
+}
+
+export interface EncodedArtifact extends EncodedValueRef {
+  readonly name: string;
+}
+
+/** An input: its value, and the reference under which it can be passed on. */
+export interface InputArtifact extends EncodedArtifact {
+  readonly ref: ArtifactRef;
 }
 
 export interface RunStep {
@@ -14,10 +25,22 @@ export interface RunStep {
   readonly number: number;
   readonly bundlePath: string;
   readonly flow: string;
+  readonly kind: string;
   readonly step: string;
-  readonly inputs: readonly { readonly branch: string; readonly artifacts: readonly EncodedArtifact[] }[];
+  readonly inputs: readonly { readonly branch: string; readonly artifacts: readonly InputArtifact[] }[];
+  /** Files with further inputs of a join; artifacts that are not in them lie in `artifactDirectory` under their hash. */
+  readonly packs: readonly string[];
+  readonly artifactDirectory: string;
+  readonly stack: readonly (TaskFrame & { readonly item: EncodedValueRef | undefined })[];
+  readonly gang: { readonly rank: number; readonly size: number; readonly address: string } | undefined;
+  readonly end: Readonly<Record<string, unknown>> | undefined;
+  readonly maxSplits: number;
+  /** Variables for as long as the step runs, secrets among them. */
+  readonly environment: Readonly<Record<string, string>>;
   /** JSON. */
   readonly parameters: string;
+  /** JSON. */
+  readonly configuration: string;
   readonly runId: string;
   readonly taskId: string;
   readonly attempt: number;
@@ -47,7 +70,12 @@ export type FromChild =
       readonly type: 'completed';
       readonly number: number;
       readonly artifacts: readonly EncodedArtifact[];
+      /** Inputs that are passed on as they are. */
+      readonly passed: readonly ArtifactRef[];
       readonly models: readonly EncodedModel[];
+      readonly split: { readonly size: number; readonly packs: readonly EncodedPack[] } | undefined;
+      readonly choice: string | undefined;
+      readonly again: boolean;
       readonly userMs: number;
       /** The log ends with the mark of this step: wait for it. */
       readonly logged: boolean;
@@ -60,6 +88,8 @@ export type FromChild =
       readonly kind: 'user' | 'killed';
       readonly message: string;
       readonly stack: string;
+      /** It would fail the same way again. */
+      readonly final: boolean;
       readonly logged: boolean;
       /** The child is in an unknown state and must not be used again. */
       readonly spoiled: boolean;
@@ -73,6 +103,11 @@ export type FromChild =
       readonly files: readonly string[];
     }
   | { readonly type: 'undescribed'; readonly message: string };
+
+export interface EncodedPack {
+  readonly count: number;
+  readonly content: EncodedArtifact;
+}
 
 /** Where the files of a bundle lie; there is no such folder when it has none. */
 export function bundleFolder(bundlePath: string): string {

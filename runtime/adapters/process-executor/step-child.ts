@@ -1,12 +1,13 @@
 /**
  * The process in which steps run: one at a time, many over its life. It ends when its parent is gone, whatever user code is doing.
  */
-import { openSync, readFileSync, writeFileSync, closeSync } from 'node:fs';
+import { openSync, writeFileSync, closeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { decodeArtifact, encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
+import { encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import { type FlowCode, isFlowCode, type StepCall, type StepProgram, type StepResult } from '../../ports/flow-code.ts';
+import { childInputs, itemArtifact } from './child-inputs.ts';
 import { captureLog } from './child-log.ts';
 import {
   bundleFolder,
@@ -20,6 +21,7 @@ import {
 import { groupMembers } from './program/process-group.ts';
 import { ProgramFailure } from './program/program-failure.ts';
 import type { ProgramOutputs } from './program/program-outputs.ts';
+import { splitItems } from './split-items.ts';
 import { startWatchdog } from './watchdog.ts';
 
 const bundles = new Map<string, Promise<FlowCode>>();
@@ -58,36 +60,50 @@ async function run(work: RunStep): Promise<void> {
   const abort = new AbortController();
   current = { number: work.number, abort };
   log.begin();
+  const restore = setEnvironment(work.environment);
   try {
     const flow = await load(work.bundlePath);
-    const { artifacts, branches } = inputsOf(work);
+    const { reference, ...inputs } = childInputs(work);
     const began = performance.now();
-    const { step, runId, taskId, attempt, idempotencyKey } = work;
-    const parameters = JSON.parse(work.parameters) as Readonly<Record<string, unknown>>;
-    const call = {
+    const { step, runId, taskId, attempt, idempotencyKey, gang, end } = work;
+    const call: StepCall = {
+      ...inputs,
       step,
-      artifacts,
-      branches,
-      parameters,
+      parameters: JSON.parse(work.parameters) as Readonly<Record<string, unknown>>,
+      configuration: JSON.parse(work.configuration) as Readonly<Record<string, unknown>>,
       runId,
       taskId,
       attempt,
       idempotencyKey,
+      gang,
+      end,
       signal: abort.signal,
       folder: programFolder(work.attemptDirectory),
     };
     const result = await flow.runStep(call);
     const left =
       result.program === undefined ? leaveAll(result, work.outDirectory) : await runApart(result.program, call, work);
+    const split =
+      result.items === undefined
+        ? undefined
+        : await splitItems(step, result.items, work.maxSplits, (bytes) => leave('pack', 'pack', bytes, work.outDirectory));
     const userMs = performance.now() - began;
+    const passed = Object.entries(result.passed).map(([name, input]) => {
+      const ref = reference(name, input);
+      if (ref === undefined) throw new Error(`'${name}' is to be passed down from input ${input}, which has none`);
+      return ref;
+    });
     const spoiled = result.program !== undefined && leftRunning();
-    say({ type: 'completed', number: work.number, ...left, userMs, logged: log.end(), spoiled });
+    const { choice, again = false } = result;
+    const answer = { ...left, passed, split, choice, again, userMs };
+    say({ type: 'completed', number: work.number, ...answer, logged: log.end(), spoiled });
   } catch (error) {
     // a program that failed may have left others running
     const spoiled = error instanceof ProgramFailure && leftRunning();
     const kind = error instanceof ProgramFailure ? error.kind : 'user';
     say({ type: 'failed', number: work.number, kind, ...describeError(error), logged: log.end(), spoiled });
   } finally {
+    restore();
     current = undefined;
     environmentReady = undefined;
   }
@@ -124,7 +140,7 @@ async function runApart(
       flow: work.flow,
       call,
       program,
-      artifacts: work.inputs.find(({ branch }) => branch === '')?.artifacts ?? [],
+      artifacts: [...(work.inputs.find(({ branch }) => branch === '')?.artifacts ?? []), ...itemArtifact(work.stack)],
       bundleFiles: bundleFolder(work.bundlePath),
       directory: work.attemptDirectory,
       handover: work.outDirectory,
@@ -139,6 +155,18 @@ async function runApart(
 /** Whether something of a program still runs; where the machine does not say, it may. */
 function leftRunning(): boolean {
   return groupMembers(process.pid)?.length !== 0;
+}
+
+/** Sets variables for one step; answers what takes them back, since the process goes on with others. */
+function setEnvironment(variables: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
+  };
 }
 
 /** Loaded once; a bundle's name is its hash, so it never changes. */
@@ -169,38 +197,6 @@ async function describe(bundlePath: string): Promise<void> {
   }
 }
 
-interface Inputs {
-  readonly artifacts: Readonly<Record<string, unknown>>;
-  readonly branches: Record<string, Readonly<Record<string, unknown>>>;
-}
-
-function inputsOf(work: RunStep): Inputs {
-  const branches: Record<string, Readonly<Record<string, unknown>>> = {};
-  let artifacts: Readonly<Record<string, unknown>> = {};
-  for (const input of work.inputs) {
-    if (input.branch === '') artifacts = lazily(input.artifacts);
-    else branches[input.branch] = lazily(input.artifacts);
-  }
-  return { artifacts, branches };
-}
-
-/** Decoded when first used, once. */
-function lazily(artifacts: readonly EncodedArtifact[]): Readonly<Record<string, unknown>> {
-  const object: Record<string, unknown> = {};
-  for (const { name, codec, bytes, path } of artifacts) {
-    Object.defineProperty(object, name, {
-      enumerable: true,
-      configurable: true,
-      get: () => {
-        const value = decodeArtifact(codec, bytes ?? readFileSync(path ?? ''));
-        Object.defineProperty(object, name, { enumerable: true, configurable: true, writable: true, value });
-        return value;
-      },
-    });
-  }
-  return object;
-}
-
 function leave(name: string, codec: string, bytes: Uint8Array, directory: string): EncodedArtifact {
   if (bytes.length <= inlineBytesMax) return { name, codec, bytes };
   const path = join(directory, randomBytes(12).toString('hex'));
@@ -213,10 +209,15 @@ function leave(name: string, codec: string, bytes: Uint8Array, directory: string
   return { name, codec, path };
 }
 
-function describeError(error: unknown): { readonly message: string; readonly stack: string } {
+function describeError(error: unknown): {
+  readonly message: string;
+  readonly stack: string;
+  readonly final: boolean;
+} {
+  const final = typeof error === 'object' && error !== null && (error as { retry?: unknown }).retry === false;
   if (error instanceof Error)
-    return { message: error.message.slice(0, 4_000), stack: (error.stack ?? '').slice(0, 16_000) };
-  return { message: `the step threw ${String(error).slice(0, 4_000)}`, stack: '' };
+    return { message: error.message.slice(0, 4_000), stack: (error.stack ?? '').slice(0, 16_000), final };
+  return { message: `the step threw ${String(error).slice(0, 4_000)}`, stack: '', final };
 }
 
 /** Something of the user's broke outside of the awaited call: the step failed, and this process cannot be trusted any more. */

@@ -1,3 +1,4 @@
+import { hash as hashOf } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -5,13 +6,20 @@ import { fileURLToPath } from 'node:url';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
 import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
-import { bundleFolder, type EncodedArtifact, inlineBytesMax } from './protocol.ts';
+import { valuesOfPack, type PackedValue } from '../../../schemas/codec/value-pack.ts';
+import { bundleFolder, type EncodedArtifact, type EncodedValueRef, type InputArtifact, inlineBytesMax } from './protocol.ts';
 
 /** Bundles name the packages that they leave outside on their first line. */
 export const externalsMark = '// millrace externals: ';
 
 const cachedBytesMax = 256 * 1024 * 1024;
 const inlineCachedBytesMax = 32 * 1024 * 1024;
+const cachedPacksMax = 16;
+/** Artifacts of so few bytes travel with their names and lie in no blob. */
+export const storedInlineMax = 1_024;
+
+/** Files that a step still needs: they stay until it is released. */
+export type Lease = Set<string>;
 
 /**
  * Files of one executor: bundles to load, artifacts too big to pass along, and a `node_modules` in which `millrace` is this very
@@ -26,6 +34,8 @@ export class StepFiles {
   #fileBytes = 0;
   readonly #inline = new Map<string, Uint8Array>();
   #inlineBytes = 0;
+  readonly #leased = new Map<string, number>();
+  readonly #packs = new Map<string, Promise<{ readonly bytes: Buffer; readonly values: readonly PackedValue[] }>>();
 
   private constructor(directory: string, blobs: BlobStore) {
     this.directory = directory;
@@ -72,17 +82,63 @@ export class StepFiles {
     return path;
   }
 
+  /** Where files of artifacts lie, by hash. */
+  get artifactDirectory(): string {
+    return join(this.directory, 'artifacts');
+  }
+
   /** An input as the child gets it: small ones as bytes, the others as a file. */
-  async input({ name, hash, sizeBytes, codec }: ArtifactRef): Promise<EncodedArtifact> {
-    if (sizeBytes > inlineBytesMax) return { name, codec, path: await this.#file(hash, sizeBytes) };
+  async input(artifact: ArtifactRef, lease: Lease): Promise<InputArtifact> {
+    const { name, hash, sizeBytes, codec, inline = null } = artifact;
+    const ref = { name, hash, sizeBytes, codec, ...(inline === null ? {} : { inline }) };
+    if (inline !== null) return { name, codec, bytes: inline, ref };
+    if (sizeBytes > inlineBytesMax) return { name, codec, path: await this.file(hash, sizeBytes, lease), ref };
     const bytes = this.#inline.get(hash) ?? (await this.#blobs.get(hash));
     this.#remember(hash, bytes);
-    return { name, codec, bytes };
+    return { name, codec, bytes, ref };
+  }
+
+  async bytes(hash: string): Promise<Buffer> {
+    return await this.#blobs.get(hash);
+  }
+
+  /** One value of a pack. */
+  async item(pack: string, at: number, lease: Lease): Promise<EncodedValueRef> {
+    const { bytes, values } = await this.#pack(pack);
+    const value = values[at];
+    if (value === undefined) throw new RangeError(`pack ${pack} has ${values.length} values, number ${at} is wanted`);
+    const { codec, start, length } = value;
+    if (length <= inlineBytesMax) return { codec, bytes: bytes.subarray(start, start + length) };
+    return { codec, path: await this.file(pack, bytes.length, lease), slice: { start, length } };
+  }
+
+  /** A blob as a file, which stays as long as the lease. */
+  async file(hash: string, sizeBytes: number, lease: Lease): Promise<string> {
+    if (!lease.has(hash)) this.#leased.set(hash, (this.#leased.get(hash) ?? 0) + 1);
+    lease.add(hash);
+    return await this.#file(hash, sizeBytes);
+  }
+
+  release(lease: Lease): void {
+    for (const hash of lease) {
+      const left = (this.#leased.get(hash) ?? 1) - 1;
+      if (left > 0) this.#leased.set(hash, left);
+      else this.#leased.delete(hash);
+    }
+    lease.clear();
   }
 
   /** Stores what a child left; the bytes are durable when this resolves. */
-  async store({ name, codec, bytes, path }: EncodedArtifact): Promise<ArtifactRef> {
+  async store({ name, codec, bytes, path }: EncodedArtifact, inlineMax = 0): Promise<ArtifactRef> {
     if (bytes !== undefined) {
+      if (bytes.length <= inlineMax)
+        return {
+          name,
+          codec,
+          hash: hashOf('sha256', bytes, 'hex'),
+          sizeBytes: bytes.length,
+          inline: Buffer.from(bytes),
+        };
       const { hash, sizeBytes } = await this.#blobs.put(bytes);
       this.#remember(hash, bytes);
       return { name, codec, hash, sizeBytes };
@@ -124,10 +180,23 @@ export class StepFiles {
     this.#fileBytes += sizeBytes;
     for (const [oldest, file] of this.#files) {
       if (this.#fileBytes <= cachedBytesMax || oldest === hash) break;
+      if (this.#leased.has(oldest)) continue;
       this.#files.delete(oldest);
       this.#fileBytes -= file.sizeBytes;
       void rm(this.#artifactPath(oldest), { force: true }).catch(() => undefined);
     }
+  }
+
+  /** Packs are read by many tasks in a row. */
+  #pack(hash: string): Promise<{ readonly bytes: Buffer; readonly values: readonly PackedValue[] }> {
+    const known = this.#packs.get(hash);
+    if (known !== undefined) return known;
+    const reading = this.#blobs.get(hash).then((bytes) => ({ bytes, values: valuesOfPack(bytes) }));
+    this.#packs.set(hash, reading);
+    reading.catch(() => this.#packs.delete(hash));
+    const [oldest] = this.#packs.keys();
+    if (this.#packs.size > cachedPacksMax && oldest !== undefined) this.#packs.delete(oldest);
+    return reading;
   }
 
   #remember(hash: string, bytes: Uint8Array): void {
@@ -142,7 +211,7 @@ export class StepFiles {
   }
 
   #artifactPath(hash: string): string {
-    return join(this.directory, 'artifacts', hash);
+    return join(this.artifactDirectory, hash);
   }
 }
 

@@ -15,8 +15,15 @@ export class StepLog {
   #onEnd: (() => void) | undefined;
   #ended = false;
 
+  #mask: (text: string) => string = (text) => text;
+
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** What must not be kept is taken out of each line. */
+  maskWith(mask: (text: string) => string): void {
+    this.#mask = mask;
   }
 
   /** A chunk of the child's standard output, with marks. */
@@ -93,7 +100,8 @@ export class StepLog {
     this.#partial = '';
   }
 
-  #keep(line: string): void {
+  #keep(written: string): void {
+    const line = this.#mask(written);
     const bytes = Buffer.byteLength(line) + 5;
     if (this.#bytes + bytes > this.#bytesMax) {
       this.#cutBytes += bytes;

@@ -1,14 +1,16 @@
 import { hasCode, messageOf } from '../../ports/errors.ts';
 import type { PythonRequest } from '../../ports/flow-code.ts';
-import type { DeferredRequest, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
+import type { ArtifactRef, DeferredRequest, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
 import type { PythonEnvironment, PythonEnvironments } from '../python-environment/python-environments.ts';
 import type { ExecutorParts, ExecutorSettings } from './process-executor.ts';
 import type { ProcessPool } from './process-pool.ts';
-import { bundleFolder, type EncodedArtifact, type FromChild } from './protocol.ts';
+import { bundleFolder, type EncodedArtifact, type FromChild, type RunStep } from './protocol.ts';
 import { StepClock } from './step-clock.ts';
-import type { StepFiles } from './step-files.ts';
+import { type Lease, type StepFiles, storedInlineMax } from './step-files.ts';
 import { StepLog } from './step-log.ts';
 import type { Ended, StepProcess } from './step-process.ts';
+import { masker, maxSplitsOf, readSecrets, settingsOf, type WorkSettings } from './task-settings.ts';
+import { type StepInputs, stepInputs } from './step-inputs.ts';
 
 type Completed = Extract<FromChild, { type: 'completed' }>;
 type Failed = Extract<FromChild, { type: 'failed' }>;
@@ -36,6 +38,8 @@ export class StepRun {
   #program = false;
   #environment: PythonEnvironment | undefined;
   readonly #cancelled = new AbortController();
+  #mask: (text: string) => string = (text) => text;
+  #memoryMb = 0;
 
   constructor(work: TaskWork, { files, pool, environments }: ExecutorParts, settings: ExecutorSettings) {
     this.#work = work;
@@ -52,17 +56,31 @@ export class StepRun {
   }
 
   async #run(): Promise<TaskOutcome> {
-    const { bundleHash, inputs } = this.#work;
-    const [bundlePath, encoded] = await Promise.all([
-      this.#files.bundle(bundleHash),
-      Promise.all(
-        inputs.map(async ({ branch, artifacts }) => ({
-          branch,
-          artifacts: await Promise.all(artifacts.map((artifact) => this.#files.input(artifact))),
-        })),
-      ),
-    ]);
-    const child = await this.#pool.acquire(bundlePath);
+    const lease: Lease = new Set();
+    try {
+      const settings = settingsOf(this.#work.settings);
+      const secrets = readSecrets(settings.secrets);
+      this.#mask = masker(Object.values(secrets));
+      this.#log.maskWith(this.#mask);
+      const [bundlePath, inputs] = await Promise.all([
+        this.#files.bundle(this.#work.bundleHash),
+        stepInputs(this.#work, this.#files, lease),
+      ]);
+      const environment = { ...settings.environment, ...secrets };
+      return await this.#inChild(bundlePath, inputs, settings, environment);
+    } finally {
+      this.#files.release(lease);
+    }
+  }
+
+  async #inChild(
+    bundlePath: string,
+    inputs: StepInputs,
+    settings: WorkSettings,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<TaskOutcome> {
+    this.#memoryMb = settings.resources?.memoryMb ?? this.#settings.memoryMb;
+    const child = await this.#pool.acquire(bundlePath, settings.resources?.memoryMb);
     this.#child = child;
     const clock = new StepClock(this.#work.timeoutMs, () =>
       this.#stop('timeout', `the step ran longer than ${this.#work.timeoutMs} ms`, 0),
@@ -70,28 +88,66 @@ export class StepRun {
     let said: Completed | Failed | Ended | undefined;
     try {
       if (this.#stopped === undefined) {
-        const { flow, step, parameters, runId, taskId, attempt, idempotencyKey } = this.#work;
-        const { outDirectory } = this.#files;
-        const attemptDirectory = this.#files.attemptDirectory(this.#number);
-        const work = {
-          ...{ flow, step, parameters, runId, taskId, attempt, idempotencyKey },
-          ...{ outDirectory, attemptDirectory, bundlePath },
-        };
         const answer = this.#listen(child, bundlePath, clock);
-        child.send({ type: 'run', number: this.#number, inputs: encoded, ...work });
+        child.send(this.#message(bundlePath, inputs, settings, environment));
         said = await Promise.race([answer, child.ended]);
         if ('type' in said && said.logged) await this.#log.ended(logDeadlineMs);
       }
       this.#decided = true;
     } finally {
       clock.stop();
-      this.#pool.release(child, said !== undefined && 'type' in said && !said.spoiled && this.#stopped === undefined);
+      const usable = said !== undefined && 'type' in said && !said.spoiled && this.#stopped === undefined;
+      this.#pool.release(child, usable && settings.resources?.memoryMb === undefined);
     }
     try {
       return await this.#conclude(said);
     } finally {
       if (this.#program) await this.#files.removeAttempt(this.#number);
     }
+  }
+
+  #message(
+    bundlePath: string,
+    inputs: StepInputs,
+    settings: WorkSettings,
+    environment: Readonly<Record<string, string>>,
+  ): RunStep {
+    const {
+      flow,
+      step,
+      kind = 'step',
+      parameters,
+      configuration = '{}',
+      runId,
+      taskId,
+      attempt,
+      idempotencyKey,
+    } = this.#work;
+    const { outDirectory, artifactDirectory } = this.#files;
+    const attemptDirectory = this.#files.attemptDirectory(this.#number);
+    const { gang, address = '' } = this.#work;
+    return {
+      type: 'run',
+      number: this.#number,
+      bundlePath,
+      attemptDirectory,
+      flow,
+      kind,
+      step,
+      ...inputs,
+      artifactDirectory,
+      gang: gang === undefined || gang === null ? undefined : { rank: gang.rank, size: gang.size, address },
+      end: settings.end,
+      maxSplits: maxSplitsOf(settings),
+      environment,
+      parameters,
+      configuration,
+      runId,
+      taskId,
+      attempt,
+      idempotencyKey,
+      outDirectory,
+    };
   }
 
   #listen(child: StepProcess, bundlePath: string, clock: StepClock): Promise<Completed | Failed> {
@@ -144,12 +200,13 @@ export class StepRun {
       text === undefined
         ? undefined
         : await this.#files.store({ name: 'log', codec: 'text', bytes: Buffer.from(text) });
-    const failed = (kind: FailureKind, message: string, stack = ''): TaskOutcome => ({
+    const failed = (kind: FailureKind, message: string, stack = '', final = false): TaskOutcome => ({
       type: 'failed',
       kind,
-      message,
-      stack,
+      message: this.#mask(message),
+      stack: this.#mask(stack),
       logs,
+      final,
     });
     if (this.#stopped !== undefined) return failed(this.#stopped.kind, this.#stopped.reason);
     if (said === undefined) return failed('platform', 'the step was not begun');
@@ -157,12 +214,30 @@ export class StepRun {
       const { kind, message } = this.#death(said);
       return failed(kind, message);
     }
-    if (said.type === 'failed') return failed(said.kind, said.message, said.stack);
-    const [artifacts, requests] = await Promise.all([
-      Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact))),
+    if (said.type === 'failed') return failed(said.kind, said.message, said.stack, said.final);
+    const { passed, split, choice, again, userMs } = said;
+    const [written, requests, packs] = await Promise.all([
+      Promise.all(
+        [...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax)),
+      ),
       Promise.all(said.models.map((model) => this.#registration(model))),
+      Promise.all(
+        (split?.packs ?? []).map(async ({ count, content }) => ({
+          count,
+          hash: (await this.#files.store(content)).hash,
+        })),
+      ),
     ]);
-    return { type: 'completed', artifacts, requests, userMs: said.userMs, logs };
+    return {
+      type: 'completed',
+      artifacts: [...passed.map(asBuffer), ...written],
+      requests,
+      userMs,
+      logs,
+      again,
+      ...(split === undefined ? {} : { split: { size: split.size, packs } }),
+      ...(choice === undefined ? {} : { choice }),
+    };
   }
 
   /** What exactly was installed, so that it can be looked up and built again. */
@@ -178,7 +253,7 @@ export class StepRun {
 
   /** Why a child ended in the middle of a step. */
   #death({ code, signal }: Ended): { readonly kind: FailureKind; readonly message: string } {
-    const { memoryMb } = this.#settings;
+    const memoryMb = this.#memoryMb;
     if (this.#log.mentions('heap out of memory') || this.#log.mentions('out of memory: more than')) {
       return { kind: 'killed', message: `the step ran out of memory: its limit is ${memoryMb} MiB` };
     }
@@ -187,4 +262,9 @@ export class StepRun {
     if (code >= 128) return { kind: 'killed', message: `the step's process crashed with code ${code}` };
     return { kind: 'user', message: `the step ended its process with exit code ${code}: return instead` };
   }
+}
+
+/** Bytes that came from a child are bare. */
+function asBuffer({ inline, ...ref }: ArtifactRef): ArtifactRef {
+  return inline === undefined || inline === null ? ref : { ...ref, inline: Buffer.from(inline) };
 }

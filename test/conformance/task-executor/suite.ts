@@ -275,7 +275,8 @@ function failed(outcome: TaskOutcome): Extract<TaskOutcome, { type: 'failed' }> 
 
 async function decoded({ blobs }: Bench, artifacts: readonly ArtifactRef[]): Promise<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
-  for (const { name, codec, hash } of artifacts) values[name] = decodeArtifact(codec, await blobs.get(hash));
+  for (const { name, codec, hash, inline = null } of artifacts)
+    values[name] = decodeArtifact(codec, inline ?? (await blobs.get(hash)));
   return values;
 }
 

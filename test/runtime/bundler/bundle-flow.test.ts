@@ -24,7 +24,7 @@ describe('bundling a flow', () => {
     expect(first.graph).toMatchObject({ format: 1, name: 'hello' });
     expect(first.triggers).toEqual([{ event: 'hello-wanted', parameters: { name: 'person' } }]);
     const text = Buffer.from(first.code).toString('utf8');
-    expect(text).toMatch(/import \{ flow\b[^}]*\} from "millrace\/flow"/);
+    expect(text).toMatch(/import \{ flow\b.* \} from "millrace\/flow"/);
     expect(text.match(/from "millrace/g)).toHaveLength(1);
     expect(text.length).toBeLessThan(5_000);
     expect(Buffer.from((await bundleFlow(hello)).code).equals(first.code)).toBe(true);

@@ -117,9 +117,7 @@ describe('an MLproject folder as a flow', () => {
 
   it('runs a script that no entry point names', async () => {
     const { graph } = await bundleProject(folder, { entry: 'show.sh', parameters: { a: '1' } });
-    expect((graph as FlowGraph).steps.map(({ name, runs }) => [name, runs])).toEqual([
-      ['show-sh', { kind: 'command' }],
-    ]);
+    expect((graph as FlowGraph).steps).toMatchObject([{ name: 'show-sh', runs: { kind: 'command' } }]);
   });
 
   it.each<[string, string, string]>([

@@ -8,15 +8,16 @@ const code = (chain: unknown): FlowCode => chain as FlowCode;
 const graphOf = (chain: unknown): FlowGraph => code(chain).graph as FlowGraph;
 
 describe('a flow as a graph', () => {
-  it('is plain JSON with steps in order, scopes and edges', () => {
+  it('is plain JSON with steps in order, each in its scope', () => {
     const graph = graphOf(hello);
     expect(JSON.parse(JSON.stringify(graph))).toEqual(graph);
-    expect(graph.steps.map(({ name, kind, scope, after }) => [name, kind, scope, after])).toEqual([
-      ['greet', 'step', '', []],
-      ['say.loud', 'step', 'say.loud', ['greet']],
-      ['say.twice.repeat', 'step', 'say.twice', ['greet']],
-      ['say.twice.glue', 'step', 'say.twice', ['say.twice.repeat']],
-      ['collect', 'join', '', ['say.loud', 'say.twice.glue']],
+    expect(graph.steps.map(({ name, kind, scope }) => [name, kind, scope])).toEqual([
+      ['greet', 'step', ''],
+      ['say', 'branch', ''],
+      ['say.loud', 'step', 'say.loud'],
+      ['say.twice.repeat', 'step', 'say.twice'],
+      ['say.twice.glue', 'step', 'say.twice'],
+      ['collect', 'join', ''],
     ]);
     expect(graph.parameters).toEqual({
       name: { type: 'string', default: 'world', required: false, help: 'whom to greet' },
@@ -34,12 +35,14 @@ describe('a flow as a graph', () => {
         })
         .join('end', () => ({})),
     );
-    expect(graph.steps.map(({ name, after }) => [name, after])).toEqual([
-      ['outer.left.inner.a', []],
-      ['outer.left.inner.b', []],
-      ['outer.left.meet', ['outer.left.inner.a', 'outer.left.inner.b']],
-      ['outer.right', []],
-      ['end', ['outer.left.meet', 'outer.right']],
+    expect(graph.steps.map(({ name, scope }) => [name, scope])).toEqual([
+      ['outer', ''],
+      ['outer.left.inner', 'outer.left'],
+      ['outer.left.inner.a', 'outer.left.inner.a'],
+      ['outer.left.inner.b', 'outer.left.inner.b'],
+      ['outer.left.meet', 'outer.left'],
+      ['outer.right', 'outer.right'],
+      ['end', ''],
     ]);
   });
 
@@ -97,7 +100,12 @@ describe('running a step', () => {
     code(hello).runStep({
       step,
       artifacts: {},
-      branches: {},
+      inputs: [],
+      hashes: {},
+      configuration: {},
+      stack: [],
+      gang: undefined,
+      end: undefined,
       parameters: { name: 'you' },
       runId: 'r',
       taskId: step,
@@ -116,14 +124,17 @@ describe('running a step', () => {
   it('gives a join its branches and what was before them', async () => {
     const { artifacts } = await call('collect', {
       artifacts: { greeting: 'hi' },
-      branches: { loud: { text: 'HI' }, twice: { text: 'hi, hi' } },
+      inputs: [
+        { branch: 'loud', artifacts: { text: 'HI' }, hashes: {} },
+        { branch: 'twice', artifacts: { text: 'hi, hi' }, hashes: {} },
+      ],
     });
     expect(artifacts).toEqual({ said: ['hi', 'HI', 'hi, hi'] });
   });
 
   it('refuses a result that is no object, and says so', async () => {
     const chain = code(flow('f').step('a', () => [1] as object));
-    await expect(chain.runStep({ step: 'a', branches: {}, artifacts: {} } as never)).rejects.toThrow(
+    await expect(chain.runStep({ step: 'a', inputs: [], stack: [], artifacts: {} } as never)).rejects.toThrow(
       "step 'a' returned a list: return an object",
     );
   });
@@ -138,7 +149,7 @@ describe('running a step', () => {
           models.register('m', { onnx: new Uint8Array([1]), metrics: { error: Number.NaN } }),
         ),
     );
-    const empty = { branches: {}, artifacts: {} } as never as Parameters<FlowCode['runStep']>[0];
+    const empty = { inputs: [], stack: [], artifacts: {} } as never as Parameters<FlowCode['runStep']>[0];
     expect((await chain.runStep({ ...empty, step: 'a' })).models).toEqual([
       { model: 'm', onnx: new Uint8Array([1]), metrics: { error: 1 }, tags: {}, alias: 'best', description: '' },
     ]);

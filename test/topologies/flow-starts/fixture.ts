@@ -1,7 +1,7 @@
 import type { FlowCode } from '../../../runtime/ports/flow-code.ts';
 import { createTopologyDriver, type TopologyDriver } from '../../../runtime/testing/index.ts';
 import type { EventData } from '../../../schemas/events.generated.ts';
-import { parseFlowGraph } from '../../../schemas/flow-graph.ts';
+import { parseFlowGraph } from '../../../schemas/flow-graph-problems.ts';
 import { parseTriggers } from '../../../schemas/flow-triggers.ts';
 import { matchTriggers } from '../../../schemas/trigger-match.ts';
 import { flowStarts } from '../../../topologies/flow-starts.ts';

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { flowDefaults, type SecretSource, type TaskSettings } from '../../../schemas/flow-graph.ts';
+import { MillraceError, messageOf } from '../../ports/errors.ts';
+
+export interface WorkSettings extends Pick<TaskSettings, 'resources' | 'environment' | 'secrets'> {
+  readonly maxSplits?: number;
+  readonly end?: Readonly<Record<string, unknown>>;
+}
+
+export function settingsOf(text: string | undefined): WorkSettings {
+  return text === undefined ? {} : (JSON.parse(text) as WorkSettings);
+}
+
+export function maxSplitsOf({ maxSplits }: WorkSettings): number {
+  return maxSplits ?? flowDefaults.maxSplits;
+}
+
+/** Reads secrets where this worker has them. Refusals name the secret, never a value. */
+export function readSecrets(secrets: Readonly<Record<string, SecretSource>> = {}): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(secrets).map(([name, source]) => [name, readSecret(name, source)]));
+}
+
+function readSecret(name: string, { provider, key }: SecretSource): string {
+  const refuse = (why: string): MillraceError => new MillraceError('INVALID_ARGUMENT', `secret '${name}': ${why}`);
+  switch (provider) {
+    case 'env': {
+      const value = process.env[key];
+      if (value === undefined)
+        throw refuse(`the worker has no environment variable '${key}': set it where the worker runs`);
+      return value;
+    }
+    case 'file':
+      try {
+        return readFileSync(key, 'utf8').replace(/\r?\n$/, '');
+      } catch (error) {
+        throw refuse(`the worker cannot read '${key}': ${messageOf(error)}`);
+      }
+    default:
+      throw refuse(`there is no provider '${provider}'; providers are env and file`);
+  }
+}
+
+/** Takes values out of a text; very short ones would take out everything else too. */
+export function masker(values: readonly string[]): (text: string) => string {
+  const hidden = values.filter((value) => value.length >= 4).sort((a, b) => b.length - a.length);
+  if (hidden.length === 0) return (text) => text;
+  return (text) => hidden.reduce((shown, value) => shown.replaceAll(value, '***'), text);
+}

@@ -1,0 +1,127 @@
+/**
+ * Gangs: so many tasks that begin together. Members that have started wait until all have; then `gang-assembled` lets them begin. One that
+ * finds no worker in time sends all of them into another round; one that fails ends the attempt of all. A member that completed is held
+ * until all have: a gang's artifacts become facts together, or not at all.
+ */
+import type { TaskCompleted, TaskStarted } from '../../schemas/events.ts';
+import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
+import { closeTask, dispatch, revoke } from './dispatch.ts';
+import { placeOf, type StepPlace } from './places.ts';
+import { type GangState, leaseName, type RunPlan, type TaskState, tasksPrefix } from './state.ts';
+import { open } from './walk.ts';
+import type { Work } from './work.ts';
+
+export type Members = readonly (readonly [taskId: string, task: TaskState])[];
+
+/** Rounds after which it is given up that a gang will ever assemble. */
+const vainMax = 5;
+
+/** Opens all members at once; `walk` is that of the body, without the rank. */
+export function openGang(work: Work, plan: RunPlan, pointId: string, walk: Walk, size: number): void {
+  const index = GraphIndex.of(plan.graph);
+  const [step] = index.inside(walk.scope);
+  const point = work.point(pointId);
+  if (step === undefined || point === undefined) return;
+  work.setPoint(pointId, { ...point, gang: newRound(1, 1) });
+  for (let rank = 0; rank < size; rank++) {
+    const member = { scope: walk.scope, index: [...walk.index, rank] };
+    work.beginWalk(index.walkId(member));
+    open(work, plan, index.stepId(member, step), 1);
+  }
+}
+
+/** A member has started; with the last one the gang may begin. */
+export function memberStarted(work: Work, pointId: string, rank: number, { address = '' }: TaskStarted): void {
+  const point = work.point(pointId);
+  const gang = point?.gang;
+  if (point === undefined || gang === undefined || gang.assembled || gang.started.includes(rank)) return;
+  const started = [...gang.started, rank];
+  const assembled = started.length === point.size;
+  const at = rank === 0 ? address : gang.address;
+  work.setPoint(pointId, {
+    ...point,
+    gang: { ...gang, started, address: at, assembled, vain: assembled ? 0 : gang.vain },
+  });
+  if (!assembled) return;
+  const { runId } = work;
+  work.emit({
+    topic: 'task-control',
+    type: 'gang-assembled',
+    key: `${runId}/${pointId}`,
+    data: { runId, point: pointId, round: gang.round, size: point.size, address: at },
+  });
+}
+
+export function hasAssembled(work: Work, pointId: string): boolean {
+  return work.point(pointId)?.gang?.assembled === true;
+}
+
+/** Another round, of the same attempt or the next: all members are dispatched again. False when it would be one too many. */
+export function regroup(
+  work: Work,
+  plan: RunPlan,
+  pointId: string,
+  members: Members,
+  { attempt, reason }: { readonly attempt: number; readonly reason: string },
+): boolean {
+  const point = work.point(pointId);
+  const gang = point?.gang;
+  if (point === undefined || gang === undefined) return false;
+  const vain = gang.assembled ? 1 : gang.vain + 1;
+  if (vain > vainMax) return false;
+  work.setPoint(pointId, { ...point, done: 0, gang: newRound(gang.round + 1, vain) });
+  for (const [taskId, read] of members) {
+    const task = work.current(taskId, read);
+    const place = placeOf(plan.graph, taskId);
+    if (task === undefined || place === undefined) continue;
+    if (task.phase === 'dispatched' || task.phase === 'started')
+      revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
+    dispatch(work, plan, place, attempt, task.dispatch + 1);
+  }
+  return true;
+}
+
+/** Why no round assembled. */
+export function vainReason(work: Work, plan: RunPlan, pointId: string): string {
+  const point = work.point(pointId);
+  const { graph } = plan;
+  return `gang '${pointId}' needs ${point?.size ?? 0} free slots of workers at once; in ${vainMax} rounds of ${graph.startMs} ms at most ${point?.gang?.started.length ?? 0} members found one: raise worker.slots, add workers or make the gang smaller`;
+}
+
+/** A member completed: it is held. With the last one `walk-resumed` brings all of them together. */
+export function hold(
+  work: Work,
+  pointId: string,
+  { taskId }: StepPlace,
+  task: TaskState,
+  completed: TaskCompleted,
+): void {
+  const point = work.point(pointId);
+  const { run, runId } = work;
+  if (point === undefined || run === undefined) return;
+  const { artifacts, requests } = completed;
+  work.setTask(taskId, { ...task, phase: 'held', held: { artifacts, requests } });
+  work.clearTimer(leaseName(runId, taskId));
+  const done = point.done + 1;
+  work.setPoint(pointId, { ...point, done });
+  if (done === point.size) work.emit({ topic: 'runs', type: 'walk-resumed', key: runId, data: { runId, pointId } });
+}
+
+/** Members of a gang among open tasks. */
+export function membersOf(work: Work, pointId: string, open: readonly (readonly [string, TaskState])[]): Members {
+  const prefix = tasksPrefix(work.runId);
+  return open
+    .map(([key, task]) => [key.slice(prefix.length), task] as const)
+    .filter(([taskId]) => taskId.startsWith(`${pointId}.`));
+}
+
+/** Closes held members; answers them by rank. */
+export function release(work: Work, members: Members): Members {
+  const held = members.filter(([, { phase }]) => phase === 'held');
+  for (const [taskId] of held) closeTask(work, taskId, 'Completed');
+  return held;
+}
+
+function newRound(round: number, vain: number): GangState {
+  return { round, vain, started: [], address: '', assembled: false };
+}
