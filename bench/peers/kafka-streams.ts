@@ -88,7 +88,8 @@ async function engineRound({ runtime }: TestRuntime, round: number): Promise<num
   const cost = await costOf(async () => {
     const follower = await runtime.follow(output, {
       from,
-      onEvent: ({ key, data }) => {
+      onEvent: ({ key, type, data }) => {
+        if (type !== 'task-revoked') throw new Error(`${key}: a ${type} is no count`);
         seen += 1;
         if (data.attempt !== (counts.get(key) ?? 0) + 1) throw new Error(`the counts of ${key} are out of order`);
         counts.set(key, data.attempt);

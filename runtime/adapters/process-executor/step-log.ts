@@ -14,6 +14,8 @@ export class StepLog {
   #atMark = false;
   #onEnd: (() => void) | undefined;
   #ended = false;
+  /** Runs while somebody waits for the end. */
+  #silence: NodeJS.Timeout | undefined;
 
   #mask: (text: string) => string = (text) => text;
 
@@ -28,6 +30,7 @@ export class StepLog {
 
   /** A chunk of the child's standard output, with marks. */
   push(chunk: string): void {
+    this.#silence?.refresh();
     for (const [index, piece] of chunk.split(logMark).entries()) {
       let text = piece;
       if (index > 0 || this.#atMark) {
@@ -50,13 +53,13 @@ export class StepLog {
     this.#write(chunk);
   }
 
-  /** Resolves at the child's mark that this step's log is over, or after `deadlineMs`. */
+  /** Resolves at the child's mark that this step's log is over, or when nothing has come for `deadlineMs`. */
   async ended(deadlineMs: number): Promise<void> {
     if (this.#ended) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, deadlineMs);
+      this.#silence = setTimeout(resolve, deadlineMs);
       this.#onEnd = () => {
-        clearTimeout(timer);
+        clearTimeout(this.#silence);
         resolve();
       };
     });

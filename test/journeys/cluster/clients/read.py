@@ -46,6 +46,7 @@ while unfinished:
         "type": headers["ce_type"],
         "data": from_avro(message.value(), context),
     }
-    print(json.dumps(event))
+    # bytes are no JSON
+    print(json.dumps(event, default=lambda value: value.decode("utf-8", "replace")))
 consumer.close()
 print(json.dumps({"repeats": repeats}))
