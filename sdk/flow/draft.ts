@@ -59,7 +59,9 @@ export class FlowDraft {
         `the last step of a repeat must be a step or a join, '${name}' is a ${step?.kind ?? 'nothing'}: add .step(...)`,
       );
     if (step.runs !== undefined)
-      throw invalid(`the last step of a repeat decides by what it returns, '${name}' is a program: add .step(...) behind it`);
+      throw invalid(
+        `the last step of a repeat decides by what it returns, '${name}' is a program: add .step(...) behind it`,
+      );
     this.#steps[at] = { ...step, decides: true };
     this.code.set(name, { ...code, deciding });
   }

@@ -253,7 +253,11 @@ class FlowBuilder implements FlowCode {
 
   #program(name: string, kind: StepRuns['kind'], { run, files }: ProgramStep, options: StepOptions): FlowBuilder {
     this.#check(kind, name);
-    this.#draft.task({ kind: 'step', name: this.#qualified(name), scope: this.#scope.name, runs: { kind } }, run, options);
+    this.#draft.task(
+      { kind: 'step', name: this.#qualified(name), scope: this.#scope.name, runs: { kind } },
+      run,
+      options,
+    );
     for (const file of files) this.#draft.files.add(file);
     return this.#after(this.#qualified(name));
   }

@@ -86,7 +86,9 @@ async function run(work: RunStep): Promise<void> {
     const split =
       result.items === undefined
         ? undefined
-        : await splitItems(step, result.items, work.maxSplits, (bytes) => leave('pack', 'pack', bytes, work.outDirectory));
+        : await splitItems(step, result.items, work.maxSplits, (bytes) =>
+            leave('pack', 'pack', bytes, work.outDirectory),
+          );
     const userMs = performance.now() - began;
     const passed = Object.entries(result.passed).map(([name, input]) => {
       const ref = reference(name, input);

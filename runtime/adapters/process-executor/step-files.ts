@@ -7,7 +7,13 @@ import type { BlobStore } from '../../ports/blob-store.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
 import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
 import { valuesOfPack, type PackedValue } from '../../../schemas/codec/value-pack.ts';
-import { bundleFolder, type EncodedArtifact, type EncodedValueRef, type InputArtifact, inlineBytesMax } from './protocol.ts';
+import {
+  bundleFolder,
+  type EncodedArtifact,
+  type EncodedValueRef,
+  type InputArtifact,
+  inlineBytesMax,
+} from './protocol.ts';
 
 /** Bundles name the packages that they leave outside on their first line. */
 export const externalsMark = '// millrace externals: ';

@@ -217,9 +217,7 @@ export class StepRun {
     if (said.type === 'failed') return failed(said.kind, said.message, said.stack, said.final);
     const { passed, split, choice, again, userMs } = said;
     const [written, requests, packs] = await Promise.all([
-      Promise.all(
-        [...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax)),
-      ),
+      Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax))),
       Promise.all(said.models.map((model) => this.#registration(model))),
       Promise.all(
         (split?.packs ?? []).map(async ({ count, content }) => ({

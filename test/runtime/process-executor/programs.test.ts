@@ -73,7 +73,8 @@ async function failure(mode: string, more: Partial<TaskWork> = {}): Promise<Fail
 
 async function values(artifacts: readonly ArtifactRef[]): Promise<Record<string, unknown>> {
   const all: Record<string, unknown> = {};
-  for (const { name, codec, hash } of artifacts) all[name] = decodeArtifact(codec, await blobs.get(hash));
+  for (const { name, codec, hash, inline = null } of artifacts)
+    all[name] = decodeArtifact(codec, inline ?? (await blobs.get(hash)));
   return all;
 }
 
