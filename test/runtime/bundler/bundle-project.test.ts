@@ -73,7 +73,10 @@ describe('an MLproject folder as a flow', () => {
       ...['<--more-depth>', "<it's>", 'line: 1,2'],
     ]);
     const kept = await Promise.all(
-      outcome.artifacts.map(async ({ name, codec, hash }) => [name, decodeArtifact(codec, await blobs.get(hash))]),
+      outcome.artifacts.map(async ({ name, codec, hash, inline = null }) => [
+        name,
+        decodeArtifact(codec, inline ?? (await blobs.get(hash))),
+      ]),
     );
     expect(Object.fromEntries(kept)).toEqual({ metrics: { rmse: 0.5 }, params: { alpha: '0.1' } });
   });
