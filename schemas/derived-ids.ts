@@ -1,14 +1,14 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * A UUIDv7-shaped id (32 hex characters) made from a time and names instead of chance, for folds and services that must say the
  * same id again when they say the same thing again: 48 bits of milliseconds, version 7, then bits of a sha256 over the parts.
  */
 export function derivedId(timeMs: number, ...parts: readonly (string | number)[]): string {
-  const hash = createHash('sha256').update(parts.join('\u0000')).digest();
+  const digest = hash('sha256', parts.join('\u0000'), 'buffer');
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(Math.max(0, Math.floor(timeMs)), 0, 6);
-  hash.copy(bytes, 6, 0, 10);
+  digest.copy(bytes, 6, 0, 10);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return bytes.toString('hex');
@@ -19,8 +19,8 @@ export function derivedId(timeMs: number, ...parts: readonly (string | number)[]
  * `parts` is the request's position, or (tenant, source, entity, client id) when the client gives an id.
  */
 export function predictionId(partition: number, ...parts: readonly (string | number)[]): string {
-  const hash = createHash('sha256').update(parts.join('\u0000')).digest('hex');
-  return partition.toString(16).padStart(4, '0') + hash.slice(0, 28);
+  const digest = hash('sha256', parts.join('\u0000'), 'hex');
+  return partition.toString(16).padStart(4, '0') + digest.slice(0, 28);
 }
 
 /** The partition that a prediction id names; undefined when it is none, or beyond `partitions`. */

@@ -23,24 +23,44 @@ export function chainNext(previous: string, recordDigest: string): string {
 
 /** Digest of one record; `timeMs` is the running maximum of append times. A value that was claimed is covered by the hash in its claim. */
 export function recordDigest({ offset, timeMs, keyBytes, valueBytes, headers }: RawInput): string {
-  const names = Object.keys(headers).sort();
-  const claimed = headers[claimHeader] !== undefined;
-  const parts: (Uint8Array | null)[] = [keyBytes, claimed ? null : valueBytes];
-  for (const name of names) parts.push(Buffer.from(name), headers[name] ?? null);
-  let size = 16;
-  for (const part of parts) size += 4 + (part?.length ?? 0);
-  const bytes = Buffer.allocUnsafe(size);
-  bytes.writeDoubleBE(offset, 0);
-  bytes.writeDoubleBE(timeMs, 8);
-  let end = 16;
-  for (const part of parts) {
-    end = bytes.writeInt32BE(part === null ? -1 : part.length, end);
-    if (part !== null) {
-      bytes.set(part, end);
-      end += part.length;
-    }
-  }
-  return hash('sha256', bytes, 'hex');
+  const names = inOrder(headers);
+  const coveredValue = headers[claimHeader] === undefined ? valueBytes : null;
+  let size = 24 + (keyBytes?.length ?? 0) + (coveredValue?.length ?? 0);
+  for (const { name, bytes } of names) size += 8 + bytes.length + (headers[name]?.length ?? 0);
+  if (size > scratch.length) scratch = Buffer.allocUnsafe(2 * size);
+  scratch.writeDoubleBE(offset, 0);
+  scratch.writeDoubleBE(timeMs, 8);
+  let end = writePart(coveredValue, writePart(keyBytes, 16));
+  for (const { name, bytes } of names) end = writePart(headers[name] ?? null, writePart(bytes, end));
+  return hash('sha256', scratch.subarray(0, end), 'hex');
+}
+
+let scratch = Buffer.allocUnsafe(16 * 1024);
+
+function writePart(part: Uint8Array | null, at: number): number {
+  const end = scratch.writeInt32BE(part === null ? -1 : part.length, at);
+  if (part === null) return end;
+  scratch.set(part, end);
+  return end + part.length;
+}
+
+interface HeaderName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Records of one writer have the same names: their order is found once. Bounded, since outsiders choose names freely. */
+const orders = new Map<string, readonly HeaderName[]>();
+const ordersMax = 256;
+
+function inOrder(headers: RawInput['headers']): readonly HeaderName[] {
+  const names = Object.keys(headers);
+  const together = names.join('\n');
+  const known = orders.get(together);
+  if (known?.length === names.length && known.every(({ name }) => headers[name] !== undefined)) return known;
+  const ordered = names.sort().map((name) => ({ name, bytes: Buffer.from(name) }));
+  if (orders.size < ordersMax) orders.set(together, ordered);
+  return ordered;
 }
 
 /** A tick carries nothing; it is chained like every record, but by itself it asks for no link. */

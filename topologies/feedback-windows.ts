@@ -1,6 +1,7 @@
 /**
  * When predictions stop waiting. Predictions whose windows end together are kept in lists of up to 128 ids, with one timer a list:
- * a timer each would be hundreds of millions where labels come after a day.
+ * a timer each would be hundreds of millions where labels come after a day. A list is one text, its ids one space apart: adding an id
+ * copies none of those before it.
  *
  * A list goes through three timers: `close` reads the list, `count` (at once) reads its predictions and counts those without a reward,
  * `forget` (one more window later) deletes them.
@@ -41,10 +42,10 @@ export function joinWindow(
   predictionId: string,
   state: StateView,
 ): { readonly put: readonly [key: string, value: unknown]; readonly setTimers: readonly TimerSpec[] } {
-  const list = state.get<readonly string[]>(listKey);
-  if (list !== undefined) return { put: [listKey, [...list, predictionId]], setTimers: [] };
+  const list = state.get<string>(listKey);
+  if (list !== undefined) return { put: [listKey, `${list} ${predictionId}`], setTimers: [] };
   return {
-    put: [listKey, [predictionId]],
+    put: [listKey, predictionId],
     setTimers: [{ name: `close/${listKey}`, dueMs: closesMs, reads: { keys: [listKey] } }],
   };
 }
@@ -80,5 +81,5 @@ export function windowTimer(
 }
 
 function idsOf(listKey: string, state: StateView): readonly string[] {
-  return state.get<readonly string[]>(listKey) ?? [];
+  return state.get<string>(listKey)?.split(' ') ?? [];
 }

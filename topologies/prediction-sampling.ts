@@ -42,13 +42,15 @@ export const predictionSampling: Topology<'predictions'> = {
 
   onTimer({ name, reads: _, partition }, state) {
     const pending = state.get<Pending>(name);
-    if (pending === undefined || pending.rows.length === 0) return nothing;
-    return { delete: [name], emit: [batchOf(pending, pending.rows, partition)], count: { batches: 1 } };
+    if (pending === undefined || pending.rows === 0) return nothing;
+    return { delete: [name], emit: [batchOf(pending, pending.pieces.flat(), partition)], count: { batches: 1 } };
   },
 };
 
 /** Rows in a batch; fewer when they are wide. */
 const batchRowsMax = 100;
+/** About the root of it. */
+const pieceRows = 10;
 const batchAgeMs = 1_000;
 const batchCellsMax = 20_000;
 /** Wider predictions (images) are counted, not sampled. */
@@ -69,7 +71,10 @@ interface Pending {
   readonly window: readonly [rows: number, minRows: number, maxAgeMs: number];
   readonly features: readonly string[];
   readonly answers: readonly string[];
-  readonly rows: readonly Row[];
+  /** Number of rows. */
+  readonly rows: number;
+  /** The rows, in pieces of about `pieceRows`: adding one copies a piece, not all of them. */
+  readonly pieces: readonly (readonly Row[])[];
 }
 
 interface Arrival {
@@ -83,7 +88,7 @@ function gather(key: string, before: Pending | undefined, added: readonly Row[],
   const emit: Output[] = [];
   let held = before;
   if (held !== undefined && !(sameNames(held.features, features) && sameNames(held.answers, answers))) {
-    emit.push(batchOf(held, held.rows, event.partition));
+    emit.push(batchOf(held, held.pieces.flat(), event.partition));
     held = undefined;
   }
   const { deployment, deploymentVersion, terms } = event.data;
@@ -93,16 +98,18 @@ function gather(key: string, before: Pending | undefined, added: readonly Row[],
     window: [terms.windowRows, terms.windowMinRows, terms.windowMaxAgeMs],
     features,
     answers,
-    rows: held === undefined ? added : [...held.rows, ...added],
+    rows: (held?.rows ?? 0) + added.length,
+    pieces: added.reduce(withRow, held?.pieces ?? []),
   };
   const size = Math.max(1, Math.min(batchRowsMax, Math.floor(batchCellsMax / (features.length + answers.length + 1))));
-  let taken = 0;
-  for (; pending.rows.length - taken >= size; taken += size) {
-    emit.push(batchOf(pending, pending.rows.slice(taken, taken + size), event.partition));
+  const taken = pending.rows - (pending.rows % size);
+  const rows = taken === 0 ? [] : pending.pieces.flat();
+  for (let from = 0; from < taken; from += size) {
+    emit.push(batchOf(pending, rows.slice(from, from + size), event.partition));
   }
   const count = { rowsSampled: added.length, ...(emit.length > 0 ? { batches: emit.length } : {}) };
-  if (taken === pending.rows.length) return { delete: [key], clearTimers: [key], emit, count };
-  const rest = taken === 0 ? pending : { ...pending, rows: pending.rows.slice(taken) };
+  if (taken === pending.rows) return { delete: [key], clearTimers: [key], emit, count };
+  const rest = taken === 0 ? pending : { ...pending, rows: pending.rows - taken, pieces: [rows.slice(taken)] };
   const begins = held === undefined || taken > 0;
   return {
     put: [[key, rest]],
@@ -110,6 +117,12 @@ function gather(key: string, before: Pending | undefined, added: readonly Row[],
     emit,
     count,
   };
+}
+
+function withRow(pieces: readonly (readonly Row[])[], row: Row): readonly (readonly Row[])[] {
+  const last = pieces.at(-1);
+  if (last === undefined || last.length >= pieceRows) return [...pieces, [row]];
+  return [...pieces.slice(0, -1), [...last, row]];
 }
 
 function batchOf(pending: Pending, rows: readonly Row[], partition: number): Output {

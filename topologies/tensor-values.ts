@@ -2,9 +2,8 @@ import type { Tensor } from '../schemas/events.ts';
 
 /** Elements of a tensor, row-major, whatever type they have. */
 export function tensorValues(tensor: Tensor): readonly (number | boolean | string)[] {
-  for (const { values } of Object.values(tensor.data) as { values: readonly (number | boolean | string)[] }[]) {
-    return values;
-  }
+  const data = tensor.data as Readonly<Record<string, { readonly values: readonly (number | boolean | string)[] }>>;
+  for (const kind in data) return data[kind]?.values ?? [];
   return [];
 }
 

@@ -73,13 +73,10 @@ export function outgoingRecord(
   context: EncodingContext,
 ): OutgoingRecord {
   const { output, value } = encoded;
-  return {
-    topic: context.topic(output.topic),
-    partition,
-    key: output.key,
-    value,
-    headers: envelopeHeaders({ ...said, topic: output.topic, type: output.type, key: output.key }),
-  };
+  const { topic, type, key } = output;
+  const { id, by, timeMs, traceparent } = said;
+  const headers = envelopeHeaders({ id, by, topic, type, key, timeMs, traceparent });
+  return { topic: context.topic(topic), partition, key, value, headers };
 }
 
 /** Puts big values into the blob store, before any event names them, and leaves a claim in the record. */

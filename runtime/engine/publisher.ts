@@ -11,28 +11,28 @@ export function encodeIdentified(
   by: string,
   context: EngineContext,
 ): OutgoingRecord[] {
-  const timeMs = context.parts.clock.now();
   const records: OutgoingRecord[] = [];
-  for (const output of outputs) {
-    if (output.id === '' || output.id.includes('/')) {
-      throw new MillraceError(
-        'INVALID_ARGUMENT',
-        `the id '${output.id}' of ${output.topic}/${output.type} must not be empty or contain a slash`,
-      );
-    }
-    const encoded = encodeOutput(output, context.encoding);
-    for (const partition of encoded.partitions) {
-      records.push(
-        outgoingRecord(
-          encoded,
-          partition,
-          { id: output.id, by, timeMs, traceparent: output.traceparent },
-          context.encoding,
-        ),
-      );
-    }
-  }
+  for (const output of outputs) encodeIdentifiedInto(records, output, by, context);
   return records;
+}
+
+/** Adds the records of one output; none when it throws. */
+export function encodeIdentifiedInto(
+  records: OutgoingRecord[],
+  output: IdentifiedOutput,
+  by: string,
+  context: EngineContext,
+): void {
+  const { id, traceparent } = output;
+  if (id === '' || id.includes('/')) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `the id '${id}' of ${output.topic}/${output.type} must not be empty or contain a slash`,
+    );
+  }
+  const said = { id, by, timeMs: context.parts.clock.now(), traceparent };
+  const encoded = encodeOutput(output, context.encoding);
+  for (const partition of encoded.partitions) records.push(outgoingRecord(encoded, partition, said, context.encoding));
 }
 
 /** Says something outside of any task; resolves when acknowledged. Positions use catalogue names. */

@@ -10,7 +10,7 @@ import type { DecodedRecord } from './fold-core.ts';
 import { InputQueue } from './input-queue.ts';
 import { outboxEntry, outboxKey } from './outbox.ts';
 import { checkClaims } from './output-encoder.ts';
-import { encodeIdentified } from './publisher.ts';
+import { encodeIdentifiedInto } from './publisher.ts';
 import type { TaskStats } from './runtime.ts';
 import type {
   IdentifiedOutput,
@@ -314,18 +314,20 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
   /** An output that cannot be written, perhaps since an outsider's key is too long, must not stop the partition: it is said so. */
   #encode(outputs: readonly IdentifiedOutput[]): OutgoingRecord[] {
     const by = this.#service.name;
-    return outputs.flatMap((output) => {
+    const records: OutgoingRecord[] = [];
+    for (const output of outputs) {
       try {
-        return encodeIdentified([output], by, this.#context);
+        encodeIdentifiedInto(records, output, by, this.#context);
       } catch (error) {
         if (this.#opened !== undefined) count(this.#opened.meta, 'outputsRefused');
         this.#context.parts.logger.error(
           { task: this.name, error: messageOf(error), id: output.id.slice(0, 200) },
           'an output cannot be written',
         );
-        return encodeIdentified([refusedOutput(this.name, by, output, error)], by, this.#context);
+        encodeIdentifiedInto(records, refusedOutput(this.name, by, output, error), by, this.#context);
       }
-    });
+    }
+    return records;
   }
 
   async #append(outputs: readonly OutgoingRecord[]): Promise<void> {

@@ -13,6 +13,8 @@ export interface OpenRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: Readonly<Record<string, Uint8Array>>;
+  /** One header as text, when that is cheaper than `headers`. */
+  headerText?(name: string): string | undefined;
 }
 
 /** CloudEvents attributes, as far as the producer gave them. */
@@ -78,6 +80,7 @@ export function parseTrigger(record: OpenRecord, codec: EventCodec): OpenTrigger
 
 /** A header as text; undefined when absent. */
 export function headerText(record: OpenRecord, name: string): string | undefined {
+  if (record.headerText !== undefined) return record.headerText(name);
   const value = record.headers[name];
   return value === undefined ? undefined : Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
 }
@@ -154,7 +157,9 @@ function parseJson(bytes: Uint8Array): unknown {
 function depthOf(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null || depth > depthMax) return depth;
   let deepest = depth + 1;
-  for (const item of Object.values(value)) {
+  if (Array.isArray(value) && typeof value[0] === 'number' && value.every((item) => typeof item === 'number'))
+    return deepest;
+  for (const item of Object.values(value) as unknown[]) {
     if (typeof item === 'object' && item !== null) deepest = Math.max(deepest, depthOf(item, depth + 1));
   }
   return deepest;
