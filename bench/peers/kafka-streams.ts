@@ -121,7 +121,7 @@ async function streamsRound(log: Log, bootstrap: string, topic: string, round: n
   const states = await mkdtemp(join(tmpdir(), 'millrace-bench-streams-'));
   try {
     const program = ['-cp', `${built.classes}:${built.lib}/*`, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'];
-    const facts = [bootstrap, topic, outputTopic, String(partitions), String(total), `count-${round}`, states];
+    const facts = [bootstrap, topic, outputTopic, String(partitions), String(total), `streams-count-${round}`, states];
     const { stdout } = await run('java', [...program, 'millrace.bench.StatefulCount', ...facts], { timeout: 300_000 });
     const { seconds, cpuSeconds } = JSON.parse(stdout.trim()) as { seconds: number; cpuSeconds: number };
     console.log(costLine(`Kafka Streams, round ${round + 1}`, total, { seconds, cpuUs: 1e6 * cpuSeconds }));
