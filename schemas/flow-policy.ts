@@ -59,10 +59,6 @@ export function branchName({ production = false, branch, user }: Branch): string
   return branch === undefined ? `user.${user.toLowerCase().replace(/[^a-z0-9_]/g, '_')}` : `test.${branch}`;
 }
 
-export function isProduction(branch: string): boolean {
-  return branch === 'prod' || branch.startsWith('prod.');
-}
-
 /** The key under which a flow is deployed. */
 export function deployedName(flow: string, project: string | undefined, branch: string): string {
   return project === undefined ? flow : `${project}.${branch}.${flow}`;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { FlowDeployOptions } from '../../sdk/client/index.ts';
 import type { DeploymentSpec } from '../../sdk/deployment/index.ts';
 import { Deployment } from '../../sdk/deployment/index.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
@@ -10,17 +11,24 @@ export const command: CommandModule = {
   configure: (cmd) =>
     cmd
       .argument('<file>', 'a TypeScript file that exports a flow or a deployment by default, or a deployment in YAML')
+      .option(
+        '--branch <name>',
+        "of a flow of a project: test.<name>, or prod.<name> with --production (default: the user's own)",
+      )
+      .option('--production', 'of a flow of a project: its production branch')
+      .option('--authorize <token>', 'production token of a flow that others deployed')
+      .option('--generate-new-token', 'begin a new namespace for the runs of the flow')
       .action(async (file: string) => {
-        const options = optionsOf(cmd);
+        const options = optionsOf<FlowOptions>(cmd);
         const path = existingFile(file);
         const text = /\.(ya?ml|json)$/.test(path) ? await readFile(path, 'utf8') : undefined;
         const exported = text === undefined ? await loadDefault(path) : undefined;
         await withPlatform(options, async ({ client }) => {
           if (isFlow(exported)) {
             const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
-            const deployed = await client.flows.deploy(await bundleFlow(path));
+            const deployed = await client.flows.deploy(await bundleFlow(path), flowOptions(options));
             show(options, deployed, ({ flow, version }) => `flow ${flow} is at version ${version}`);
-            next(options, 'millrace trigger <name>', 'millrace runs list');
+            next(options, `millrace flows show ${deployed.flow}`, `millrace flows start ${deployed.flow}`);
             return;
           }
           const spec = text ?? specOf(exported, path);
@@ -34,6 +42,22 @@ export const command: CommandModule = {
         });
       }),
 };
+
+interface FlowOptions {
+  readonly branch?: string;
+  readonly production?: boolean;
+  readonly authorize?: string;
+  readonly generateNewToken?: boolean;
+}
+
+function flowOptions({ branch, production, authorize, generateNewToken }: FlowOptions): FlowDeployOptions {
+  return {
+    ...(branch === undefined ? {} : { branch }),
+    ...(production === undefined ? {} : { production }),
+    ...(authorize === undefined ? {} : { authorize }),
+    ...(generateNewToken === undefined ? {} : { newToken: generateNewToken }),
+  };
+}
 
 function isFlow(exported: unknown): boolean {
   return typeof exported === 'object' && exported !== null && 'millraceFlow' in exported;

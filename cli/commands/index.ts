@@ -51,6 +51,16 @@ export const commands: readonly CommandEntry[] = [
     summary: 'check this machine and the configured services',
     load: async () => (await import('./doctor.ts')).command,
   },
+  {
+    name: 'flows',
+    summary: 'deployed flows: list, show, start, pause, resume, terminate, remove, history, backfill',
+    load: async () => (await import('./flows.ts')).command,
+  },
+  {
+    name: 'triggers',
+    summary: 'explain what became of an event',
+    load: async () => (await import('./triggers.ts')).command,
+  },
   { name: 'runs', summary: 'list, show and cancel runs', load: async () => (await import('./runs.ts')).command },
   {
     name: 'deployments',

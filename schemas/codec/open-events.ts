@@ -63,10 +63,19 @@ export interface OpenTrigger {
 export function parseTrigger(record: OpenRecord, codec: EventCodec): OpenTrigger {
   const event = parseOpen(record, codec);
   if (event.format === 'avro' && event.name === 'triggers/triggered') {
-    const { name, payload } = event.data as { name: string; payload: string };
-    const { id, source } = event;
-    const attributes = event.attributes();
-    return { id, source, name, attributes, payload: objectOf(parseJson(Buffer.from(payload)), 'payload') };
+    const {
+      name,
+      payload,
+      attributes: given,
+    } = event.data as {
+      readonly name: string;
+      readonly payload: string;
+      readonly attributes: Readonly<Record<string, string>>;
+    };
+    // What came over HTTP as a CloudEvent keeps its attributes in the value: the headers are those of this record.
+    const attributes = { ...event.attributes(), ...given };
+    const source = given['source'] ?? event.source;
+    return { id: event.id, source, name, attributes, payload: objectOf(parseJson(Buffer.from(payload)), 'payload') };
   }
   const payload = objectOf(event.data, 'value');
   const ownName = payload['name'];

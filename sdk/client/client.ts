@@ -15,6 +15,7 @@ import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { MaintenanceCalls } from './maintenance.ts';
+import { type HypotheticalOutcome, ProductionCalls, type TriggerExplanation } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
@@ -62,9 +63,12 @@ export class Client {
   readonly #predictions: Predictions;
   /** Findings, operations, dead letters, audit and tasks. */
   readonly maintenance: MaintenanceCalls;
+  /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
+  readonly production: ProductionCalls;
 
   constructor(caller: HttpCaller) {
     this.#caller = caller;
+    this.production = new ProductionCalls(caller);
     this.#predictions = new Predictions(caller);
     this.maintenance = new MaintenanceCalls(caller);
   }
@@ -76,6 +80,17 @@ export class Client {
     options: { readonly id?: string } = {},
   ): Promise<{ triggerId: string }> {
     return (await this.#post('/api/v1/triggers', { name, payload, ...options })) as { triggerId: string };
+  }
+
+  /** What a trigger would do, without sending it; waiting events are looked at, limits on open runs are not. */
+  async tryTrigger(name: string, payload: object = {}): Promise<readonly HypotheticalOutcome[]> {
+    const answer = await this.#post('/api/v1/triggers/dry-run', { name, payload });
+    return (answer as { outcomes: HypotheticalOutcome[] }).outcomes;
+  }
+
+  /** What became of an event, or of the end of a run, by its id: the triggers that were considered, and each outcome. */
+  async explainTrigger(eventId: string): Promise<TriggerExplanation> {
+    return (await this.#get(path`/api/v1/triggers/${eventId}`)) as TriggerExplanation;
   }
 
   /** Resolves once the prediction is on the log. */

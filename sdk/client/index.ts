@@ -12,6 +12,17 @@ export {
   type ShownDeployment,
   type ShownModel,
 } from './client.ts';
+export type {
+  Backfill,
+  BackfillRange,
+  FlowAction,
+  HypotheticalOutcome,
+  ShownFlow,
+  SlotOutcome,
+  StartedRun,
+  TriggerExplanation,
+  TriggerOutcome,
+} from './production.ts';
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';

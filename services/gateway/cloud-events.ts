@@ -7,6 +7,8 @@ export interface IncomingEvent {
   readonly source: string | undefined;
   readonly type: string | undefined;
   readonly subject: string | undefined;
+  /** All attributes by name, extensions included. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** The payload. */
   readonly data: unknown;
 }
@@ -22,7 +24,8 @@ export function incomingEvent(request: FastifyRequest): IncomingEvent {
   const contentType = request.headers['content-type'] ?? '';
   if (contentType.startsWith(cloudEventType)) return structured(request.body);
   if (request.headers['ce-specversion'] === undefined) {
-    return { id: undefined, source: undefined, type: undefined, subject: undefined, data: request.body };
+    const none = { id: undefined, source: undefined, type: undefined, subject: undefined };
+    return { ...none, attributes: {}, data: request.body };
   }
   checkVersion(request.headers['ce-specversion']);
   return {
@@ -30,8 +33,23 @@ export function incomingEvent(request: FastifyRequest): IncomingEvent {
     source: required('ce-source', request.headers['ce-source']),
     type: required('ce-type', request.headers['ce-type']),
     subject: optional('ce-subject', request.headers['ce-subject']),
+    attributes: attributesOf(request.headers, 'ce-'),
     data: request.body,
   };
+}
+
+const attributesMax = 50;
+
+/** Texts, numbers and truth values whose names begin so; not the payload. */
+function attributesOf(values: Readonly<Record<string, unknown>>, prefix: string): Readonly<Record<string, string>> {
+  const attributes: Record<string, string> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (!name.startsWith(prefix) || name === 'data' || name === 'data_base64') continue;
+    if (!['string', 'number', 'boolean'].includes(typeof value) || Object.keys(attributes).length >= attributesMax)
+      continue;
+    attributes[name.slice(prefix.length)] = String(value).slice(0, 1_024);
+  }
+  return attributes;
 }
 
 function structured(body: unknown): IncomingEvent {
@@ -45,6 +63,7 @@ function structured(body: unknown): IncomingEvent {
     source: required('source', event['source']),
     type: required('type', event['type']),
     subject: optional('subject', event['subject']),
+    attributes: attributesOf(event, ''),
     data: event['data'],
   };
 }

@@ -14,6 +14,7 @@ import { measureCalls } from './http-metrics.ts';
 import { Operations } from './operations.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
+import { flowControl } from './routes/flow-control.ts';
 import { flows } from './routes/flows.ts';
 import { history } from './routes/history.ts';
 import { maintenance } from './routes/maintenance.ts';
@@ -39,6 +40,7 @@ const allRoutes: readonly Routes[] = [
   deployments,
   models,
   flows,
+  flowControl,
   runs,
   history,
   maintenance,

@@ -9,6 +9,18 @@ export interface Queries {
   deploymentHistory(deployment: string, limit: number): Promise<readonly DeploymentVersionSummary[]>;
   /** Drift verdicts, outliers, experiments and alerts, newest first. */
   listFindings(filter: FindingFilter): Promise<readonly FindingSummary[]>;
+  /** What became of an event; undefined when the id is unknown. */
+  explainEvent(eventId: string): Promise<EventExplanation | undefined>;
+  /** Events that wait in a trigger of a flow. */
+  waitingEvents(flow: string, trigger: string): Promise<readonly EventOutcome[]>;
+  /** Deployments of a flow and what people did to it, newest first. */
+  flowHistory(flow: string, limit: number): Promise<readonly FlowAction[]>;
+  /** Slots of a flow's schedules, newest first. */
+  listSlots(flow: string, limit: number): Promise<readonly SlotOutcome[]>;
+  /** Times of a schedule's slots whose runs completed. */
+  completedSlots(flow: string, schedule: string): Promise<readonly number[]>;
+  /** Open runs and waiting events and slots by flow. */
+  flowActivity(): Promise<ReadonlyMap<string, { readonly running: number; readonly waiting: number }>>;
   /** The causal chain of a prediction as plain JSON; undefined when the id is unknown. */
   explain(predictionId: string): Promise<object | undefined>;
 }
@@ -74,4 +86,53 @@ export interface FindingSummary {
   readonly positive: boolean;
   readonly at: number;
   readonly summary: string;
+}
+
+export interface EventExplanation {
+  readonly eventId: string;
+  readonly name: string;
+  /** Each time it came: the same id may come again. Ends of runs are not delivered. */
+  readonly deliveries: readonly {
+    readonly at: number;
+    readonly outcome: string;
+    readonly source: object | null;
+    readonly considered: readonly object[];
+  }[];
+  readonly outcomes: readonly EventOutcome[];
+}
+
+export interface EventOutcome {
+  readonly eventId: string;
+  readonly flow: string;
+  readonly trigger: string;
+  readonly key: string;
+  readonly name: string;
+  readonly version: number;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly runId: string | null;
+  readonly with: readonly string[];
+  readonly missing: readonly string[];
+  readonly untilMs: number | null;
+  readonly at: number;
+}
+
+export interface FlowAction {
+  readonly action: string;
+  readonly version: number | null;
+  readonly actor: string;
+  readonly detail: object;
+  readonly at: number;
+}
+
+export interface SlotOutcome {
+  readonly schedule: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+  readonly backfill: string | null;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly runId: string | null;
+  readonly at: number;
 }

@@ -4,6 +4,7 @@ import { hasCode } from '../../runtime/ports/errors.ts';
 import { type CausalChain, explainPrediction } from './causal-chain.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
+import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
 
 export interface Finding {
   readonly id: string;
@@ -146,6 +147,37 @@ export class ProvenanceQueries {
       at: row.time_ms,
       summary: row.summary,
     }));
+  }
+
+  /** undefined when no such event is known. */
+  async explainEvent(eventId: string) {
+    await this.#fresh('operations', 'starts');
+    return await explainEvent(this.#store, eventId);
+  }
+
+  async waitingEvents(flow: string, trigger: string) {
+    await this.#fresh('starts');
+    return await waitingEvents(this.#store, flow, trigger);
+  }
+
+  async flowHistory(flow: string, limit: number) {
+    await this.#fresh('starts');
+    return await flowHistory(this.#store, flow, limit);
+  }
+
+  async listSlots(flow: string, limit: number) {
+    await this.#fresh('starts');
+    return await listSlots(this.#store, flow, limit);
+  }
+
+  async completedSlots(flow: string, schedule: string) {
+    await this.#fresh('starts', 'runs');
+    return await completedSlots(this.#store, flow, schedule);
+  }
+
+  async flowActivity() {
+    await this.#fresh('starts', 'runs');
+    return await flowActivity(this.#store);
   }
 
   /** undefined when no such prediction is known. */

@@ -2,6 +2,7 @@ import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
+import { startRows } from './start-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
 
 export type Change = RowChange<ProvenanceTables>;
@@ -33,18 +34,27 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       return [{ table: 'operations', row: { ...row, time_ms: timeMs, ...at } }];
     }
     case 'trigger-handled': {
-      const { triggerId, name, outcome, source } = event.data;
+      const { triggerId, name, outcome, source, considered } = event.data;
       const where = {
         source_topic: source?.topic ?? null,
         source_partition: source?.partition ?? null,
         source_offset: source?.offset ?? null,
       };
-      return [{ table: 'triggers', row: { id: triggerId, name, outcome, ...where, ...at } }];
+      const rest = { considered: JSON.stringify(considered), time_ms: timeMs };
+      return [{ table: 'triggers', row: { id: triggerId, name, outcome, ...where, ...rest, ...at } }];
     }
     case 'flow-deployed': {
       const { flow, version, bundleHash, actor } = event.data;
-      return [{ table: 'flows', row: { flow, version, bundle_hash: bundleHash, actor, deployed_at: timeMs, ...at } }];
+      return [
+        { table: 'flows', row: { flow, version, bundle_hash: bundleHash, actor, deployed_at: timeMs, ...at } },
+        ...startRows(event, at),
+      ];
     }
+    case 'flow-controlled':
+    case 'backfill-accepted':
+    case 'event-judged':
+    case 'slots-judged':
+      return startRows(event, at);
     case 'run-requested': {
       const { runId, flow, version, bundleHash, cause, actor } = event.data;
       const row = {

@@ -16,9 +16,67 @@ export const tables = {
       source_topic: 'text?',
       source_partition: 'integer?',
       source_offset: 'integer?',
+      /** JSON: each trigger that waits for the name, and whether it takes the event. */
+      considered: 'text',
+      time_ms: 'integer',
       ...at,
     },
-    key: ['id'],
+    /** One id may come more than once. */
+    key: ['id', 'partition', 'offset'],
+  },
+  /** The last outcome of each event for each trigger. */
+  event_outcomes: {
+    columns: {
+      event_id: 'text',
+      flow: 'text',
+      trigger: 'text',
+      key: 'text',
+      name: 'text',
+      version: 'integer',
+      outcome: 'text',
+      reason: 'text',
+      run_id: 'text?',
+      /** JSON lists. */
+      joined_with: 'text',
+      missing: 'text',
+      until_ms: 'integer?',
+      time_ms: 'integer',
+      ...at,
+    },
+    key: ['event_id', 'flow', 'trigger'],
+    indexes: [['flow', 'outcome'], ['outcome']],
+  },
+  slots: {
+    columns: {
+      flow: 'text',
+      schedule: 'text',
+      first_ms: 'integer',
+      last_ms: 'integer',
+      count: 'integer',
+      /** Request of a backfill; '' for a slot that was due. */
+      backfill: 'text',
+      outcome: 'text',
+      reason: 'text',
+      run_id: 'text?',
+      time_ms: 'integer',
+      ...at,
+    },
+    key: ['flow', 'schedule', 'first_ms', 'backfill'],
+    indexes: [['flow', '-first_ms'], ['outcome']],
+  },
+  /** What people did to flows. */
+  flow_actions: {
+    columns: {
+      flow: 'text',
+      action: 'text',
+      version: 'integer?',
+      actor: 'text',
+      /** JSON. */
+      detail: 'text',
+      time_ms: 'integer',
+      ...at,
+    },
+    key: ['flow', 'partition', 'offset'],
   },
   runs: {
     columns: {

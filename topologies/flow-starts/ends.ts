@@ -33,7 +33,7 @@ function announce(work: Work, end: RunEnded, run: OpenRun, subscriber: string, w
   const { version } = waits;
   const name = `finish:${end.flow}`;
   for (const { trigger, reason } of missed) {
-    const nobody = { runId: null, with: [], missing: [], untilMs: null };
+    const nobody = { runId: null, with: [], missing: [], untilMs: null, key: '' };
     const data = {
       flow: subscriber,
       version,

@@ -58,7 +58,7 @@ export function heldTimer(timer: DueTimer, state: StateView): Work {
   const missing = missingOf(trigger, held.events);
   for (const { eventId, name: eventName } of expired) {
     const reason = `${missing.join(', ')} did not come within ${durationText(withinMs)}`;
-    sayEvent(work, { eventId, name: eventName, trigger: name, outcome: 'expired', reason, missing });
+    sayEvent(work, { eventId, name: eventName, trigger: name, key, outcome: 'expired', reason, missing });
   }
   hold(work, { flow, trigger: name, key }, { ...held, events: left }, trigger);
   return work;
@@ -67,7 +67,7 @@ export function heldTimer(timer: DueTimer, state: StateView): Work {
 function take(work: Work, event: EventArrived, match: ArrivedMatch): void {
   const { eventId, name } = event;
   const say = (outcome: string, reason: string): void =>
-    sayEvent(work, { eventId, name, trigger: match.trigger, outcome, reason });
+    sayEvent(work, { eventId, name, trigger: match.trigger, key: match.key, outcome, reason });
   const trigger = triggerOf(work, match.trigger, match.digest);
   if (trigger === undefined) {
     say('refused', gone(work, match.trigger));
@@ -117,7 +117,15 @@ function join(work: Work, trigger: EventTrigger, held: Held, event: EventArrived
       events = events.filter((one) => one !== oldest);
       const { eventId, name } = oldest;
       const reason = `more than ${triggerLimits.heldEvents} such events wait: superseded by ${event.eventId}`;
-      sayEvent(work, { eventId, name, trigger: match.trigger, outcome: 'superseded', reason, with: [event.eventId] });
+      sayEvent(work, {
+        eventId,
+        name,
+        trigger: match.trigger,
+        key: match.key,
+        outcome: 'superseded',
+        reason,
+        with: [event.eventId],
+      });
     }
   }
   hold(work, place, { ...held, events }, trigger);
@@ -126,6 +134,7 @@ function join(work: Work, trigger: EventTrigger, held: Held, event: EventArrived
     eventId: event.eventId,
     name: event.name,
     trigger: match.trigger,
+    key: match.key,
     outcome: 'waiting',
     reason: `waits for ${missing.join(', ')}`,
     missing,
@@ -139,7 +148,15 @@ function debounce(work: Work, trigger: EventTrigger, held: Held, event: EventArr
   const { quietMs, mostMs } = trigger.debounce ?? { quietMs: 0, mostMs: 0 };
   for (const { eventId, name } of held.events) {
     const reason = `superseded by ${event.eventId} before it was quiet`;
-    sayEvent(work, { eventId, name, trigger: match.trigger, outcome: 'superseded', reason, with: [event.eventId] });
+    sayEvent(work, {
+      eventId,
+      name,
+      trigger: match.trigger,
+      key: match.key,
+      outcome: 'superseded',
+      reason,
+      with: [event.eventId],
+    });
   }
   const mine = heldOf(work, event, match, match.members[0]?.index ?? 0);
   const now: Held = { ...held, events: [mine] };
@@ -147,7 +164,7 @@ function debounce(work: Work, trigger: EventTrigger, held: Held, event: EventArr
   const untilMs = Math.min(work.timeMs + quietMs, held.sinceMs + mostMs);
   const { eventId, name } = event;
   const reason = `starts when no other came for ${durationText(quietMs)}`;
-  sayEvent(work, { eventId, name, trigger: match.trigger, outcome: 'waiting', reason, untilMs });
+  sayEvent(work, { eventId, name, trigger: match.trigger, key: match.key, outcome: 'waiting', reason, untilMs });
 }
 
 /** Keeps what waits, and when to look at it again. */
@@ -183,6 +200,7 @@ function startWith(work: Work, trigger: EventTrigger, events: readonly HeldEvent
     chain: [...new Set(events.flatMap(({ chain }) => chain))],
     events: events.map(({ eventId, name: eventName }) => ({ eventId, name: eventName })),
     trigger: name,
+    key: last.key,
   });
 }
 
@@ -194,7 +212,19 @@ function requestIdOf(trigger: string, events: readonly HeldEvent[]): string {
 function heldOf(work: Work, event: EventArrived, match: ArrivedMatch, member: number): HeldEvent {
   const { eventId, requestId, name, kind, source, chain, actor } = event;
   const parameters = match.members.find(({ index }) => index === member)?.parameters ?? '{}';
-  return { member, eventId, requestId, name, kind, parameters, atMs: work.timeMs, source, chain, actor };
+  return {
+    member,
+    eventId,
+    requestId,
+    name,
+    kind,
+    parameters,
+    atMs: work.timeMs,
+    source,
+    chain,
+    actor,
+    key: match.key,
+  };
 }
 
 /** The trigger as the deployed version has it; undefined when it has not, or means something else by the name. */
@@ -210,8 +240,8 @@ function triggerOf(work: Work, name: string, digest: string): EventTrigger | und
 
 /** Events that a former version's trigger held. */
 function withdraw(work: Work, trigger: string, held: Held): void {
-  for (const { eventId, name } of held.events)
-    sayEvent(work, { eventId, name, trigger, outcome: 'refused', reason: gone(work, trigger) });
+  for (const { eventId, name, key } of held.events)
+    sayEvent(work, { eventId, name, trigger, key, outcome: 'refused', reason: gone(work, trigger) });
 }
 
 function gone(work: Work, trigger: string): string {

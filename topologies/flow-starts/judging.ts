@@ -21,6 +21,7 @@ export function judge(work: Work, start: Start, { outcome, reason, runId }: Judg
         eventId,
         name,
         trigger: start.trigger ?? '',
+        key: start.key ?? '',
         outcome: outcome === 'started' && ids.length > 1 ? 'joined' : outcome,
         reason,
         runId: runId ?? null,
@@ -49,6 +50,7 @@ export interface EventWords {
   readonly eventId: string;
   readonly name: string;
   readonly trigger: string;
+  readonly key: string;
   readonly outcome: string;
   readonly reason: string;
   readonly runId?: string | null;

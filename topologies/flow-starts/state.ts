@@ -66,6 +66,8 @@ export interface Start {
   /** Events that led to it, and the trigger that took them. */
   readonly events?: readonly { readonly eventId: string; readonly name: string }[];
   readonly trigger?: string;
+  /** What the events have in common. */
+  readonly key?: string;
   readonly slot?: StartSlot;
 }
 
@@ -95,6 +97,7 @@ export interface HeldEvent {
   readonly source: Position | null;
   readonly chain: readonly string[];
   readonly actor: string;
+  readonly key: string;
 }
 
 /** Who waits for ends of this flow's runs, by deployed name. Triggers are JSON. */

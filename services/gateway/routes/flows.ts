@@ -4,7 +4,7 @@ import type { FlowRow } from '../../../schemas/events.ts';
 import { cycleThrough, waitingFor } from '../../../schemas/finish-cycles.ts';
 import { branchName, deployedName, type FlowPolicy } from '../../../schemas/flow-policy.ts';
 import { type FlowTrigger, isSchedule, parseTriggers, triggerName } from '../../../schemas/flow-triggers.ts';
-import { scheduleProblem } from '../../../schemas/schedule-slots.ts';
+import { scheduleProblem, slotsBetween } from '../../../schemas/schedule-slots.ts';
 import { triggerProblems } from '../../../schemas/trigger-problems.ts';
 import { idOf, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
@@ -57,7 +57,8 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
 
   app.get('/api/v1/flows', { config: { access: 'read' }, schema: { tags } }, async () => {
     await tables.flows.refresh();
-    return { flows: tables.flows.rows().map(shown) };
+    const activity = await options.queries.flowActivity();
+    return { flows: tables.flows.rows().map((row) => ({ ...shown(row), ...idle, ...activity.get(row.flow) })) };
   });
 
   app.get<{ Params: { flow: string } }>(
@@ -66,7 +67,8 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     async ({ params: { flow } }) => {
       const row = await tables.flows.find(flow);
       if (row === undefined) throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}'`);
-      return shown(row);
+      const activity = await options.queries.flowActivity();
+      return { ...shown(row), ...idle, ...activity.get(flow), next: nextSlots(row, options.runtime.parts.clock.now()) };
     },
   );
 
@@ -177,6 +179,16 @@ function checkTriggers(flow: string, triggers: readonly unknown[], rows: readonl
   throw new MillraceError(
     'INVALID_ARGUMENT',
     `each of these flows starts at the end of the one before, for ever: ${cycle.join(' → ')}; remove one onFinish`,
+  );
+}
+
+const idle = { running: 0, waiting: 0 };
+
+/** The next slot of each schedule, as its wall clock shows it. */
+function nextSlots({ triggers }: FlowRow, nowMs: number): Readonly<Record<string, string | null>> {
+  const schedules = parseTriggers(triggers).filter(isSchedule);
+  return Object.fromEntries(
+    schedules.map((one) => [triggerName(one), slotsBetween(one, nowMs, Number.MAX_SAFE_INTEGER, 1)[0]?.local ?? null]),
   );
 }
 

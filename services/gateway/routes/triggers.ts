@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
-import { cloudEventType, incomingEvent } from '../cloud-events.ts';
+import { cloudEventType, type IncomingEvent, incomingEvent } from '../cloud-events.ts';
 import { anyJson, idOf, type Routes } from '../gateway-context.ts';
+import { judgeHypothetical } from '../hypothetical-event.ts';
 
 interface PlainTrigger {
   readonly name: string;
@@ -10,7 +11,7 @@ interface PlainTrigger {
 }
 
 /** `POST /api/v1/triggers`: `{name, payload?, id?}`, or a CloudEvent whose type is the name. */
-export const triggers: Routes = (app, { operations }) => {
+export const triggers: Routes = (app, { operations, options, tables }) => {
   app.post(
     '/api/v1/triggers',
     {
@@ -25,14 +26,11 @@ export const triggers: Routes = (app, { operations }) => {
     async (request, reply) => {
       const operation = operations.begin(request);
       const event = incomingEvent(request);
-      const trigger =
-        event.type === undefined ? plainTrigger(event.data) : { ...event, name: event.type, payload: event.data };
-      const payload = trigger.payload ?? {};
-      if (typeof payload !== 'object' || Array.isArray(payload)) {
-        throw new MillraceError('INVALID_ARGUMENT', "the trigger's payload must be a JSON object");
-      }
-      const triggerId = idOf('trigger', event.source ?? operation.actor, trigger.id ?? operation.requestId);
-      const data = { name: trigger.name, payload: JSON.stringify(payload) };
+      const trigger = namedEvent(event);
+      const { payload } = trigger;
+      const triggerId = idOf('trigger', event.source ?? operation.actor, event.id ?? trigger.id ?? operation.requestId);
+      const attributes = attributesOf(event, trigger.name, operation.actor);
+      const data = { name: trigger.name, payload: JSON.stringify(payload), attributes };
       const key = event.subject ?? trigger.name;
       await operations.publish(
         request,
@@ -44,7 +42,60 @@ export const triggers: Routes = (app, { operations }) => {
       return await reply.code(202).send({ triggerId, name: trigger.name });
     },
   );
+
+  app.post(
+    '/api/v1/triggers/dry-run',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['triggers'],
+        body: anyJson('{name, payload?: object, id?}, or a CloudEvent: what it would do, without sending it'),
+        consumes: ['application/json', cloudEventType],
+      },
+    },
+    async (request) => {
+      const event = incomingEvent(request);
+      const { name, payload } = namedEvent(event);
+      const attributes = attributesOf(event, name, operations.begin(request).actor);
+      await tables.flows.refresh();
+      const hypothetical = { name, attributes, payload };
+      return { name, outcomes: await judgeHypothetical(tables.flows.rows(), hypothetical, options.queries) };
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    '/api/v1/triggers/:id',
+    {
+      config: { access: 'read' },
+      schema: { tags: ['triggers'], params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) }) },
+    },
+    async ({ params: { id } }) => {
+      const explanation = await options.queries.explainEvent(id);
+      if (explanation === undefined)
+        throw new MillraceError('NOT_FOUND', `no event '${id}' is known: was it published, and its topic read so far?`);
+      return explanation;
+    },
+  );
 };
+
+/** What filters see of an event that came as a plain body: its name and who sent it. */
+function attributesOf(
+  { type, attributes }: IncomingEvent,
+  name: string,
+  actor: string,
+): Readonly<Record<string, string>> {
+  return type === undefined ? { type: name, source: actor } : attributes;
+}
+
+/** A CloudEvent's type is the name; else the body says it. */
+function namedEvent(event: IncomingEvent): PlainTrigger & { readonly payload: Readonly<Record<string, unknown>> } {
+  const trigger = event.type === undefined ? plainTrigger(event.data) : { name: event.type, payload: event.data };
+  const payload = trigger.payload ?? {};
+  if (typeof payload !== 'object' || Array.isArray(payload)) {
+    throw new MillraceError('INVALID_ARGUMENT', "the trigger's payload must be a JSON object");
+  }
+  return { ...trigger, payload: payload as Readonly<Record<string, unknown>> };
+}
 
 function plainTrigger(body: unknown): PlainTrigger {
   const { name, payload, id } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;

@@ -59,7 +59,7 @@ describe('what starts a flow', () => {
     [() => flow('f').on({ all: [] }), /triggers\[0\]\.all must be a list of events/],
     [() => flow('f').on('e', { filter: { sql: 'x' } as never }), /trigger 'e': there is no filter 'sql'/],
     [
-      () => flow('f').on('e', { parameters: { nope: 'x' } as never }),
+      () => flow('f').on('e', { parameters: { nope: 'x' } }),
       /sets parameter 'nope', which the flow does not have/,
     ],
     [() => flow('f').schedule({ daily: true, slot: 'nope' as never }), /schedule 'schedule' sets parameter 'nope'/],

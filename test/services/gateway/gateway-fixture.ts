@@ -35,6 +35,12 @@ const queries: Queries = {
   deploymentHistory: () => Promise.resolve([]),
   listFindings: () => Promise.resolve([]),
   explain: () => Promise.resolve(undefined),
+  explainEvent: () => Promise.resolve(undefined),
+  waitingEvents: () => Promise.resolve([]),
+  flowHistory: () => Promise.resolve([]),
+  listSlots: () => Promise.resolve([]),
+  completedSlots: () => Promise.resolve([]),
+  flowActivity: () => Promise.resolve(new Map()),
 };
 
 export async function openGateway(options: Partial<GatewayOptions> = {}): Promise<Fixture> {

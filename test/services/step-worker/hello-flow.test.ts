@@ -82,7 +82,7 @@ async function deploy(file: string): Promise<void> {
 async function trigger(name: string, payload: object): Promise<FollowedEvent<'runs'>> {
   const { runtime } = test;
   const ended = runs.filter(({ type }) => type === 'run-completed' || type === 'run-failed').length;
-  const data = { name, payload: JSON.stringify(payload) };
+  const data = { name, payload: JSON.stringify(payload), attributes: {} };
   await runtime.publish([{ topic: 'triggers', type: 'triggered', key: name, id: `trigger-${name}-${ended}`, data }]);
   return await eventually(
     'the run has ended',
