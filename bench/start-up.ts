@@ -3,11 +3,12 @@
  * median. Uses `dist` when it was built, else the sources through tsx. Run: `npx tsx bench/start-up.ts [--json]`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sayFigures } from './figures.ts';
+import { residentMebibytes, treeOf } from './process-tree.ts';
 
 const root = join(import.meta.dirname, '..');
 const built = join(root, 'dist', 'cli', 'main.js');
@@ -34,7 +35,7 @@ async function startOnce(): Promise<{ ms: number; mebibytes: number; processes: 
     await said(child, ' is up after ');
     const ms = performance.now() - began;
     const tree = treeOf(child.pid ?? 0);
-    return { ms, mebibytes: tree.reduce((sum, pid) => sum + residentKibibytes(pid), 0) / 1024, processes: tree.length };
+    return { ms, mebibytes: residentMebibytes(tree), processes: tree.length };
   } finally {
     child.kill('SIGTERM');
     await exited;
@@ -53,31 +54,6 @@ function said(child: ChildProcess, words: string): Promise<void> {
     child.stderr?.on('data', hear);
     child.once('exit', (code) => reject(new Error(`millrace dev ended with ${code}: ${text}`)));
   });
-}
-
-/** A process and everything below it, by the parents that /proc names. */
-function treeOf(root: number): readonly number[] {
-  const parents = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => [Number(name), Number(statusField(name, 'PPid'))] as const);
-  const tree = [root];
-  for (const pid of tree) tree.push(...parents.filter(([, parent]) => parent === pid).map(([child]) => child));
-  return tree;
-}
-
-function residentKibibytes(pid: number): number {
-  return Number.parseInt(statusField(String(pid), 'VmRSS') || '0', 10);
-}
-
-function statusField(pid: string, field: string): string {
-  try {
-    const line = readFileSync(`/proc/${pid}/status`, 'utf8')
-      .split('\n')
-      .find((text) => text.startsWith(`${field}:`));
-    return line?.slice(field.length + 1).trim() ?? '';
-  } catch {
-    return ''; // It ended meanwhile.
-  }
 }
 
 function median(values: readonly number[]): number {

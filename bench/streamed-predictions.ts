@@ -1,7 +1,7 @@
 /**
  * Streamed predictions end to end on the embedded log: iris rows as plain JSON on `prediction-requests`, answers read back from
  * `predictions` by a follower, while every topology of the platform (monitors and audit trails among them), feedback admission and the
- * scorer run in the same process. Run: `npx tsx bench/streamed-predictions.ts [predictions] [--json]`.
+ * scorer run in the same process. Run: `npx tsx bench/streamed-predictions.ts [predictions] [process|disk] [--json]`.
  */
 import { deployments } from '../topologies/deployments.ts';
 import { topologies } from '../topologies/index.ts';
@@ -9,12 +9,14 @@ import { createFeedbackAdmission } from '../services/feedback-admission/feedback
 import { createScorer } from '../services/scorer/scorer.ts';
 import { eventually } from '../runtime/testing/index.ts';
 import { costLine, costOf, positionals, sayFigures } from './figures.ts';
+import { residentMebibytes, treeOf } from './process-tree.ts';
 import { openServingBench } from './serving/serving-bench.ts';
 
 const total = Number(positionals[0] ?? 50_000);
 const warmUp = 2_000;
 const perCall = 500;
-const bench = await openServingBench();
+const durability = positionals[1] === 'disk' ? 'disk' : 'process';
+const bench = await openServingBench(durability);
 const { runtime, server } = bench;
 const scorer = await createScorer({ runtime });
 // The serving bench runs the deployments topology already.
@@ -42,17 +44,20 @@ console.log(costLine('streamed predictions, answers read back', total, cost));
 console.log(
   `monitors and audit behind the answers: ${((settling.user + settling.system) / total).toFixed(1)} µs CPU each`,
 );
+const memory = residentMebibytes(treeOf(process.pid));
+console.log(`resident memory of the process tree then: ${Math.round(memory)} MiB`);
 sayFigures([
   {
-    name: 'streamed predictions, monitors and audit on',
+    name: `streamed predictions, monitors and audit on, ${durability}`,
     value: Math.round(total / cost.seconds),
     unit: 'predictions/s',
   },
   {
-    name: 'streamed predictions, CPU',
+    name: `streamed predictions, ${durability}, CPU`,
     value: (cost.cpuUs + settling.user + settling.system) / total,
     unit: 'µs/prediction',
   },
+  { name: `streamed predictions, ${durability}, resident memory`, value: Math.round(memory), unit: 'MiB' },
 ]);
 await follower.close();
 await bench.close();

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLog } from '../../runtime/adapters/embedded-log/embedded-log.ts';
+import { openLmdbStateStore } from '../../runtime/adapters/state/lmdb-state-store.ts';
 import { createOnnxRuntime } from '../../runtime/adapters/onnx/onnx-runtime.ts';
 import { createTestRuntime, eventually } from '../../runtime/testing/test-runtime.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
@@ -20,10 +21,12 @@ export interface ServingBench {
   close(): Promise<void>;
 }
 
-export async function openServingBench(): Promise<ServingBench> {
+/** On the parts of the local profile: embedded log, state in LMDB. */
+export async function openServingBench(durability: 'process' | 'disk' = 'process'): Promise<ServingBench> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const log = await openEmbeddedLog({ directory, durability: 'process' });
-  const test = await createTestRuntime({ parts: { log } });
+  const log = await openEmbeddedLog({ directory: join(directory, 'log'), durability });
+  const state = await openLmdbStateStore({ directory: join(directory, 'state'), durability });
+  const test = await createTestRuntime({ parts: { log, state } });
   const { runtime } = test;
   await runtime.runTopology(deployments);
   const { hash } = await runtime.parts.blobs.put(await readFile(irisModel));
