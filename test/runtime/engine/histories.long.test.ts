@@ -27,6 +27,8 @@ describe('a thousand generated histories', () => {
       'poison',
       'replays',
       'repeatsOnTheLog',
+      'upgrades',
+      'deletions',
     ]) {
       expect(tally[what], what).toBeGreaterThan(20);
     }

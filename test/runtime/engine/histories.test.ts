@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { moves, playHistory, type Tally } from './histories.ts';
+import { deletionAndUpgrade, moves, playHistory, type Tally } from './histories.ts';
 
 describe('generated histories', () => {
   it('give each request one answer in order, whatever dies in between', { timeout: 240_000 }, async () => {
@@ -9,10 +9,19 @@ describe('generated histories', () => {
     const tally: Tally = {};
     await fc.assert(
       fc.asyncProperty(moves, (history) => playHistory(history, tally)),
-      { seed, numRuns: 60, endOnFailure: true },
+      { seed, numRuns: 30, endOnFailure: true, examples: [[deletionAndUpgrade]] },
     );
     console.log(JSON.stringify(tally));
-    for (const what of ['crashes', 'duplicates', 'zombies', 'storeLosses', 'commitFaults', 'poison'])
+    for (const what of [
+      'crashes',
+      'duplicates',
+      'zombies',
+      'storeLosses',
+      'commitFaults',
+      'poison',
+      'upgrades',
+      'deletions',
+    ])
       expect(tally[what], what).toBeGreaterThan(0);
   });
 });

@@ -12,7 +12,7 @@ import type { EngineParts } from '../../../runtime/engine/runtime.ts';
 import { parseStamp } from '../../../runtime/engine/stamp.ts';
 import { decodeMeta } from '../../../runtime/engine/task-meta.ts';
 import { decodeValue } from '../../../runtime/engine/value-codec.ts';
-import type { LogRecord } from '../../../runtime/ports/log.ts';
+import { type LogRecord, partitionName } from '../../../runtime/ports/log.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { Process, type World } from './process.ts';
 import { aliasRequest } from './toy-topology.ts';
@@ -20,6 +20,9 @@ import { aliasRequest } from './toy-topology.ts';
 /** One move of a history. */
 export type Move =
   | { readonly type: 'publish'; readonly requests: readonly number[] }
+  | { readonly type: 'burst' }
+  /** Every process is replaced by one with the next version of the topology; zombies of the old one may still wake. */
+  | { readonly type: 'upgrade' }
   | { readonly type: 'again'; readonly request: number }
   | { readonly type: 'poison' }
   | { readonly type: 'throwing'; readonly request: number }
@@ -36,6 +39,9 @@ export type Move =
 
 const models = ['ann', 'bob', 'cid', 'dot'];
 
+/** So many requests at once that the log keeper finds something to delete. */
+const burst = 80;
+
 export const moves: fc.Arbitrary<readonly Move[]> = fc.array(
   fc.oneof(
     {
@@ -45,6 +51,8 @@ export const moves: fc.Arbitrary<readonly Move[]> = fc.array(
         requests: fc.array(fc.nat(3), { minLength: 1, maxLength: 8 }),
       }),
     },
+    { weight: 3, arbitrary: fc.constant({ type: 'burst' } as const) },
+    { weight: 1, arbitrary: fc.constant({ type: 'upgrade' } as const) },
     { weight: 2, arbitrary: fc.record({ type: fc.constant('again' as const), request: fc.nat(40) }) },
     { weight: 1, arbitrary: fc.constant({ type: 'poison' } as const) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('throwing' as const), request: fc.nat(3) }) },
@@ -67,6 +75,30 @@ export const moves: fc.Arbitrary<readonly Move[]> = fc.array(
   ),
   { minLength: 5, maxLength: 30 },
 );
+
+const burstOfRequests: Move = { type: 'burst' };
+const rest: readonly Move[] = Array.from({ length: 40 }, () => ({ type: 'settle' }) as const);
+
+/** The log is cut while a zombie sleeps, the topology is replaced, the zombie of the old one wakes, and the store is lost. */
+export const deletionAndUpgrade: readonly Move[] = [
+  ...Array.from({ length: 4 }, () => [burstOfRequests, ...rest]).flat(),
+  { type: 'zombie' },
+  burstOfRequests,
+  ...rest,
+  burstOfRequests,
+  ...rest,
+  { type: 'remember' },
+  { type: 'upgrade' },
+  burstOfRequests,
+  ...rest,
+  { type: 'thaw' },
+  { type: 'store-lost' },
+  burstOfRequests,
+  ...rest,
+  { type: 'store-back' },
+  { type: 'kill' },
+  { type: 'publish', requests: [0, 1, 2, 3] },
+];
 
 /** What happened over many histories: proves that the faults were there. */
 export type Tally = Record<string, number>;
@@ -122,6 +154,8 @@ class Player {
       state: this.#state,
       blobs: await openDirectoryBlobStore({ directory: join(this.#directory, 'blobs'), durability: 'process' }),
       registry: await openEmbeddedSchemaRegistry({ directory: join(this.#directory, 'registry') }),
+      version: 1,
+      deleted: new Map(),
       commitFault: () => this.#fault(),
       alter: this.#alter,
     };
@@ -130,6 +164,7 @@ class Player {
     for (const zombie of this.#zombies) zombie.thaw();
     this.#faults = [];
     await this.#settled();
+    this.#tally['deletions'] = (this.#tally['deletions'] ?? 0) + (this.#world.deleted.size > 0 ? 1 : 0);
     await this.#judge();
   }
 
@@ -143,20 +178,23 @@ class Player {
       this.#tally[what] = (this.#tally[what] ?? 0) + 1;
     };
     switch (move.type) {
-      case 'publish': {
-        const requests = move.requests.map(
-          (model): Request => ({ model: models[model] ?? 'ann', version: this.#requests.length + 1 }),
-        );
-        for (const [index, request] of requests.entries()) {
-          const numbered = { ...request, version: this.#requests.length + 1 };
-          requests[index] = numbered;
-          this.#requests.push(numbered);
-        }
-        await this.#publish(requests.map(({ model, version }) => aliasRequest(model, version)));
+      case 'publish':
+        await this.#request(move.requests);
         break;
-      }
+      case 'burst':
+        await this.#request(Array.from({ length: burst }, (_, n) => n % models.length));
+        break;
+      case 'upgrade':
+        if (this.#world === undefined || this.#world.version === 2) break;
+        // A newer version takes over what the older one has caught up with; else it says that the older one must run first.
+        await this.#settled();
+        count('upgrades');
+        for (const process of this.#processes.splice(0)) await process.kill();
+        this.#world.version = 2;
+        await this.#ensureOne();
+        break;
       case 'again': {
-        const request = this.#requests[move.request % Math.max(1, this.#requests.length)];
+        const request = this.#requests.at(-1 - (move.request % 2));
         if (request === undefined) break;
         count('duplicates');
         await this.#publish([aliasRequest(request.model, request.version)]);
@@ -242,6 +280,14 @@ class Player {
       this.#processes.push(await Process.start(this.#world));
   }
 
+  async #request(wanted: readonly number[]): Promise<void> {
+    const requests = wanted.map((model, index): Request => {
+      return { model: models[model] ?? 'ann', version: this.#requests.length + index + 1 };
+    });
+    this.#requests.push(...requests);
+    await this.#publish(requests.map(({ model, version }) => aliasRequest(model, version)));
+  }
+
   async #publish(outputs: readonly ReturnType<typeof aliasRequest>[]): Promise<void> {
     await this.#processes[0]?.runtime.publish(outputs);
   }
@@ -255,6 +301,7 @@ class Player {
     const log = createMemoryLog({ storage: this.#log });
     const found: LogRecord[] = [];
     for (let partition = 0; partition < (await log.partitions(topic)); partition++) {
+      found.push(...(this.#world?.deleted.get(partitionName({ topic, partition })) ?? []));
       for await (const records of log.read({ topic, partition }, { from: 0 })) found.push(...records);
     }
     return found;
@@ -292,6 +339,7 @@ class Player {
     const total = (name: string): number => counters.reduce((sum, counted) => sum + (counted[name] ?? 0), 0);
     if (total('aliasesSet') !== this.#requests.length)
       throw new Error(`${this.#requests.length} requests were counted as ${total('aliasesSet')}`);
+    if (total('gaps') > 0) throw new Error(`${total('gaps')} gaps, and nothing was lost`);
     if (total('modelsClosed') > 0) return;
     for (const model of models) {
       const wanted = this.#requests.filter((request) => request.model === model).length;
@@ -303,18 +351,20 @@ class Player {
 
   async #judge(): Promise<void> {
     const answers: { model: string; version: number; previous: number }[] = [];
-    const seen = new Set<string>();
+    const seen = new Map<string, string>();
     const runtime = this.#processes[0]?.runtime;
     if (runtime === undefined) throw new Error('no process is left');
     for (const record of await this.#records('registry')) {
       const id = record.headers['ce_id']?.toString() ?? '';
       if (parseStamp(id) === undefined || record.headers[header.control] !== undefined || record.value === null)
         continue;
+      const said = record.value.toString('base64');
       if (seen.has(id)) {
+        if (seen.get(id) !== said) throw new Error(`the stamp ${id} says two things`);
         this.#tally['repeatsOnTheLog'] = (this.#tally['repeatsOnTheLog'] ?? 0) + 1;
         continue;
       }
-      seen.add(id);
+      seen.set(id, said);
       const event = await runtime.decode('registry', record);
       if (event.type === 'alias-set')
         answers.push({ model: event.data.model, version: event.data.version, previous: event.data.previous ?? 0 });

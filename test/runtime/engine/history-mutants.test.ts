@@ -3,12 +3,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { metaEntry, type TaskMeta } from '../../../runtime/engine/task-meta.ts';
 import { header } from '../../../runtime/engine/envelope.ts';
 import { Receiver } from '../../../runtime/engine/receiver.ts';
+import { SnapshotKeeper } from '../../../runtime/engine/snapshots.ts';
 import type { EngineParts } from '../../../runtime/engine/runtime.ts';
 import { parseStamp } from '../../../runtime/engine/stamp.ts';
 import { decodeValue } from '../../../runtime/engine/value-codec.ts';
 import type { OutgoingRecord } from '../../../runtime/ports/log.ts';
 import type { StateBatch, TaskState } from '../../../runtime/ports/state-store.ts';
-import { type Move, playHistory } from './histories.ts';
+import { deletionAndUpgrade, type Move, playHistory } from './histories.ts';
 
 type Alter = (parts: EngineParts) => EngineParts;
 
@@ -55,11 +56,23 @@ const storeBack: readonly Move[] = [
   some,
 ];
 
+const upgrade: readonly Move[] = [
+  publish,
+  ...pause,
+  { type: 'upgrade' },
+  publish,
+  ...pause,
+  { type: 'store-lost' },
+  { type: 'kill' },
+  publish,
+  ...pause,
+];
+
 const healthy: Alter = (parts) => parts;
 
 describe('histories on healthy parts', () => {
   it('pass, each of those that tell', { timeout: 120_000 }, async () => {
-    for (const history of [lostAnswer, lostStore, crash, again, poison, storeBack])
+    for (const history of [lostAnswer, lostStore, crash, again, poison, storeBack, upgrade, deletionAndUpgrade])
       await playHistory(history, {}, healthy);
   });
 });
@@ -91,7 +104,7 @@ describe('histories find', () => {
     await red(
       crash,
       onMeta((meta) => ({ ...meta, ordinals: {} })),
-      /were answered as/,
+      /were answered as|says two things/,
     );
   });
 
@@ -146,6 +159,31 @@ describe('histories find', () => {
       meta.rebuild === null ? meta : { ...meta, rebuild: { ...meta.rebuild, saidBelow: Number.MAX_SAFE_INTEGER } },
     );
     await red(lostStore, mute, /were answered as/);
+  });
+
+  it('a newer version that folds again what the older one has folded', async () => {
+    const of = SnapshotKeeper.prototype.of;
+    vi.spyOn(SnapshotKeeper.prototype, 'of').mockImplementation(async function (this: SnapshotKeeper, task) {
+      // As if nothing were known of versions: the empty state at the start of the log is anybody's.
+      const known = await of.call(this, task);
+      const first = known.at(-1);
+      return first === undefined ? [] : [{ ...first, topologyVersion: known[0]?.topologyVersion ?? 1 }];
+    });
+    await red(upgrade, healthy, /says two things|gaps|were answered as/);
+  });
+
+  it('a log keeper that deletes what a rebuild still needs', { timeout: 60_000 }, async () => {
+    const greedy: Alter = (parts) => ({
+      ...parts,
+      log: {
+        ...parts.log,
+        truncateBefore: async (place) => {
+          const end = (await parts.log.endOffsets(place.topic))[place.partition] ?? 0;
+          await parts.log.truncateBefore(place, end);
+        },
+      },
+    });
+    await red(deletionAndUpgrade, greedy, /in vain|gaps|were answered as|the state counts|were counted as/);
   });
 
   it('a store that ignores whether it went back', async () => {

@@ -5,16 +5,22 @@ import { createRuntime } from '../../../runtime/engine/create-runtime.ts';
 import type { EngineParts, Runtime } from '../../../runtime/engine/runtime.ts';
 import type { BlobStore } from '../../../runtime/ports/blob-store.ts';
 import { systemClock } from '../../../runtime/ports/clock.ts';
-import type { Log, SubscriptionHandler } from '../../../runtime/ports/log.ts';
+import { type Log, type LogRecord, partitionName, type SubscriptionHandler } from '../../../runtime/ports/log.ts';
 import type { SchemaRegistry } from '../../../runtime/ports/schema-registry.ts';
 import type { StateStore, TaskState } from '../../../runtime/ports/state-store.ts';
-import { toyTopology } from './toy-topology.ts';
+import { alterLog } from '../../conformance/log/altered-log.ts';
+import { createRetention } from '../../../services/log-keeper/retention.ts';
+import { nextVersionOf, toyTopologyThatCloses } from './toy-topology.ts';
 
 export interface World {
   readonly log: MemoryLogStorage;
   readonly state: MemoryStateStorage;
   readonly blobs: BlobStore;
   readonly registry: SchemaRegistry;
+  /** Version of the topology that processes have which start now. */
+  version: 1 | 2;
+  /** What the log keeper deleted, by partition: the judge sees the whole log. */
+  readonly deleted: Map<string, LogRecord[]>;
   /** Asked at each commit. */
   commitFault(): 'before' | 'after' | undefined;
   /** Plants a defect in the parts of each process, to see that histories find it. */
@@ -78,7 +84,7 @@ export class Process {
     const state = createMemoryStateStore({ storage: world.state, commitFault: () => world.commitFault() });
     const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const parts: EngineParts = {
-      log: gatedLog(log, gate),
+      log: gatedLog(archiving(log, world), gate),
       state: gatedState(state, gate),
       blobs: world.blobs,
       registry: world.registry,
@@ -90,9 +96,15 @@ export class Process {
     const runtime = await createRuntime(world.alter?.(parts) ?? parts, {
       partitions: { registry: 2 },
       batchRecords: 5,
-      snapshotEveryRecords: 20,
+      snapshotEveryRecords: 10,
     });
-    await runtime.runTopology(toyTopology);
+    // No model closes while a history is played, so that its state can be judged.
+    const first = toyTopologyThatCloses(60_000);
+    const topology = { ...(world.version === 1 ? first : nextVersionOf(first)), idWindow: 150 };
+    await runtime.runTopology(topology);
+    await runtime.runService(
+      createRetention({ runtime, topologies: [topology], keepMs: 0, readers: { registry: ['toy'] } }),
+    );
     return new Process(runtime, log, gate);
   }
 
@@ -117,6 +129,18 @@ export class Process {
     await this.runtime.close();
     await this.#log.close();
   }
+}
+
+/** Keeps what is deleted, for the judge. */
+function archiving(log: Log, world: World): Log {
+  return alterLog(log, {
+    truncateBefore: (place, offset) => {
+      const name = partitionName(place);
+      const gone = world.log.partition(place).records.filter((record) => record.offset < offset);
+      world.deleted.set(name, [...(world.deleted.get(name) ?? []), ...gone]);
+      return log.truncateBefore(place, offset);
+    },
+  });
 }
 
 function gatedLog(log: Log, gate: Gate): Log {

@@ -5,8 +5,8 @@ interface Count {
   readonly lastVersion: number;
 }
 
-/** Counts alias requests per model, answers each, and closes a model 1,000 ms after its last request. */
-export const toyTopology: Topology<'registry'> = {
+/** Counts alias requests per model, answers each, and closes a model some time after its last request. */
+export const toyTopologyThatCloses = (afterMs: number): Topology<'registry'> => ({
   name: 'toy',
   version: 1,
   input: 'registry',
@@ -20,7 +20,7 @@ export const toyTopology: Topology<'registry'> = {
     const count = state.get<Count>(model) ?? { aliases: 0, lastVersion: 0 };
     return {
       put: [[model, { aliases: count.aliases + 1, lastVersion: version }]],
-      setTimers: [{ name: model, dueMs: event.timeMs + 1_000, reads: { keys: [model] }, data: { model } }],
+      setTimers: [{ name: model, dueMs: event.timeMs + afterMs, reads: { keys: [model] }, data: { model } }],
       emit: [
         {
           topic: 'registry',
@@ -50,7 +50,23 @@ export const toyTopology: Topology<'registry'> = {
       count: { modelsClosed: 1 },
     };
   },
-};
+});
+
+export const toyTopology = toyTopologyThatCloses(1_000);
+
+/** The next version says one thing more of each request, so its ordinals run faster: who folded what is seen by the stamps. */
+export const nextVersionOf = (older: Topology<'registry'>): Topology<'registry'> => ({
+  ...older,
+  version: 2,
+  fold(event, state): Effects {
+    const effects = older.fold(event, state);
+    if (event.type !== 'alias-requested') return effects;
+    const { model, requestId, actor } = event.data;
+    const data = { model, requestId, reason: 'said by version 2', actor };
+    const more = { topic: 'registry', type: 'registry-refused', key: model, data } as const;
+    return { ...effects, emit: [more, ...(effects.emit ?? [])] };
+  },
+});
 
 export function aliasRequest(model: string, version: number, alias = 'champion') {
   const data = { model, alias, version, requestId: `${model}-${version}`, actor: 'test' };
