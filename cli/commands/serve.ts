@@ -27,7 +27,7 @@ export const command: CommandModule = {
         });
         await platform.ready();
         say(
-          `serving ${wanted.length === 0 ? 'everything' : wanted.join(', ')}${platform.url === undefined ? '' : ` at ${platform.url}`}`,
+          `serving ${wanted.length === 0 ? 'everything' : wanted.join(', ')}${platform.probesUrl === undefined ? '' : ` at ${platform.probesUrl}`}`,
         );
         await untilStopped();
         await platform.close();

@@ -58,7 +58,13 @@ export const settings = {
     default: '127.0.0.1',
     doc: 'Address to listen on. Any but a loopback address needs http.token.',
   },
-  'http.port': { type: 'integer', min: 0, max: 65_535, default: 7400, doc: 'Port to listen on; 0 takes a free one.' },
+  'http.port': {
+    type: 'integer',
+    min: 0,
+    max: 65_535,
+    default: 7400,
+    doc: 'Port of the gateway, or of the probes of a process without one; 0 takes a free one.',
+  },
   'http.token': {
     type: 'text',
     default: '',

@@ -1,8 +1,8 @@
 /**
  * Named places at which tests kill the process, to show that nothing is lost there. Without MILLRACE_CRASH_AT they cost a comparison.
  *
- * MILLRACE_CRASH_AT is `<point>` or `<point>:<n>`: the process ends by SIGKILL when the point is passed for the n-th time.
- * MILLRACE_CRASH_REPORT names a file to which the point is appended first, for the histogram.
+ * MILLRACE_CRASH_AT is `<point>` or `<point>:<n>`: the process ends by SIGKILL when the point is passed for the n-th time; `any:<n>`
+ * counts the passes of all points. MILLRACE_CRASH_REPORT names a file to which a line is appended first: a {@link CrashReport} as JSON.
  */
 import { appendFileSync } from 'node:fs';
 
@@ -32,6 +32,19 @@ export const crashPoints = [
 ] as const;
 export type CrashPoint = (typeof crashPoints)[number];
 
+/** What a process held when it was killed: a fault landed in flight when either is more than 0. */
+export interface InFlight {
+  /** Taken from a queue and not committed. */
+  readonly records: number;
+  /** Leases of steps that are open. */
+  readonly leases: number;
+}
+
+export interface CrashReport extends InFlight {
+  readonly point: CrashPoint;
+  readonly pid: number;
+}
+
 let armed: string | undefined;
 let remaining = 1;
 
@@ -44,11 +57,21 @@ export function armCrashPoint(spec: string | undefined): void {
 
 armCrashPoint(process.env['MILLRACE_CRASH_AT']);
 
+let inFlight = (): InFlight => ({ records: 0, leases: 0 });
+
+/** Says how to find out what this process holds. */
+export function reportInFlight(count: () => InFlight): void {
+  inFlight = count;
+}
+
 export function crashPoint(point: CrashPoint): void {
-  if (armed !== point) return;
+  if (armed === undefined || (armed !== point && armed !== 'any')) return;
   remaining -= 1;
   if (remaining > 0) return;
   const report = process.env['MILLRACE_CRASH_REPORT'];
-  if (report !== undefined) appendFileSync(report, `${point}\n`);
+  if (report !== undefined) {
+    const line: CrashReport = { point, pid: process.pid, ...inFlight() };
+    appendFileSync(report, `${JSON.stringify(line)}\n`);
+  }
   process.kill(process.pid, 'SIGKILL');
 }

@@ -49,6 +49,8 @@ export interface TaskStats {
   /** End of the partition as last heard. */
   readonly endOffset: number;
   readonly queuedRecords: number;
+  /** Taken from the queue and not committed. */
+  readonly takenRecords: number;
   readonly timers: number;
   /** Counters of the committed state: `in`, `folded`, `repeats`, `gaps`, `dead`, `ticks`, `out` and the topology's own. */
   readonly counters: Readonly<Record<string, number>>;

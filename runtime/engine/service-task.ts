@@ -58,6 +58,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
   #status: TaskStats['status'] = 'opening';
   #commits = 0;
   #commitMsSum = 0;
+  #takenRecords = 0;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(
@@ -160,6 +161,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
       position: this.#position,
       endOffset: this.#queue.endOffset,
       queuedRecords: this.#queue.size,
+      takenRecords: this.#takenRecords,
       timers: 0,
       counters: { ...this.#opened?.meta.counters },
       commits: this.#commits,
@@ -173,6 +175,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     while (!this.#abort.signal.aborted) {
       crashPoint('before-poll');
       const batch = this.#queue.take(this.#batchRecords);
+      this.#takenRecords = batch.reduce((n, { offset }) => (offset >= this.#position ? n + 1 : n), 0);
       crashPoint('after-poll');
       if (batch.length === 0) {
         this.#report();
@@ -356,6 +359,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     });
     this.#commitMsSum += performance.now() - began;
     this.#commits += 1;
+    this.#takenRecords = 0;
     crashPoint('after-commit');
     this.#position = position;
     this.#expected = position;

@@ -67,6 +67,7 @@ export class TopologyTask {
   #status: TaskStats['status'] = 'opening';
   #commits = 0;
   #commitMsSum = 0;
+  #takenRecords = 0;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(context: EngineContext, options: TopologyTaskOptions) {
@@ -117,6 +118,7 @@ export class TopologyTask {
       position: this.#position,
       endOffset: this.#queue.endOffset,
       queuedRecords: this.#queue.size,
+      takenRecords: this.#takenRecords,
       timers: this.#timers.size,
       counters: { ...this.#opened?.meta.counters },
       commits: this.#commits,
@@ -170,6 +172,7 @@ export class TopologyTask {
     while (!this.#abort.signal.aborted) {
       crashPoint('before-poll');
       const batch = this.#queue.take(this.#options.batchRecords);
+      this.#takenRecords = batch.reduce((n, { offset }) => (offset >= this.#position ? n + 1 : n), 0);
       crashPoint('after-poll');
       try {
         if (batch.length > 0) await this.#process(batch);
@@ -261,6 +264,7 @@ export class TopologyTask {
     await state.commit(this.#committedPosition(), { position, put: writes.put, delete: writes.delete });
     this.#commitMsSum += performance.now() - began;
     this.#commits += 1;
+    this.#takenRecords = 0;
     crashPoint('after-commit');
     this.#position = position;
     this.#expected = position;
@@ -343,6 +347,7 @@ export class TopologyTask {
         this.#sending = Promise.resolve();
         await this.#open();
         this.#queue.putBack(batch);
+        this.#takenRecords = 0;
         await this.#fillGap(log, partition);
         return true;
       } catch (next) {

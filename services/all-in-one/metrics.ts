@@ -14,6 +14,7 @@ export function exportMetrics(registry: Registry, runtime: Runtime): void {
       (stats) => Math.max(0, stats.endOffset - stats.position),
     ],
     ['queue_records', 'Records delivered and not processed.', (stats) => stats.queuedRecords],
+    ['taken_records', 'Records taken and not committed.', (stats) => stats.takenRecords],
     ['waiting_timers', 'Timers that are set.', (stats) => stats.timers],
     [
       'age_seconds',

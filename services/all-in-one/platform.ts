@@ -1,10 +1,14 @@
 import { Registry } from 'prom-client';
 import type { Configuration } from '../../runtime/config/settings.ts';
+import { type InFlight, reportInFlight } from '../../runtime/engine/crash-points.ts';
 import { createRuntime } from '../../runtime/engine/create-runtime.ts';
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { openParts } from '../../runtime/profiles/open-parts.ts';
+import { Health } from './health.ts';
 import { exportMetrics } from './metrics.ts';
+import type { startProbeServer } from '../gateway/probe-server.ts';
+import { listenOptions } from './listen-options.ts';
 import { roles, type SharedParts } from './roles.ts';
 
 export interface PlatformOptions {
@@ -21,7 +25,11 @@ export interface Platform {
   readonly metrics: Registry;
   /** Where the gateway answers; undefined when it does not run here. */
   readonly url: string | undefined;
+  /** Where `/livez`, `/readyz` and `/metrics` answer: with the gateway, or alone. */
+  readonly probesUrl: string | undefined;
   readonly provenance: SharedParts['provenance'];
+  /** What this process has in hand now. */
+  inFlight(): InFlight;
   /** Resolves when every role has caught up with what was on the log at its start. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -41,8 +49,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const opened = await openParts(configuration);
   const running: Running[] = [];
   let runtime: Runtime | undefined;
+  let probes: Awaited<ReturnType<typeof startProbeServer>> | undefined;
+  let health: Health | undefined;
   const close = async (): Promise<void> => {
+    health?.isClosing();
     for (const part of running.splice(0).reverse()) await part.close();
+    await probes?.close();
     await runtime?.close();
     await opened.close();
   };
@@ -54,19 +66,36 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const metrics = new Registry();
     exportMetrics(metrics, runtime);
     const shared: SharedParts = {};
+    const healthOfThis = (health = new Health(runtime));
+    const engine = runtime;
+    const inFlight = (): InFlight => ({
+      records: engine.stats().reduce((sum, { takenRecords }) => sum + takenRecords, 0),
+      leases: shared.openLeases?.() ?? 0,
+    });
+    reportInFlight(inFlight);
+    if (chosen.length > 0 && !chosen.some(({ name }) => name === 'gateway')) {
+      const { startProbeServer } = await import('../gateway/probe-server.ts');
+      probes = await startProbeServer({
+        metrics,
+        unready: () => healthOfThis.unready(),
+        ...listenOptions(configuration),
+      });
+    }
     for (const role of chosen) {
-      running.push(await role.start({ runtime, configuration, metrics, shared }));
+      running.push(await role.start({ runtime, configuration, metrics, shared, health: healthOfThis }));
       onProgress?.(role.name);
     }
     if (shared.url !== undefined) opened.setAddress(shared.url);
+    const ready = Promise.all(running.map((part) => part.ready())).then(() => healthOfThis.isUp());
+    ready.catch(() => undefined);
     return {
       runtime,
       metrics,
       url: shared.url,
+      probesUrl: shared.url ?? probes?.url,
       provenance: shared.provenance,
-      ready: async () => {
-        await Promise.all(running.map((part) => part.ready()));
-      },
+      inFlight,
+      ready: () => ready,
       close,
     };
   } catch (error) {

@@ -6,12 +6,14 @@ import type { Registry } from 'prom-client';
 import type { Configuration } from '../../runtime/config/settings.ts';
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
+import type { Health } from './health.ts';
 import { topologies } from '../../topologies/index.ts';
 
 export interface RoleContext {
   readonly runtime: Runtime;
   readonly configuration: Configuration;
   readonly metrics: Registry;
+  readonly health: Health;
   /** Parts that one role leaves for another in the same process. */
   readonly shared: SharedParts;
 }
@@ -21,6 +23,8 @@ export interface SharedParts {
   modelServer?: import('../model-server/model-server.ts').ModelServer;
   provenance?: import('../provenance/index.ts').Provenance;
   url?: string;
+  /** Of the step worker. */
+  openLeases?: () => number;
 }
 
 export interface Role {

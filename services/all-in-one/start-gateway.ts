@@ -6,10 +6,17 @@ import { verifyAudit } from '../audit/verify.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
+import { listenOptions } from './listen-options.ts';
 import type { RoleContext } from './roles.ts';
 
 /** Starts the gateway with the model server and the query store of this process where they run; else with a query store of its own. */
-export async function startGatewayRole({ runtime, configuration, metrics, shared }: RoleContext): Promise<Running> {
+export async function startGatewayRole({
+  runtime,
+  configuration,
+  metrics,
+  shared,
+  health,
+}: RoleContext): Promise<Running> {
   const own =
     shared.provenance === undefined
       ? await startProvenance(
@@ -26,11 +33,9 @@ export async function startGatewayRole({ runtime, configuration, metrics, shared
     queries: provenance.queries,
     maintenance: { ...createMaintenance(runtime), verifyAudit: () => verifyAudit(runtime.parts.log, runtime) },
     metrics,
+    unready: () => health.unready(),
     version: packageVersion(),
-    host: configuration['http.host'],
-    port: configuration['http.port'],
-    token: configuration['http.token'],
-    hosts: configuration['http.hosts'].split(',').filter((name) => name !== ''),
+    ...listenOptions(configuration),
     actor: configuration.actor === '' ? undefined : configuration.actor,
     bodyBytesMax: configuration['http.body_bytes_max'],
   });

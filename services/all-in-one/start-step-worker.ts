@@ -6,7 +6,7 @@ import { createStepWorker } from '../step-worker/step-worker.ts';
 import type { RoleContext } from './roles.ts';
 
 /** A step worker with its pool of child processes. Its name is the directory's on this host: one worker uses a directory at a time. */
-export async function startStepWorkerRole({ runtime, configuration }: RoleContext): Promise<Running> {
+export async function startStepWorkerRole({ runtime, configuration, shared }: RoleContext): Promise<Running> {
   const executor = await createProcessExecutor({
     blobs: runtime.parts.blobs,
     cacheDirectory: join(configuration.directory, 'steps'),
@@ -14,6 +14,7 @@ export async function startStepWorkerRole({ runtime, configuration }: RoleContex
     memoryMb: configuration['worker.memory_mb'],
   });
   const worker = createStepWorker({ runtime, executor, name: workerName(configuration.directory) });
+  shared.openLeases = () => worker.openLeases();
   const listening = await worker.start();
   const running = await runtime.runService(worker.service);
   return {

@@ -37,8 +37,8 @@ export interface GatewayOptions {
   readonly streamsMax?: number | undefined;
   /** How long a call waits for the decision that it asked for. @default 15000 */
   readonly decisionTimeoutMs?: number | undefined;
-  /** Whether all parts of the process are up; asked by `/readyz`. @default yes */
-  readonly ready?: (() => boolean) | undefined;
+  /** Why the process should get no work, for `/readyz`. @default it should */
+  readonly unready?: (() => string | undefined) | undefined;
 }
 
 type Optional = 'inference' | 'maintenance' | 'token';
@@ -67,6 +67,6 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     connectionsMax: options.connectionsMax ?? 1024,
     streamsMax: options.streamsMax ?? 64,
     decisionTimeoutMs: options.decisionTimeoutMs ?? 15_000,
-    ready: options.ready ?? (() => true),
+    unready: options.unready ?? (() => undefined),
   };
 }

@@ -2,7 +2,6 @@
  * The gateway: everything that is asked over HTTP. Open Inference Protocol under `/v2`, the platform under `/api/v1` (described by
  * `/api/v1/openapi.json`), probes and metrics. Loopback only unless a token is configured.
  */
-import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify } from 'fastify';
 import { acceptCloudEvents } from './cloud-events.ts';
@@ -11,6 +10,7 @@ import { answerErrors } from './error-answers.ts';
 import type { GatewayContext, Routes } from './gateway-context.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
 import { measureCalls } from './http-metrics.ts';
+import { listen } from './listen.ts';
 import { Operations } from './operations.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
@@ -73,11 +73,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     app,
     routes: () => routes,
-    listen: async () => {
-      await app.listen({ host: resolved.host, port: resolved.port });
-      const { address, port, family } = app.server.address() as AddressInfo;
-      return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}` };
-    },
+    listen: async () => ({ url: await listen(app, resolved.host, resolved.port) }),
     close: () => {
       closed ??= closeAll(app, context);
       return closed;

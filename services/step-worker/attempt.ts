@@ -49,7 +49,7 @@ export class Attempt {
     return this.#parts.claim.dispatched;
   }
 
-  /** Its lease is to be renewed. */
+  /** Its lease is open: to be renewed until its end is acknowledged. */
   get beats(): boolean {
     return this.#beats;
   }

@@ -33,6 +33,8 @@ export interface StepWorker {
   readonly service: Service<'tasks'>;
   /** Begins to listen for revocations; call it before the service runs. */
   start(): Promise<Running>;
+  /** Tasks whose start is acknowledged and whose end is not. */
+  openLeases(): number;
   /** Stops taking tasks, ends what runs and says so; the executor stays open. Idempotent. */
   close(): Promise<void>;
 }
@@ -130,6 +132,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   return {
     service,
     start: () => revocations.start(),
+    openLeases: () => [...attempts.values()].filter(({ beats }) => beats).length,
     close: async () => {
       closed = true;
       heart.close();

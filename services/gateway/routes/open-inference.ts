@@ -27,7 +27,7 @@ const body = anyJson(
 export const openInference: Routes = (app, context) => {
   app.get('/v2/health/live', { config: { access: 'public' }, schema: { tags } }, async () => ({ live: true }));
   app.get('/v2/health/ready', { config: { access: 'public' }, schema: { tags } }, async (_, reply) => {
-    const ready = context.options.inference !== undefined && context.options.ready();
+    const ready = context.options.inference !== undefined && context.options.unready() === undefined;
     return await reply.code(ready ? 200 : 503).send({ ready });
   });
   app.get('/v2', { config: { access: 'read' }, schema: { tags } }, async () => ({
