@@ -1,9 +1,11 @@
 /**
  * The process that the kill test kills: the whole platform in one process, and an application that wants 20 runs, a stream of predictions and
  * feedback for each. Whatever was acknowledged before is on the log, so a new victim goes on where the last one died.
- * It exits 0 when everything that it wants is there. Arguments: the directory, and how many predictions.
+ * It exits 0 when everything that it wants is there. Arguments: the directory, how many predictions and
+ * runs, and where the tests' sources lie.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { armCrashPoint } from '../../runtime/engine/crash-points.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
@@ -12,7 +14,7 @@ import { connect } from '../../sdk/client/index.ts';
 import { deployment } from '../../sdk/deployment/index.ts';
 import { startPlatform } from '../../services/all-in-one/platform.ts';
 
-const [directory = '', predictionsText = '200', runsText = '20'] = process.argv.slice(2);
+const [directory = '', predictionsText = '200', runsText = '20', sources = ''] = process.argv.slice(2);
 const wantedPredictions = Number(predictionsText);
 const wantedRuns = Number(runsText);
 
@@ -52,7 +54,7 @@ await platform.ready();
 await Promise.all(followers.map((follower) => follower.ready()));
 
 // Set-up: each call has a key, so that asking again changes nothing.
-const model = await runtime.parts.blobs.put(readFileSync(new URL('../models/iris-logreg.onnx', import.meta.url)));
+const model = await runtime.parts.blobs.put(readFileSync(join(sources, 'models/iris-logreg.onnx')));
 await runtime.publish([
   {
     topic: 'registry',
@@ -84,7 +86,7 @@ await client.deploy(
     .features(['sepal length', 'sepal width', 'petal length', 'petal width']),
   { idempotencyKey: 'setup-deployment' },
 );
-const flow = await bundleFlow(new URL('kill-flow.ts', import.meta.url).pathname);
+const flow = await bundleFlow(join(sources, 'journeys/kill-flow.ts'));
 await client.flows.deploy(flow, { idempotencyKey: 'setup-flow' });
 console.log('set up');
 // From here on there is work in flight whenever the process dies.

@@ -43,7 +43,11 @@ export class PrivateBroker {
   async signal(node: number, signal: NodeJS.Signals): Promise<void> {
     const [pid = ''] = (await readFile(join(this.#data, `node-${node}.pid`), 'utf8')).split('\n');
     process.kill(Number(pid), signal);
-    if (signal === 'SIGKILL') await until({ deadlineMs: 10_000 }, `process ${pid} was gone`, () => isGone(pid));
+    if (signal !== 'SIGKILL') return;
+    // Its first thread is gone before the others let go of the port.
+    const port = Number(this.addresses[node - 1]?.split(':')[1]);
+    const gone = async (): Promise<boolean> => (await isGone(pid)) && (await isFree(port));
+    await until({ deadlineMs: 30_000 }, `process ${pid} was gone`, gone);
   }
 
   async stop(): Promise<void> {
