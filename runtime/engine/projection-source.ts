@@ -147,6 +147,7 @@ export class ProjectionSource {
       position: this.#position,
       endOffset: this.queue.endOffset,
       queuedRecords: this.queue.size,
+      takenRecords: this.#prepared,
       timers: 0,
       counters: { ...this.#counters },
       commits,

@@ -38,7 +38,11 @@ export class KafkaCluster {
     this.#refuseClosed();
     for (const topic of topics) this.#cluster.targetTopics.add(topic);
     await this.#cluster.connect();
-    await this.#cluster.refreshMetadata();
+    // Of two refreshes at once, the answer to the one that asked for less may come last: then these topics are not in it, not even as unknown.
+    for (let round = 0; round < refreshesMax; round++) {
+      await this.#cluster.refreshMetadata();
+      if (topics.every((topic) => this.#topic(topic) !== undefined)) return;
+    }
   }
 
   /** Reads metadata only if one of these topics was not asked for before. */
@@ -103,6 +107,8 @@ export class KafkaCluster {
     if (this.#closed) throw new MillraceError('CLOSED', 'The Kafka connection is closed.');
   }
 }
+
+const refreshesMax = 5;
 
 interface LogEntry {
   readonly label: string;
