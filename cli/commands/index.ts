@@ -38,7 +38,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'tail', summary: 'follow a topic', load: async () => (await import('./tail.ts')).command },
   {
     name: 'explain',
-    summary: 'why a prediction came about: its causal chain, each link checked',
+    summary: 'why anything came about, and what came of it, each link checked',
     load: async () => (await import('./explain.ts')).command,
   },
   {

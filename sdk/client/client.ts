@@ -120,9 +120,9 @@ export class Client {
     return subscribe(this.#caller, topic, handler, options);
   }
 
-  /** The causal chain of a prediction. */
-  async explain(predictionId: string): Promise<unknown> {
-    return await this.#get(path`/api/v1/predictions/${predictionId}/explanation`);
+  /** The causal chain of whatever the id names: a prediction, run, artifact, `model/version`, deployment, finding, … */
+  async explain(id: string): Promise<unknown> {
+    return await this.#get(`/api/v1/explanations${query({ id })}`);
   }
 
   readonly deployments = {

@@ -21,8 +21,8 @@ export interface Queries {
   completedSlots(flow: string, schedule: string): Promise<readonly number[]>;
   /** Open runs and waiting events and slots by flow. */
   flowActivity(): Promise<ReadonlyMap<string, { readonly running: number; readonly waiting: number }>>;
-  /** The causal chain of a prediction as plain JSON; undefined when the id is unknown. */
-  explain(predictionId: string): Promise<object | undefined>;
+  /** The causal chain of whatever the id names, as plain JSON. NOT_FOUND names what was searched. */
+  explain(id: string): Promise<object>;
 }
 
 export interface RunFilter {

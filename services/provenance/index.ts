@@ -53,5 +53,5 @@ async function readPositions(runtime: Runtime, store: ProvenanceStore): Promise<
   );
 }
 
-export type { CausalChain, Link } from './causal-chain.ts';
+export type { CausalChain, Link } from './explain/link.ts';
 export { ProvenanceQueries } from './queries.ts';

@@ -1,7 +1,7 @@
 import type { RunningProjection } from '../../runtime/engine/projection.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import { hasCode } from '../../runtime/ports/errors.ts';
-import { type CausalChain, explainPrediction } from './causal-chain.ts';
+import { explain } from './explain/explain.ts';
+import type { CausalChain } from './explain/link.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
 import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
@@ -180,15 +180,10 @@ export class ProvenanceQueries {
     return await flowActivity(this.#store);
   }
 
-  /** undefined when no such prediction is known. */
-  async explain(predictionId: string): Promise<CausalChain | undefined> {
+  /** Why anything came about and what came of it. NOT_FOUND names what was searched. */
+  async explain(id: string): Promise<CausalChain> {
     await this.#fresh();
-    try {
-      return await explainPrediction(predictionId, this.#runtime, this.#store);
-    } catch (error) {
-      if (hasCode(error, 'NOT_FOUND')) return undefined;
-      throw error;
-    }
+    return await explain(id, this.#runtime, this.#store);
   }
 
   /** What was acknowledged before a question is in its answer. */

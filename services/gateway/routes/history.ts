@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
-import { MillraceError } from '../../../runtime/ports/index.ts';
 import { limitOf, limitQuery, type Routes } from '../gateway-context.ts';
 
 const text = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 
-/** Who did what, and why a prediction came out as it did. */
+/** Who did what, and why things came about as they did. */
 export const history: Routes = (app, { options: { queries } }) => {
   app.get<{ Querystring: { object?: string; actor?: string; limit?: string } }>(
     '/api/v1/operations',
@@ -17,16 +16,31 @@ export const history: Routes = (app, { options: { queries } }) => {
     }),
   );
 
+  app.get<{ Querystring: { id: string } }>(
+    '/api/v1/explanations',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags: ['explanations'],
+        querystring: Type.Object({
+          id: Type.String({
+            minLength: 1,
+            maxLength: 512,
+            description:
+              'of a prediction, run, task, artifact, model version, deployment, trigger, finding, operation or record',
+          }),
+        }),
+      },
+    },
+    async ({ query: { id } }) => await queries.explain(id),
+  );
+
   app.get<{ Params: { id: string } }>(
     '/api/v1/predictions/:id/explanation',
     {
       config: { access: 'read' },
       schema: { tags: ['predictions'], params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }) },
     },
-    async ({ params: { id } }) => {
-      const chain = await queries.explain(id);
-      if (chain === undefined) throw new MillraceError('NOT_FOUND', `no prediction '${id}' is known`);
-      return chain;
-    },
+    async ({ params: { id } }) => await queries.explain(id),
   );
 };

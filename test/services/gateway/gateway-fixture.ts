@@ -34,13 +34,13 @@ const queries: Queries = {
   listOperations: () => Promise.resolve([]),
   deploymentHistory: () => Promise.resolve([]),
   listFindings: () => Promise.resolve([]),
-  explain: () => Promise.resolve(undefined),
   explainEvent: () => Promise.resolve(undefined),
   waitingEvents: () => Promise.resolve([]),
   flowHistory: () => Promise.resolve([]),
   listSlots: () => Promise.resolve([]),
   completedSlots: () => Promise.resolve([]),
   flowActivity: () => Promise.resolve(new Map()),
+  explain: (id) => Promise.reject(new MillraceError('NOT_FOUND', `nothing is known under '${id}'`)),
 };
 
 export async function openGateway(options: Partial<GatewayOptions> = {}): Promise<Fixture> {

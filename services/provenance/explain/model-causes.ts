@@ -1,0 +1,133 @@
+/** Prediction → route → deployment → model version → artifact → the run that made it. */
+import { addArtifact } from './artifact.ts';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { type DeploymentDocument, routeOf } from '../../../schemas/deployment-document.ts';
+import { inputDigest } from '../../../schemas/input-digest.ts';
+import { addMaking } from './run-causes.ts';
+import type { Walk } from './walk.ts';
+
+export async function addVersion(
+  walk: Walk,
+  model: string,
+  version: number,
+  under: number | null,
+  expectedHash?: string,
+): Promise<number> {
+  const { reader, database, links } = walk;
+  const id = `${model} v${version}`;
+  const row = await database
+    .selectFrom('versions')
+    .selectAll()
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  if (row === undefined) return links.missing('model-version', id, under);
+  const registered = await reader.fact('registry', row);
+  const facts = registered.event.type === 'version-registered' ? registered.event.data : undefined;
+  const hash = expectedHash ?? row.artifact_hash;
+  const at = reader.add(
+    links,
+    registered,
+    {
+      kind: 'model-version',
+      id,
+      text: `registered by ${row.actor}`,
+      check: 'names the same artifact hash',
+      problem:
+        facts?.artifact.hash === hash
+          ? undefined
+          : `the version names ${facts?.artifact.hash ?? 'nothing'}, expected ${hash}`,
+    },
+    under,
+  );
+  const artifact = await addArtifact(walk, hash, 'model file', at);
+  if (row.run_id !== null) await addMaking(walk, { runId: row.run_id, taskId: row.task_id, besides: hash }, artifact);
+  return at;
+}
+
+/** The deployment and who asked for it; with `models`, the versions that it names. */
+export async function addDeployment(
+  walk: Walk,
+  deployment: string,
+  version: number,
+  under: number | null,
+  { models }: { readonly models: boolean },
+): Promise<{ readonly at: number; readonly document: DeploymentDocument | undefined }> {
+  const { reader, database, links } = walk;
+  const id = `${deployment} v${version}`;
+  const row = await database
+    .selectFrom('deployments')
+    .selectAll()
+    .where('deployment', '=', deployment)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  if (row === undefined) return { at: links.missing('deployment', id, under), document: undefined };
+  const applied = await reader.fact('deployment-events', row);
+  const facts = applied.event.type === 'deployment-applied' ? applied.event.data : undefined;
+  const problem = facts === undefined ? 'the record is no deployment' : undefined;
+  const at = reader.add(links, applied, { kind: 'deployment', id, text: `deployed by ${row.actor}`, problem }, under);
+  const document = facts === undefined ? undefined : (JSON.parse(facts.document) as DeploymentDocument);
+  const asked = await database
+    .selectFrom('operations')
+    .selectAll()
+    .where('request_id', '=', facts?.requestId ?? '-')
+    .executeTakeFirst();
+  if (asked !== undefined) {
+    const said = { kind: 'operation', id: asked.id, text: `${asked.action} by ${asked.actor}` };
+    await reader.addFact(links, 'operations', asked, said, at);
+  }
+  if (models) {
+    for (const { model, modelVersion, artifactHash } of document?.routes ?? [])
+      await addVersion(walk, model, modelVersion, at, artifactHash);
+  }
+  return { at, document };
+}
+
+export async function addPrediction(walk: Walk, id: string, under: number | null): Promise<number> {
+  const { reader, database, links } = walk;
+  const row = await database.selectFrom('predictions').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined) return links.missing('prediction', id, under);
+  const prediction = await reader.fact('predictions', row);
+  const { event } = prediction;
+  if (event.type === 'prediction-failed') {
+    const { code, message, deployment } = event.data;
+    const text = `failed for ${deployment}: ${code}, ${message}`;
+    return reader.add(links, prediction, { kind: 'prediction', id, text }, under);
+  }
+  if (event.type !== 'prediction-completed')
+    throw new MillraceError('CORRUPT', `the record of prediction ${id} holds a ${event.type}`);
+  const { data } = event;
+  const digest = inputDigest(data.inputs);
+  const at = reader.add(
+    links,
+    prediction,
+    {
+      kind: 'prediction',
+      id,
+      text: `${data.deployment} answered ${data.rows} row(s) for entity ${data.entity}`,
+      check: 'digest of the recorded inputs',
+      problem:
+        digest === data.inputDigest
+          ? undefined
+          : `the inputs have digest ${digest}, the record says ${data.inputDigest}`,
+    },
+    under,
+  );
+  const { document } = await addDeployment(walk, data.deployment, data.deploymentVersion, at, { models: false });
+  const computed = document === undefined ? undefined : routeOf(id, document.routes);
+  const recorded = document?.routes.find(({ name }) => name === data.route);
+  const holds = computed?.name === data.route && recorded?.artifactHash === data.artifactHash;
+  const weights = document?.routes.map(({ name, weight }) => `${name}:${weight}`).join(' ') ?? '?';
+  const route = links.add(
+    {
+      kind: 'route',
+      id: data.route,
+      text: `route ${data.route} of ${weights}`,
+      check: 'route computed again from the prediction id',
+      ...(holds ? {} : { problem: `computed ${computed?.name ?? 'none'}, recorded ${data.route}` }),
+    },
+    at,
+  );
+  await addVersion(walk, data.model, data.modelVersion, route, data.artifactHash);
+  return at;
+}
