@@ -127,7 +127,7 @@ export class RunDriver {
 
 export function artifact(name: string, text = name): Artifact {
   const hash = Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
-  return { name, hash, sizeBytes: 1, codec: 'json', inline: null };
+  return { name, hash, sizeBytes: 1, codec: 'json', inline: text.startsWith('inline') ? Buffer.from(text) : null };
 }
 
 export const linear = (options: { retry?: number | { times: number; backoffMs: number } } = {}): unknown =>

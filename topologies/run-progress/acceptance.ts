@@ -7,7 +7,7 @@ import { closeTask } from './dispatch.ts';
 import { endRun } from './ending.ts';
 import { hold, type Members, release } from './gang.ts';
 import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
-import type { RunPlan, TaskState } from './state.ts';
+import { revived, type RunPlan, type TaskState } from './state.ts';
 import { addArtifacts, fillFrom, goOn, openCase, openItems, packed } from './walk.ts';
 import type { Work } from './work.ts';
 
@@ -63,9 +63,10 @@ export function acceptGang(work: Work, plan: RunPlan, members: Members): void {
   for (const [taskId, { attempt, held }] of release(work, members)) {
     const place = placeOf(plan.graph, taskId);
     if (place?.kind !== 'step' || held === undefined) continue;
-    last = held.artifacts;
+    const { requests } = held;
+    last = revived(held.artifacts);
     work.beginWalk(index.walkId(place.walk));
-    endWell(work, plan, place, attempt, held);
+    endWell(work, plan, place, attempt, { artifacts: last, requests });
   }
   finishIfOver(work, plan, last);
 }

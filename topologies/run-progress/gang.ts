@@ -73,7 +73,9 @@ export function regroup(
   for (const [taskId, read] of members) {
     const task = work.current(taskId, read);
     const place = placeOf(plan.graph, taskId);
-    if (task === undefined || place === undefined) continue;
+    if (task === undefined || place?.kind !== 'step') continue;
+    // a member is the only step of its walk, which has nothing yet
+    work.beginWalk(GraphIndex.of(plan.graph).walkId(place.walk));
     if (task.phase === 'dispatched' || task.phase === 'started')
       revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
     dispatch(work, plan, place, attempt, task.dispatch + 1);

@@ -28,6 +28,17 @@ export interface WalkState {
   readonly cut: boolean;
 }
 
+/** Bytes of a state value come back bare; events want them as buffers. */
+export function revived(artifacts: readonly Artifact[]): readonly Artifact[] {
+  if (artifacts.every(({ inline = null }) => inline === null || Buffer.isBuffer(inline))) return artifacts;
+  return artifacts.map((artifact) => {
+    const { inline = null } = artifact;
+    if (inline === null) return artifact;
+    const { buffer, byteOffset, length } = inline;
+    return { ...artifact, inline: Buffer.from(buffer, byteOffset, length) };
+  });
+}
+
 /** A branch, foreach or gang whose walks are under way. */
 export interface PointState {
   /** Walks in all. */

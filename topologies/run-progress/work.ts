@@ -12,6 +12,7 @@ import {
   packsKey,
   planKey,
   pointKey,
+  revived,
   type PointState,
   type RunPlan,
   type RunState,
@@ -98,7 +99,8 @@ export class Work {
   }
 
   walk(walkId: string): WalkState {
-    return this.#get<WalkState>(walkKey(this.runId, walkId)) ?? nothingYet;
+    const walk = this.#get<WalkState>(walkKey(this.runId, walkId));
+    return walk === undefined ? nothingYet : { ...walk, artifacts: revived(walk.artifacts) };
   }
 
   setWalk(walkId: string, walk: WalkState): void {
@@ -142,7 +144,8 @@ export class Work {
   }
 
   chunk(pointId: string, chunk: number): Chunk {
-    return this.#get<Chunk>(chunkKey(this.runId, pointId, chunk)) ?? [];
+    const results = this.#get<Chunk>(chunkKey(this.runId, pointId, chunk)) ?? [];
+    return results.map((artifacts) => (artifacts === null ? null : revived(artifacts)));
   }
 
   /** All results of a point come in this fold. */
@@ -163,7 +166,10 @@ export class Work {
   }
 
   joinInputs(taskId: string): JoinInputs | undefined {
-    return this.#get<JoinInputs>(joinKey(this.runId, taskId));
+    const joined = this.#get<JoinInputs>(joinKey(this.runId, taskId));
+    if (joined === undefined) return undefined;
+    const inputs = joined.inputs.map(({ branch, artifacts }) => ({ branch, artifacts: revived(artifacts) }));
+    return { inputs, packs: joined.packs };
   }
 
   setJoinInputs(taskId: string, inputs: JoinInputs | undefined): void {

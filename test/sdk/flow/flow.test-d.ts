@@ -118,3 +118,97 @@ base
     here: ({ rows }) => ({ error: rows.length }),
   })
   .join('best', ({ python, here }) => ({ error: Math.min(python.error, here.error) }));
+
+const collected = base.foreach(
+  'each',
+  ({ rows }) => rows.map((row) => ({ row })),
+  (each) => each.step('fit', ({ item, rows }) => ({ fitted: item.row + rows.length })),
+);
+collected.join('collect', ({ inputs }) => ({ sum: inputs.reduce((sum, { fitted }) => sum + fitted, 0) }));
+// @ts-expect-error a foreach must be joined first
+collected.step('early', () => ({}));
+// @ts-expect-error what was there before is in `before`
+collected.join('collect', ({ inputs }) => ({ all: inputs.map(({ rows }) => rows) }));
+base.foreach(
+  'each',
+  ({ rows }) => rows,
+  // @ts-expect-error an item is a number
+  (each) => each.step('fit', ({ item }) => ({ text: item.toUpperCase() })),
+);
+// @ts-expect-error there is no item outside of a foreach
+base.step('outside', ({ item }) => ({ item }));
+base.foreach(
+  'each',
+  // @ts-expect-error items are something to run over
+  () => 5,
+  ({ item }) => ({ item }),
+);
+base
+  .foreach(
+    'outer',
+    ({ rows }) => [rows],
+    (outer) =>
+      outer
+        .foreach(
+          'inner',
+          ({ item }) => item,
+          ({ item }) => ({ half: item / 2 }),
+        )
+        .join('both', ({ inputs, item }) => ({ halves: inputs.map(({ half }) => half), of: item.length })),
+  )
+  .join('all', ({ inputs }) => ({ n: inputs[0]?.of ?? 0, halves: inputs[0]?.halves }));
+
+const switched = base.switch('route', ({ rows }): 'a' | 'b' => (rows.length > 1 ? 'a' : 'b'), {
+  a: () => ({ both: 1, onlyA: 1 }),
+  b: (branch) => branch.step('one', () => ({ both: 2 })),
+});
+switched.step('after', ({ both, rows }) => ({ sum: both + rows.length }));
+// @ts-expect-error only one case has it
+switched.step('after', ({ onlyA }) => ({ onlyA }));
+// @ts-expect-error a case is missing
+base.switch('route', (): 'a' | 'b' => 'a', { a: () => ({ n: 1 }) });
+
+base
+  .step('guess', () => ({ root: 1 }))
+  .repeat('improve', ({ root }) => ({ root: root / 2, error: root }), { until: ({ error }) => error < 1, most: 3 })
+  .step('use', ({ error, root }) => ({ n: error + root }));
+base.repeat('improve', ({ rows }) => ({ error: rows.length }), {
+  // @ts-expect-error misspelt artifact
+  until: ({ eror }) => eror < 1,
+  most: 3,
+});
+// @ts-expect-error a repeat is bounded
+base.repeat('improve', () => ({}), { until: () => true });
+
+base
+  .gang('train', { size: 'seed' }, ({ rows }, { gang }) => ({ part: rows.length * gang.rank }))
+  .join('collect', ({ inputs }) => ({ parts: inputs.map(({ part }) => part) }));
+// @ts-expect-error there is no such parameter
+base.gang('train', { size: 'sead' }, () => ({}));
+// @ts-expect-error only members of a gang have a rank
+base.step('alone', (_, { gang }) => ({ rank: gang.rank }));
+
+branched
+  .join('meet', ({ inputs }, { merge }) => merge({ errors: inputs.map(({ error }) => error) }, { exclude: ['error'] }))
+  .step('after', ({ errors, trees, rows }) => ({ n: errors.length + trees + rows.length }))
+  // @ts-expect-error it was excluded
+  .step('gone', ({ error }) => ({ error }));
+// @ts-expect-error no input has it
+branched.join('meet', (_, { merge }) => merge({}, { include: ['treez'] }));
+// @ts-expect-error only a join merges
+base.step('alone', (_, { merge }) => merge());
+
+const caught = base.step('risky', () => ({ made: 1 }), { catch: 'failure' });
+caught.step('after', ({ failure, made }) => ({ why: failure?.message ?? 'none', made: made ?? 0 }));
+// @ts-expect-error a step that failed has made nothing
+caught.step('after', ({ made }) => ({ twice: made * 2 }));
+
+flow('configured')
+  .configure('train', { default: { depth: 3 } })
+  .step(
+    'fit',
+    (_, { configuration }) => ({ depth: configuration.train.depth }),
+    ({ configuration }) => ({
+      retry: configuration.train.depth,
+    }),
+  );
