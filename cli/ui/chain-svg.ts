@@ -100,8 +100,8 @@ function card({ link, x, y }: Placed): string {
     `<title>${escaped([`${kind} ${id}`, link.text, ...proof, check, problem ?? ''].join('\n').trim())}</title>`,
     `<rect x="${x}" y="${y}" width="${box.width}" height="${box.height}" rx="7" fill="${verified ? '#ffffff' : '#fff1f2'}" stroke="${verified ? '#cbd5e1' : '#be123c'}"/>`,
     `<rect x="${x}" y="${y + 7}" width="4" height="${box.height - 14}" rx="2" fill="${colour}"/>`,
-    text(x + 14, y + 18, kind, 11, colour, 600),
-    text(x + 20 + kind.length * 6.8, y + 18, short(id, 40 - kind.length), 11, '#0f172a'),
+    // One text, so that the id begins where the kind ends, whatever the font.
+    `<text x="${x + 14}" y="${y + 18}" font-size="11" fill="#0f172a"><tspan fill="${colour}" font-weight="600">${escaped(kind)}</tspan><tspan dx="8">${escaped(short(id, 40 - kind.length))}</tspan></text>`,
     text(x + box.width - 20, y + 18, verified ? '✔' : '✘', 12, verified ? '#15803d' : '#be123c', 600),
     text(x + 14, y + 34, short(link.text, 52), 11, '#334155'),
     text(x + 14, y + 49, short(problem ?? proof.join('  '), 56), 10, problem === undefined ? '#94a3b8' : '#be123c'),
