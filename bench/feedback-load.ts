@@ -69,6 +69,9 @@ function prediction(n: number, partitions: number) {
       queueMs: 0,
       runMs: 0,
       outputs: [{ name: 'y', datatype: 'FP64', shape: [1, 1], data: { 'millrace.common.Doubles': { values: [n] } } }],
+      steps: [],
+      routedBy: 'prediction-id',
+      weightsVersion: 0,
       terms: {
         feedbackWindowMs: 3_600_000,
         reward: 'negative-squared-error',

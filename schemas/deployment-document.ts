@@ -1,3 +1,12 @@
+import {
+  type CodePin,
+  type CodeUse,
+  codeOfGraph,
+  type InferenceGraph,
+  type ModelPin,
+  modelsOfGraph,
+} from './inference-graph.ts';
+
 /**
  * A deployment as it travels in events: every model is named by hash, so what was in production can be run again. Users write
  * `sdk/deployment`, where a model may also be named by version or alias; the gateway resolves that before it asks to deploy.
@@ -14,15 +23,33 @@ export interface DeploymentDocument {
   readonly monitors: MonitorSettings;
 }
 
-/** One arm of the traffic split. */
-export interface DeploymentRoute {
+/** One arm of the traffic split: a model, or a graph. */
+export type DeploymentRoute = ModelRoute | GraphRoute;
+
+interface RouteBase {
   readonly name: string;
-  readonly model: string;
-  readonly modelVersion: number;
-  /** Blob with the ONNX file. */
-  readonly artifactHash: string;
   /** Share of the traffic: weight / sum of weights; at least 0. */
   readonly weight: number;
+}
+
+export interface ModelRoute extends RouteBase, ModelPin {
+  readonly graph?: undefined;
+}
+
+export interface GraphRoute extends RouteBase {
+  readonly graph: InferenceGraph;
+}
+
+/** Every model of a route with its place in the route's graph; '' for a route that is a model. */
+export function modelsOfRoute(route: DeploymentRoute): readonly { readonly at: string; readonly model: ModelPin }[] {
+  if (route.graph !== undefined) return modelsOfGraph(route.graph);
+  const { model, modelVersion, artifactHash } = route;
+  return [{ at: '', model: { model, modelVersion, artifactHash } }];
+}
+
+/** Every node of a route that runs code. */
+export function codeOfRoute(route: DeploymentRoute): readonly CodeUse<CodePin>[] {
+  return route.graph === undefined ? [] : codeOfGraph(route.graph);
 }
 
 export interface FeatureSpec {

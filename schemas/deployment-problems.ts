@@ -3,12 +3,27 @@
  * YAML; `sdk/deployment` replaces the schema of a route, because there a model may also be named by version or alias.
  */
 import { type TSchema, Type } from 'typebox';
-import { Value } from 'typebox/value';
+import { breaches } from './breaches.ts';
 import type { DeploymentDocument } from './deployment-document.ts';
+import { graphProblems } from './inference-graph-problems.ts';
+
+/** How a deployment names models and code: by hash on the log, by reference and file where a person writes it. */
+export interface NamingForms {
+  /** Fields of a route that is a model. */
+  readonly route: Readonly<Record<string, TSchema>>;
+  /** A model within a graph. */
+  readonly model: TSchema;
+  readonly code: TSchema;
+}
 
 /** Problems of a deployment whose models are named by hash; empty when it may be deployed. */
 export function deploymentProblems(document: unknown): readonly string[] {
-  return [...shapeProblems(deploymentDocumentSchema, document), ...meaningProblems(document)];
+  return problemsOf(document, pinned);
+}
+
+/** Everything that is wrong, each with its place. */
+export function problemsOf(value: unknown, forms: NamingForms): readonly string[] {
+  return [...shapeProblems(deploymentSchema, value), ...routeProblems(value, forms), ...meaningProblems(value)];
 }
 
 const closed = { additionalProperties: false };
@@ -21,16 +36,24 @@ const durationMs = Type.Integer({ minimum: 1, maximum: 366 * 86_400_000 });
 export const nameSchema = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' });
 export const weightSchema = Type.Number({ minimum: 0, maximum: 1e9, description: 'share = weight / sum of weights' });
 
-const routeSchema = Type.Object(
-  {
-    name: nameSchema,
-    model: Type.String({ minLength: 1, maxLength: 128 }),
-    modelVersion: Type.Integer({ minimum: 1 }),
-    artifactHash: hash,
-    weight: weightSchema,
-  },
-  closed,
-);
+const pin = {
+  model: Type.String({ minLength: 1, maxLength: 128 }),
+  modelVersion: Type.Integer({ minimum: 1 }),
+  artifactHash: hash,
+};
+const pinned: NamingForms = {
+  route: pin,
+  model: Type.Object(pin, closed),
+  code: Type.Object({ hash, function: Type.String({ minLength: 1, maxLength: 256 }) }, closed),
+};
+
+/** Schema of a route that is a model, and of one that is a graph. */
+export function routeSchemas(forms: NamingForms, graph: TSchema): { readonly model: TSchema; readonly graph: TSchema } {
+  return {
+    model: Type.Object({ name: nameSchema, ...forms.route, weight: weightSchema }, closed),
+    graph: Type.Object({ name: nameSchema, graph, weight: weightSchema }, closed),
+  };
+}
 
 export const featureSchema = Type.Object(
   {
@@ -71,44 +94,36 @@ export const monitorsSchema = Type.Object(
   closed,
 );
 
-/** Routes, features and so on of a deployment, by the schema of a route. */
-export function deploymentSchema<R extends TSchema>(route: R) {
-  return Type.Object(
-    {
-      name: nameSchema,
-      routes: Type.Array(route, { minItems: 1, maxItems: 100 }),
-      features: Type.Array(featureSchema, { maxItems: 10_000 }),
-      output: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-      feedback: feedbackSchema,
-      monitors: monitorsSchema,
-    },
-    closed,
-  );
-}
+/** A deployment but for its routes, whose form depends on {@link NamingForms}. */
+export const deploymentSchema = Type.Object(
+  {
+    name: nameSchema,
+    routes: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 100 }),
+    features: Type.Array(featureSchema, { maxItems: 10_000 }),
+    output: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    feedback: feedbackSchema,
+    monitors: monitorsSchema,
+  },
+  closed,
+);
 
-export const deploymentDocumentSchema = deploymentSchema(routeSchema);
+function routeProblems(value: unknown, forms: NamingForms): readonly string[] {
+  const { routes } = (value ?? {}) as { readonly routes?: unknown };
+  if (!Array.isArray(routes)) return [];
+  const schemas = routeSchemas(forms, Type.Unknown());
+  return (routes as unknown[]).flatMap((route, index) => {
+    const { name, graph } = (route ?? {}) as { readonly name?: unknown; readonly graph?: unknown };
+    const found = breaches(graph === undefined ? schemas.model : schemas.graph, route);
+    const problems = found.map(({ path, says }) => `routes.${index}${path === '' ? '' : `.${path}`} ${says}`);
+    if (graph === undefined) return problems;
+    return [...problems, ...graphProblems(graph, forms.model, forms.code, `route '${String(name)}'`)];
+  });
+}
 
 /** Breaches of a schema as sentences: path, rule, and what was there. */
 export function shapeProblems(schema: TSchema, value: unknown): readonly string[] {
-  const problems: string[] = [];
-  for (const error of Value.Errors(schema, value)) {
-    if (error.keyword === 'additionalProperties') continue;
-    const path = error.instancePath.slice(1).replaceAll('/', '.');
-    const got = Value.Pointer.Get(value, error.instancePath);
-    const rule =
-      error.keyword === 'boolean'
-        ? 'is not a known property'
-        : error.keyword === 'enum'
-          ? `must be one of ${(error.params.allowedValues as readonly unknown[]).join(', ')}`
-          : error.message;
-    const seen = error.keyword === 'required' || error.keyword === 'boolean' ? '' : `, got ${described(got)}`;
-    problems.push(`${path === '' ? 'the deployment' : path} ${rule}${seen}`);
-    if (problems.length >= problemsMax) break;
-  }
-  return problems;
+  return breaches(schema, value).map(({ path, says }) => `${path === '' ? 'the deployment' : path} ${says}`);
 }
-
-const problemsMax = 20;
 
 /** What a schema cannot say. Looks only at parts that have their shape. */
 export function meaningProblems(document: unknown): readonly string[] {
@@ -143,9 +158,4 @@ function repeated(what: string, items: readonly ({ readonly name?: unknown } | n
     seen.add(name);
   }
   return problems;
-}
-
-function described(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { FlowDeployOptions } from '../../sdk/client/index.ts';
-import type { DeploymentSpec } from '../../sdk/deployment/index.ts';
-import { Deployment } from '../../sdk/deployment/index.ts';
+import {
+  type BundledDeployment,
+  Deployment,
+  type DeploymentSpec,
+  parseDeployment,
+  unbundledCode,
+} from '../../sdk/deployment/index.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { existingFile, loadDefault } from '../load-file.ts';
 import { withPlatform } from '../session.ts';
@@ -31,8 +36,8 @@ export const command: CommandModule = {
             next(options, `millrace flows show ${deployed.flow}`, `millrace flows start ${deployed.flow}`);
             return;
           }
-          const spec = text ?? specOf(exported, path);
-          const deployed = await client.deploy(spec);
+          const spec = text === undefined ? specOf(exported, path) : parsed(text, path);
+          const deployed = await client.deploy(await bundled(spec, path, text === undefined));
           show(options, deployed, ({ deployment, version }) => `deployment ${deployment} is at version ${version}`);
           next(
             options,
@@ -61,6 +66,35 @@ function flowOptions({ branch, production, authorize, generateNewToken }: FlowOp
 
 function isFlow(exported: unknown): boolean {
   return typeof exported === 'object' && exported !== null && 'millraceFlow' in exported;
+}
+
+function parsed(text: string, path: string): DeploymentSpec {
+  try {
+    return parseDeployment(text);
+  } catch (cause) {
+    throw new MillraceError('INVALID_ARGUMENT', `${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Code goes with the deployment: that of a TypeScript file is the file itself, that of YAML lies in the files that it names. */
+async function bundled(
+  spec: DeploymentSpec,
+  path: string,
+  typescript: boolean,
+): Promise<DeploymentSpec | BundledDeployment> {
+  const wanted = unbundledCode(spec);
+  if (wanted.length === 0) return spec;
+  const { bundleDeployment, bundleFunctions } = await import('../../runtime/adapters/bundler/bundle-code.ts');
+  if (typescript && wanted.every(({ file }) => file === undefined)) return { spec, code: await bundleDeployment(path) };
+  const lost = wanted.find(({ file }) => file === undefined);
+  if (lost !== undefined) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `${path}: function '${lost.function}' names no file: write code as './file.ts#${lost.function}'`,
+    );
+  }
+  const files = wanted.map(({ file = '', function: called }) => ({ file, function: called }));
+  return { spec, code: await bundleFunctions(path, files) };
 }
 
 /** The file has its own copy of the SDK, so the deployment is known by its plain form. */

@@ -1,3 +1,4 @@
+import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim } from '../ui/style.ts';
@@ -19,9 +20,7 @@ export const command: CommandModule = {
                 {
                   title: 'ROUTES',
                   value: ({ document }) =>
-                    document.routes
-                      .map(({ name, model, modelVersion, weight }) => `${name}=${model} v${modelVersion} (${weight})`)
-                      .join(', '),
+                    document.routes.map((route) => `${route.name}=${modelsText(route)} (${route.weight})`).join(', '),
                 },
                 { title: 'APPLIED', value: ({ appliedAt }) => ago(appliedAt) },
                 { title: 'BY', value: ({ actor }) => actor },
@@ -47,3 +46,10 @@ export const command: CommandModule = {
     });
   },
 };
+
+/** `iris v3`, or of a graph all its models. */
+function modelsText(route: DeploymentRoute): string {
+  return modelsOfRoute(route)
+    .map(({ model: { model, modelVersion } }) => `${model} v${modelVersion}`)
+    .join(' + ');
+}

@@ -42,6 +42,7 @@ export const errorCodes = {
   CANCELLED: { status: 499, retryable: false, says: 'The work was cancelled by its owner.' },
   CLOSED: { status: 503, retryable: false, says: 'The object was closed before the call.' },
   // user code
+  NO_ANSWER: { status: 422, retryable: false, says: 'No node of the inference graph led to its output.' },
   USER_CODE_FAILED: { status: 500, retryable: false, says: 'User code threw or ended abnormally.' },
   INTERNAL: { status: 500, retryable: false, says: 'A defect of the platform.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; says: string }>;

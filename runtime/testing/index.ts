@@ -1,2 +1,10 @@
 export * from './topology-driver.ts';
 export * from './test-runtime.ts';
+export { createFunctionModel } from '../adapters/function-model/function-model.ts';
+export {
+  type DeploymentTrial,
+  type TrialAnswer,
+  type TrialOptions,
+  type TrialRequest,
+  tryDeployment,
+} from './deployment-trial.ts';

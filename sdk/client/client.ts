@@ -11,6 +11,7 @@
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
+import { type BundledDeployment, withBundle } from '../deployment/bundled-code.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
@@ -102,11 +103,16 @@ export class Client {
     return (await this.#post('/api/v1/feedback', feedback)) as { feedbackId: string };
   }
 
-  /** Deploys what `sdk/deployment` builds, its plain form, or YAML. Resolves once the version is on the table. */
+  /**
+   * Deploys what `sdk/deployment` builds, its plain form, YAML, or a deployment with the bundle of its code. Resolves once the version is
+   * on the table.
+   */
   async deploy(
-    deployment: Deployment<string> | DeploymentSpec | string,
+    what: Deployment<string> | DeploymentSpec | BundledDeployment | string,
     options: MutationOptions = {},
   ): Promise<DeployedVersion> {
+    const bundled = typeof what === 'object' && 'code' in what;
+    const deployment = bundled ? withBundle(what.spec, await this.#upload(what.code)) : what;
     const contentType = typeof deployment === 'string' ? 'application/yaml' : 'application/json';
     return (await this.#post('/api/v1/deployments', deployment, options, contentType)) as DeployedVersion;
   }

@@ -9,7 +9,8 @@ import type {
   FeedbackSettings,
   MonitorSettings,
 } from '../../schemas/deployment-document.ts';
-import { deploymentSchema, nameSchema, weightSchema } from '../../schemas/deployment-problems.ts';
+import type { NamingForms } from '../../schemas/deployment-problems.ts';
+import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
 
 export interface DeploymentSpec {
   /** `[a-z0-9][a-z0-9-]{0,62}`. */
@@ -22,12 +23,33 @@ export interface DeploymentSpec {
   readonly monitors: MonitorSettings;
 }
 
-export interface RouteSpec {
+/** A model, or a graph of them. */
+export type RouteSpec = ModelRouteSpec | GraphRouteSpec;
+
+interface RouteSpecBase {
   readonly name: string;
-  /** See {@link ModelReference}. */
-  readonly model: ModelReference;
   /** Share of the traffic: weight / sum of weights. */
   readonly weight: number;
+}
+
+export interface ModelRouteSpec extends RouteSpecBase {
+  readonly model: ModelReference;
+  readonly graph?: undefined;
+}
+
+export interface GraphRouteSpec extends RouteSpecBase {
+  readonly graph: GraphSpec;
+}
+
+/** A graph as a person writes it. */
+export type GraphSpec = InferenceGraph<ModelReference, CodeSpec>;
+
+/** Code as a person writes it: a function of a file (from where the deployment lies), or of a bundle that was uploaded. */
+export interface CodeSpec {
+  readonly function: string;
+  readonly file?: string;
+  /** Of the bundle; filled in when the deployment's code is uploaded. */
+  readonly hash?: string;
 }
 
 /** `models:/<model>/<version>`, `models:/<model>@<alias>`, or `models:/<model>/latest`. */
@@ -48,6 +70,7 @@ export interface ParsedReference {
 const referencePattern =
   '^models:/([A-Za-z0-9][A-Za-z0-9._-]{0,127})(?:/([1-9][0-9]{0,8}|latest)|@([A-Za-z][A-Za-z0-9._-]{0,63}))$';
 const reference = new RegExp(referencePattern);
+const modelReferenceSchema = Type.Unsafe<string>({ type: 'string', pattern: referencePattern });
 
 /** Both absent: the newest version. undefined: the text is no reference. */
 export function parseModelReference(text: string): ParsedReference | undefined {
@@ -60,22 +83,29 @@ export function parseModelReference(text: string): ParsedReference | undefined {
   return version === undefined || version === 'latest' ? { model } : { model, version: Number(version) };
 }
 
-/** JSON Schema of the YAML and JSON form, with all defaults filled in. */
-export const deploymentSpecSchema = deploymentSchema(
-  Type.Object(
-    { name: nameSchema, model: Type.String({ pattern: referencePattern }), weight: weightSchema },
+/** How a person names models and code. */
+export const specForms: NamingForms = {
+  route: { model: modelReferenceSchema },
+  model: modelReferenceSchema,
+  code: Type.Object(
+    {
+      function: Type.String({ minLength: 1, maxLength: 256 }),
+      file: Type.Optional(Type.String({ minLength: 1, maxLength: 1_024 })),
+      hash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    },
     { additionalProperties: false },
   ),
-);
+};
 
 /** Any document is also readable as a spec, with its versions named. */
 export function specOf(document: DeploymentDocument): DeploymentSpec {
+  const referenceOf = ({ model, modelVersion }: ModelPin): ModelReference => `models:/${model}/${modelVersion}`;
   return {
     ...document,
-    routes: document.routes.map(({ name, model, modelVersion, weight }) => ({
-      name,
-      model: `models:/${model}/${modelVersion}`,
-      weight,
-    })),
+    routes: document.routes.map((route): RouteSpec => {
+      const { name, weight } = route;
+      if (route.graph === undefined) return { name, model: referenceOf(route), weight };
+      return { name, weight, graph: mapGraph(route.graph, { model: referenceOf, code: (code): CodeSpec => code }) };
+    }),
   };
 }

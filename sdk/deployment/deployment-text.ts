@@ -4,6 +4,7 @@
  */
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import { checkedSpec, filledMonitors } from './deployment.ts';
+import { filledGraph, isObject } from './graph-defaults.ts';
 import { type DeploymentSpec, defaultFeedback, defaultWeight } from './deployment-spec.ts';
 
 /** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
@@ -30,7 +31,7 @@ export function filledSpec(value: unknown): unknown {
   return {
     ...value,
     routes: Array.isArray(routes)
-      ? routes.map((route: unknown) => (isObject(route) ? { weight: defaultWeight, ...route } : route))
+      ? routes.map((route: unknown) => (isObject(route) ? { weight: defaultWeight, ...filledRoute(route) } : route))
       : routes,
     features: Array.isArray(features)
       ? features.map((feature: unknown) => (typeof feature === 'string' ? { name: feature, kind: 'numeric' } : feature))
@@ -40,13 +41,13 @@ export function filledSpec(value: unknown): unknown {
   };
 }
 
+function filledRoute(route: Readonly<Record<string, unknown>>): object {
+  return route['graph'] === undefined ? route : { ...route, graph: filledGraph(route['graph']) };
+}
+
 function filledOptions(monitors: unknown): unknown {
   if (!isObject(monitors)) return monitors;
   const parts = ['window', 'drift', 'outliers', 'experiment'];
   if (parts.some((part) => monitors[part] !== undefined && !isObject(monitors[part]))) return monitors;
   return { ...monitors, ...filledMonitors(monitors) };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

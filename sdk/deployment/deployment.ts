@@ -5,20 +5,26 @@
  * export default deployment('diamonds')
  *   .route('linear', 'models:/diamonds/1', { weight: 50 })
  *   .route('forest', 'models:/diamonds@challenger', { weight: 50 })
+ *   .route('both', pipeline({ linear: 'models:/diamonds/1', forest: 'models:/diamonds/2' }, async (row, models) => {
+ *     const answer = await models.linear(row);
+ *     return answer.price < 1_000 ? answer : models.forest(row);
+ *   }), { weight: 0 })
  *   .features([{ name: 'carat', kind: 'numeric' }])
  *   .feedback({ windowMs: 60_000 })
  *   .monitors({ window: { rows: 200 }, referenceHash, drift: { alpha: 0.01 } });
  */
 import type { FeatureSpec, FeedbackSettings, MonitorSettings } from '../../schemas/deployment-document.ts';
-import { meaningProblems, shapeProblems } from '../../schemas/deployment-problems.ts';
+import { problemsOf } from '../../schemas/deployment-problems.ts';
 import {
   type DeploymentSpec,
   defaultFeedback,
   defaultMonitors,
   defaultWeight,
-  deploymentSpecSchema,
   type ModelReference,
+  type RouteSpec,
+  specForms,
 } from './deployment-spec.ts';
+import type { Graph, GraphFunction } from './graph.ts';
 
 /** Begins a deployment: HTTP clients call it `name`, requests on a topic name it in the header `millrace-deployment`. */
 export function deployment(name: string): Deployment {
@@ -46,20 +52,36 @@ export interface MonitorOptions {
 
 /** Immutable: each call gives a new deployment. `Routes` are the names of its routes so far; using one twice does not compile. */
 export class Deployment<Routes extends string = never> {
+  /** By this shape, and the number of its version, a model server knows the default export of a bundle. */
+  readonly millraceDeployment = 1;
   readonly #spec: DeploymentSpec;
+  readonly #functions: ReadonlyMap<string, GraphFunction>;
 
-  constructor(spec: DeploymentSpec) {
+  constructor(spec: DeploymentSpec, functions: ReadonlyMap<string, GraphFunction> = new Map()) {
     this.#spec = spec;
+    this.#functions = functions;
   }
 
-  /** Adds a route of the traffic split. */
+  /** Adds a route of the traffic split: a model, or a graph of models and code. */
   route<Name extends string>(
     name: Name extends Routes ? never : Name,
-    model: ModelReference,
+    target: ModelReference | Graph<string>,
     options: RouteOptions = {},
   ): Deployment<Routes | Name> {
-    const added = { name, model, weight: options.weight ?? defaultWeight };
-    return new Deployment({ ...this.#spec, routes: [...this.#spec.routes, added] });
+    const { weight = defaultWeight } = options;
+    const functions = new Map(this.#functions);
+    let added: RouteSpec;
+    if (typeof target === 'string') added = { name, model: target, weight };
+    else {
+      added = { name, graph: target.spec(`${name}/`), weight };
+      for (const [at, code] of target.functions) functions.set(`${name}/${at}`, code);
+    }
+    return new Deployment({ ...this.#spec, routes: [...this.#spec.routes, added] }, functions);
+  }
+
+  /** Code of its graphs by `<route>/<node>`. */
+  get functions(): ReadonlyMap<string, GraphFunction> {
+    return this.#functions;
   }
 
   /** What the input columns mean, in order. A text is a numeric feature. */
@@ -67,20 +89,20 @@ export class Deployment<Routes extends string = never> {
     const list = features.map((feature) =>
       typeof feature === 'string' ? ({ name: feature, kind: 'numeric' } as const) : feature,
     );
-    return new Deployment({ ...this.#spec, features: list });
+    return this.#with({ features: list });
   }
 
   /** Tensor of the answer that feedback is compared with. */
   output(output: string): Deployment<Routes> {
-    return new Deployment({ ...this.#spec, output });
+    return this.#with({ output });
   }
 
   feedback(settings: Partial<FeedbackSettings>): Deployment<Routes> {
-    return new Deployment({ ...this.#spec, feedback: { ...defaultFeedback, ...settings } });
+    return this.#with({ feedback: { ...defaultFeedback, ...settings } });
   }
 
   monitors(options: MonitorOptions): Deployment<Routes> {
-    return new Deployment({ ...this.#spec, monitors: filledMonitors(options) });
+    return this.#with({ monitors: filledMonitors(options) });
   }
 
   /** The plain form. Throws a TypeError that lists everything that is wrong. */
@@ -92,11 +114,15 @@ export class Deployment<Routes extends string = never> {
   toJSON(): DeploymentSpec {
     return this.spec();
   }
+
+  #with(part: Partial<DeploymentSpec>): Deployment<Routes> {
+    return new Deployment({ ...this.#spec, ...part }, this.#functions);
+  }
 }
 
 /** The spec itself, or a TypeError that lists everything that is wrong. */
 export function checkedSpec(spec: unknown): DeploymentSpec {
-  const problems = [...shapeProblems(deploymentSpecSchema, spec), ...meaningProblems(spec)];
+  const problems = problemsOf(spec, specForms);
   if (problems.length === 0) return spec as DeploymentSpec;
   const name = (spec as Partial<DeploymentSpec> | null)?.name;
   throw new TypeError(`deployment '${String(name)}' is not valid:\n  ${problems.join('\n  ')}`);

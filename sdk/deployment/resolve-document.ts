@@ -1,7 +1,8 @@
 /** From what a person wrote to what goes on the log: every model named by hash. */
 import type { DeploymentDocument, DeploymentRoute } from '../../schemas/deployment-document.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
-import { type DeploymentSpec, parseModelReference, type RouteSpec } from './deployment-spec.ts';
+import { mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
+import { type DeploymentSpec, parseModelReference } from './deployment-spec.ts';
 
 /** The table `models`, as far as it is needed here; a `Table<'models'>` of the runtime fits. */
 export interface ModelRows {
@@ -14,36 +15,53 @@ export type Resolved =
 
 /** Refresh the table before: an alias that moved since is resolved to where it was. */
 export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolved {
-  const routes: DeploymentRoute[] = [];
   const problems: string[] = [];
-  for (const route of spec.routes) {
-    const resolved = resolveRoute(route, models.rows());
-    if (typeof resolved === 'string') problems.push(resolved);
-    else routes.push(resolved);
-  }
+  const rows = models.rows();
+  const pin = (text: string, where: string): ModelPin => {
+    const resolved = resolveModel(text, rows);
+    if (typeof resolved !== 'string') return resolved;
+    problems.push(`${where}: ${resolved}`);
+    return unresolved;
+  };
+  const routes = spec.routes.map((route): DeploymentRoute => {
+    const { name, weight } = route;
+    const where = `route '${name}'`;
+    if (route.graph === undefined) return { name, ...pin(route.model, where), weight };
+    const graph = mapGraph(route.graph, {
+      model: (text, at) => pin(text, `${where}, node '${at}'`),
+      code: ({ hash, function: called }, at) => {
+        if (hash === undefined) {
+          problems.push(
+            `${where}, node '${at}': its code is not uploaded: deploy the file with \`millrace deploy\`, or bundle it with bundleDeployment`,
+          );
+        }
+        return { hash: hash ?? '', function: called };
+      },
+    });
+    return { name, weight, graph };
+  });
   return problems.length > 0 ? { problems } : { document: { ...spec, routes } };
 }
 
-function resolveRoute(
-  { name, model: text, weight }: RouteSpec,
-  rows: readonly ModelVersionRow[],
-): DeploymentRoute | string {
+const unresolved: ModelPin = { model: '', modelVersion: 0, artifactHash: '' };
+
+/** The version that a reference names now, or why there is none. */
+export function resolveModel(text: string, rows: readonly ModelVersionRow[]): ModelPin | string {
   const reference = parseModelReference(text);
-  if (reference === undefined)
-    return `route '${name}': '${text}' is not models:/<model>/<version> or models:/<model>@<alias>`;
+  if (reference === undefined) return `'${text}' is not models:/<model>/<version> or models:/<model>@<alias>`;
   const { model, version, alias } = reference;
   const versions = rows.filter((row) => row.model === model);
-  if (versions.length === 0) return `route '${name}': there is no model '${model}'${suggestion(rows)}`;
+  if (versions.length === 0) return `there is no model '${model}'${suggestion(rows)}`;
   const newest = Math.max(...versions.map((row) => row.version));
   const found = versions.find((row) =>
     alias === undefined ? row.version === (version ?? newest) : row.aliases.includes(alias),
   );
   if (found === undefined) {
     return alias === undefined
-      ? `route '${name}': model '${model}' has versions 1 to ${newest}, not ${version}`
-      : `route '${name}': model '${model}' has no alias '${alias}'; it has ${aliasList(versions)}`;
+      ? `model '${model}' has versions 1 to ${newest}, not ${version}`
+      : `model '${model}' has no alias '${alias}'; it has ${aliasList(versions)}`;
   }
-  return { name, model, modelVersion: found.version, artifactHash: found.artifact.hash, weight };
+  return { model, modelVersion: found.version, artifactHash: found.artifact.hash };
 }
 
 function suggestion(rows: readonly ModelVersionRow[]): string {

@@ -1,7 +1,7 @@
 /** Tensors as events carry them (a union of arrays) to tensors as models take them (typed arrays), and back. */
 import { type Datatype, datatypes, MillraceError, type Tensor, type TensorData } from '../../runtime/ports/index.ts';
 import type { Tensor as EventTensor } from '../../schemas/events.ts';
-import { floatOfHalf, halfOfFloat } from './half-float.ts';
+import { floatOfHalf, halfOfFloat } from '../../runtime/tensors/half-float.ts';
 
 /** INVALID_ARGUMENT names the tensor and what is wrong with it. */
 export function tensorOfEvent(tensor: EventTensor): Tensor {

@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import { type LoadedModel, MillraceError, messageOf, type Tensor } from '../../runtime/ports/index.ts';
-import { joinRows, splitRows, stackable } from './row-stacking.ts';
+import { joinRows, splitRows, stackable } from '../../runtime/tensors/row-stacking.ts';
 
 export interface BatchRun {
   readonly outputs: readonly Tensor[];

@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from '../../runtime/ports/index.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
+import { CodeThreads } from './code/code-threads.ts';
 import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import { MicroBatcher } from './micro-batcher.ts';
@@ -24,6 +25,7 @@ import { identify, parseDeadline, parseVersionMin, type PredictionRequest } from
 import { Predictor } from './predictor.ts';
 import { inferResponse } from './replies.ts';
 import { handleBatch } from './request-batch.ts';
+import { ServerGraph } from './server-graph.ts';
 import { SessionCache } from './session-cache.ts';
 
 export interface ModelServerOptions {
@@ -95,6 +97,8 @@ export class ModelServer {
   readonly #runtime: Runtime;
   readonly #catalog: DeploymentCatalog;
   readonly #sessions: SessionCache<MicroBatcher>;
+  readonly #code: CodeThreads;
+  readonly #graph: ServerGraph;
   readonly #predictor: Predictor;
   readonly #publisher: OutcomePublisher;
   readonly #inFlightMax: number;
@@ -112,9 +116,18 @@ export class ModelServer {
       { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: options.modelBytesMax },
       (model) => new MicroBatcher(model, batchRowsMax),
     );
+    this.#code = new CodeThreads(blobs);
+    this.#graph = new ServerGraph(this.#sessions, this.#code);
     const { metrics } = options;
     const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
-    this.#predictor = new Predictor({ catalog, sessions: this.#sessions, clock, recentMax, observe });
+    this.#predictor = new Predictor({
+      catalog,
+      sessions: this.#sessions,
+      graph: this.#graph,
+      clock,
+      recentMax,
+      observe,
+    });
     this.#publisher = new OutcomePublisher(runtime);
     this.#incarnation = runtime.parts.ids.next();
     this.#inFlightMax = options.inFlightMax ?? 2_000;
@@ -162,13 +175,10 @@ export class ModelServer {
     const deployed = await this.#catalog.find(name);
     const [route] = deployed.document.routes;
     if (route === undefined) throw new MillraceError('INTERNAL', `deployment '${name}' has no routes`);
-    const lease = await this.#sessions.acquire(route.artifactHash);
-    const { signature } = lease.session.model;
-    this.#sessions.release(lease);
-    return { name, version: deployed.version, signature };
+    return { name, version: deployed.version, signature: await this.#graph.signature(route) };
   }
 
-  /** Loads the models of all routes, so that the first request is as quick as the next. Rejects with what stands in the way. */
+  /** Loads the models and the code of all routes, so that the first request is as quick as the next. Rejects with what stands in the way. */
   async warm(name: string, versionMin = 1): Promise<void> {
     await this.#load(await this.#catalog.find(name, versionMin));
   }
@@ -184,15 +194,11 @@ export class ModelServer {
 
   async close(): Promise<void> {
     await this.#catalog.close();
-    await this.#sessions.close();
+    await Promise.all([this.#sessions.close(), this.#code.close()]);
   }
 
   async #load({ document }: DeployedVersion): Promise<void> {
-    await Promise.all(
-      document.routes.map(async ({ artifactHash }) => {
-        this.#sessions.release(await this.#sessions.acquire(artifactHash));
-      }),
-    );
+    await Promise.all(document.routes.map((route) => this.#graph.warm(route)));
   }
 
   async #inferBody({ body, deadline, versionMin, ...request }: OpenInferRequest): Promise<Outcome> {

@@ -3,10 +3,10 @@ import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { type ErrorCode, MillraceError, messageOf, type Tensor } from '../../runtime/ports/index.ts';
 import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import type { DeploymentRoute } from '../../schemas/deployment-document.ts';
-import type { EventData, EventName, PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
+import type { EventData, EventName, GraphStep, PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
+import type { ModelPin } from '../../schemas/inference-graph.ts';
 import type { DeployedVersion } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
-import type { BatchRun } from './micro-batcher.ts';
 import type { PredictionRequest } from './prediction-request.ts';
 
 interface Said {
@@ -29,39 +29,55 @@ export interface Answer {
   readonly deployed: DeployedVersion;
   readonly route: DeploymentRoute;
   readonly rows: number;
-  readonly run: BatchRun;
-  /** Before the run was submitted. */
-  readonly waitedMs: number;
+  readonly outputs: readonly Tensor[];
+  /** Before the run began. */
+  readonly queueMs: number;
+  readonly runMs: number;
+  /** The model that answered; of a graph, the last that ran. */
+  readonly model: ModelPin;
+  /** Nodes of a graph that ran. */
+  readonly steps: readonly GraphStep[];
 }
 
-export function completed(request: PredictionRequest, { deployed, route, rows, run, waitedMs }: Answer): Outcome {
+/** How far a request came. */
+export interface Place {
+  readonly deployed: DeployedVersion;
+  readonly route: DeploymentRoute;
+}
+
+export function completed(request: PredictionRequest, answer: Answer): Outcome {
   const { predictionId } = request;
+  const { deployed, route, rows, model, queueMs, runMs, steps } = answer;
   const data: PredictionCompleted = {
     predictionId,
     entity: request.entity,
     deployment: deployed.name,
     deploymentVersion: deployed.version,
     route: route.name,
-    model: route.model,
-    modelVersion: route.modelVersion,
-    artifactHash: route.artifactHash,
+    model: model.model,
+    modelVersion: model.modelVersion,
+    artifactHash: model.artifactHash,
     clientId: request.clientId,
     source: request.source,
     inputDigest: request.inputDigest,
     inputs: request.eventInputs,
-    outputs: run.outputs.map(eventOfTensor),
+    outputs: answer.outputs.map(eventOfTensor),
     rows,
     receivedAt: request.receivedAt,
-    queueMs: run.queueMs + waitedMs,
-    runMs: run.runMs,
+    queueMs,
+    runMs,
     terms: deployed.terms,
+    steps,
+    routedBy: 'prediction-id',
+    weightsVersion: 0,
   };
-  const outputs = wanted(run.outputs, request.outputNames);
+  const outputs = wanted(answer.outputs, request.outputNames);
   return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };
 }
 
-export function failed(request: PredictionRequest, error: unknown): Outcome {
+export function failed(request: PredictionRequest, error: unknown, place?: Place): Outcome {
   const { predictionId } = request;
+  const node = error instanceof MillraceError ? error.details['node'] : undefined;
   const data: PredictionFailed = {
     predictionId,
     entity: request.entity,
@@ -72,6 +88,9 @@ export function failed(request: PredictionRequest, error: unknown): Outcome {
     code: codeOf(error),
     message: messageOf(error).slice(0, messageMax),
     receivedAt: request.receivedAt,
+    deploymentVersion: place?.deployed.version ?? 0,
+    route: place?.route.name ?? '',
+    node: typeof node === 'string' ? node : '',
   };
   return { type: 'failed', predictionId, data, output: said(request, 'prediction-failed', data) };
 }

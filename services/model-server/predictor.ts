@@ -1,19 +1,24 @@
 /** Answers requests: deployment, route, model, run. Requests by topic and by HTTP go through the same one. */
 import { performance } from 'node:perf_hooks';
+import { evaluateGraph, type GraphStep } from '../../runtime/inference-graph/evaluate.ts';
 import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
-import { type DeploymentRoute, routeOf } from '../../schemas/deployment-document.ts';
+import { type DeploymentRoute, type GraphRoute, type ModelRoute, routeOf } from '../../schemas/deployment-document.ts';
+import type { GraphStep as EventStep } from '../../schemas/events.ts';
+import type { ModelPin } from '../../schemas/inference-graph.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { ObserveOutcome } from './model-server-metrics.ts';
-import { completed, conflicted, failed, type Outcome } from './outcomes.ts';
+import { completed, conflicted, failed, type Outcome, type Place } from './outcomes.ts';
 import type { PredictionRequest } from './prediction-request.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
+import type { ServerGraph } from './server-graph.ts';
 import type { SessionCache } from './session-cache.ts';
 import { checkInputs, checkOutputs } from './signature-check.ts';
 
 export interface PredictorParts {
   readonly catalog: DeploymentCatalog;
   readonly sessions: SessionCache<MicroBatcher>;
+  readonly graph: ServerGraph;
   readonly clock: Clock;
   /** Outcomes kept for repeats of requests with a client's id. */
   readonly recentMax: number;
@@ -51,29 +56,84 @@ export class Predictor {
 
   async #answer(request: PredictionRequest): Promise<Outcome> {
     const started = performance.now();
+    let place: Place | undefined;
     try {
       this.#checkDeadline(request);
-      const { catalog, sessions } = this.#parts;
+      const { catalog } = this.#parts;
       const { deployment, versionMin } = request;
       if (deployment === '') throw unnamedDeployment();
       const deployed = catalog.known(deployment, versionMin) ?? (await catalog.find(deployment, versionMin));
       const route = routeFor(request, deployed);
-      const lease = sessions.acquireLoaded(route.artifactHash) ?? (await sessions.acquire(route.artifactHash));
-      try {
-        const batcher = lease.session;
-        const { signature } = batcher.model;
-        const rows = checkInputs(request.inputs, signature);
-        checkOutputs(request.outputNames, signature);
-        const waitedMs = performance.now() - started;
-        const run = await batcher.run(request.inputs, rows);
-        this.#checkDeadline(request);
-        return completed(request, { run, waitedMs, deployed, route, rows });
-      } finally {
-        sessions.release(lease);
-      }
+      place = { deployed, route };
+      if (route.graph !== undefined) return await this.#evaluate(request, deployed, route, started);
+      return await this.#run(request, deployed, route, started);
     } catch (error) {
-      return failed(request, error);
+      return failed(request, error, place);
     }
+  }
+
+  /** The way of a route that is one model: nothing between the request and its batch. */
+  async #run(
+    request: PredictionRequest,
+    deployed: DeployedVersion,
+    route: ModelRoute,
+    started: number,
+  ): Promise<Outcome> {
+    const { sessions } = this.#parts;
+    const lease = sessions.acquireLoaded(route.artifactHash) ?? (await sessions.acquire(route.artifactHash));
+    try {
+      const batcher = lease.session;
+      const { signature } = batcher.model;
+      const rows = checkInputs(request.inputs, signature);
+      checkOutputs(request.outputNames, signature);
+      const waitedMs = performance.now() - started;
+      const run = await batcher.run(request.inputs, rows);
+      this.#checkDeadline(request);
+      const { outputs, queueMs, runMs } = run;
+      return completed(request, {
+        deployed,
+        route,
+        rows,
+        outputs,
+        queueMs: queueMs + waitedMs,
+        runMs,
+        model: route,
+        steps: noSteps,
+      });
+    } finally {
+      sessions.release(lease);
+    }
+  }
+
+  async #evaluate(
+    request: PredictionRequest,
+    deployed: DeployedVersion,
+    route: GraphRoute,
+    started: number,
+  ): Promise<Outcome> {
+    const { inputs, predictionId, entity } = request;
+    const begun = performance.now();
+    const { outputs, rows, steps } = await evaluateGraph(
+      route.graph,
+      { inputs, predictionId, entity },
+      this.#parts.graph,
+    );
+    const runMs = performance.now() - begun;
+    this.#checkDeadline(request);
+    checkOutputs(request.outputNames, {
+      outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    });
+    const model = steps.findLast((step) => step.model !== undefined)?.model ?? noModel;
+    return completed(request, {
+      deployed,
+      route,
+      rows,
+      outputs,
+      queueMs: begun - started,
+      runMs,
+      model,
+      steps: steps.map(eventStep),
+    });
   }
 
   #checkDeadline({ deadlineMs, predictionId }: PredictionRequest): void {
@@ -87,6 +147,14 @@ export class Predictor {
 
 export function unnamedDeployment(): MillraceError {
   return new MillraceError('INVALID_ARGUMENT', 'the request names no deployment: set the header millrace-deployment');
+}
+
+const noSteps: readonly EventStep[] = [];
+const noModel: ModelPin = { model: '', modelVersion: 0, artifactHash: '' };
+
+function eventStep({ node, kind, model, rows, queueMs, runMs, chose }: GraphStep<ModelPin>): EventStep {
+  const { model: name, modelVersion, artifactHash } = model ?? noModel;
+  return { node, kind, rows, queueMs, runMs, model: name, modelVersion, artifactHash, chose };
 }
 
 function routeFor({ predictionId }: PredictionRequest, { name, version, document }: DeployedVersion): DeploymentRoute {

@@ -33,7 +33,7 @@ export function checkInputs(inputs: readonly Tensor[], signature: ModelSignature
 }
 
 /** The outputs that a request names must be there. */
-export function checkOutputs(names: readonly string[] | undefined, signature: ModelSignature): void {
+export function checkOutputs(names: readonly string[] | undefined, signature: Pick<ModelSignature, 'outputs'>): void {
   const unknown = names?.find((name) => !signature.outputs.some((output) => output.name === name));
   if (unknown === undefined) return;
   throw new MillraceError(

@@ -1,6 +1,6 @@
 import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
-import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
+import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import { startRows } from './start-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
@@ -173,11 +173,13 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       const { routes } = JSON.parse(document) as DeploymentDocument;
       return [
         { table: 'deployments', row: { deployment, version, document, actor, applied_at: timeMs, ...at } },
-        ...routes.map(
-          ({ name, model, modelVersion }): Change => ({
-            table: 'routes',
-            row: { deployment, version, route: name, model, model_version: modelVersion },
-          }),
+        ...routes.flatMap((route) =>
+          modelsOfRoute(route).map(
+            ({ model: { model, modelVersion } }): Change => ({
+              table: 'routes',
+              row: { deployment, version, route: route.name, model, model_version: modelVersion },
+            }),
+          ),
         ),
       ];
     }

@@ -158,7 +158,7 @@ export const tables = {
   /** Which model versions a deployment names. */
   routes: {
     columns: { deployment: 'text', version: 'integer', route: 'text', model: 'text', model_version: 'integer' },
-    key: ['deployment', 'version', 'route'],
+    key: ['deployment', 'version', 'route', 'model', 'model_version'],
     indexes: [['model', 'model_version']],
   },
   predictions: {

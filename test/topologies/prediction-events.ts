@@ -48,6 +48,9 @@ export function completed(n: number, overrule: Partial<PredictionCompleted> = {}
     queueMs: 0,
     runMs: 0,
     terms,
+    steps: [],
+    routedBy: 'prediction-id',
+    weightsVersion: 0,
     ...overrule,
   };
 }
@@ -63,6 +66,9 @@ export function failed(n: number): PredictionFailed {
     code: 'TIMEOUT',
     message: 'too late',
     receivedAt: 0,
+    deploymentVersion: 1,
+    route: 'linear',
+    node: '',
   };
 }
 

@@ -1,18 +1,14 @@
-/**
- * A flow file as one ES module. Everything is inside but `millrace`, which is the package that runs the bundle, and packages with
- * native code, which cannot be; those are named on the first line. Files that its programs need follow the module.
- */
-import { existsSync, readFileSync } from 'node:fs';
+/** A flow file as one ES module, and what flow it holds. Files that its programs need follow the module. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Plugin } from 'esbuild';
 import type { BlobStore } from '../../ports/blob-store.ts';
-import { MillraceError, messageOf } from '../../ports/errors.ts';
+import { MillraceError } from '../../ports/errors.ts';
 import { describeBundle, type FlowDescription } from '../process-executor/describe-bundle.ts';
+import { StepFiles } from '../process-executor/step-files.ts';
+import { buildModule } from './build-module.ts';
 import { withFiles } from './bundle-files.ts';
-import { externalsMark, packageFolders, StepFiles } from '../process-executor/step-files.ts';
 
 export interface FlowBundle extends FlowDescription {
   readonly code: Uint8Array;
@@ -22,7 +18,7 @@ export interface FlowBundle extends FlowDescription {
 export async function bundleFlow(file: string): Promise<FlowBundle> {
   const path = resolve(file);
   if (!existsSync(path)) throw new MillraceError('INVALID_ARGUMENT', `there is no file '${file}'`);
-  return await bundleModule(await build(path), dirname(path), file);
+  return await bundleModule(await buildModule(path), dirname(path), file);
 }
 
 /** A module that is whole but for its files, which lie in `root`. `shown` names it in errors. */
@@ -39,113 +35,6 @@ export async function bundleModule(module: Uint8Array, root: string, shown: stri
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The module's bytes; the same sources give the same bytes. */
-async function build(path: string): Promise<Uint8Array> {
-  const { build: esbuild } = await import('esbuild');
-  const externals = new Set<string>();
-  try {
-    const result = await esbuild({
-      entryPoints: [path],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'node',
-      target: 'node20',
-      charset: 'utf8',
-      logLevel: 'silent',
-      absWorkingDir: dirname(path),
-      // so that comments with paths, and with them the hash, do not depend on where the project lies
-      legalComments: 'none',
-      banner: { js: requireForCommonJs },
-      plugins: [outside(externals)],
-    });
-    const text = result.outputFiles[0]?.text ?? '';
-    const header = externals.size === 0 ? '' : `${externalsMark}${[...externals].sort().join(' ')}\n`;
-    return Buffer.from(header + text);
-  } catch (error) {
-    const { errors = [] } = error as { errors?: { text: string; location: { file: string; line: number } | null }[] };
-    const reasons = errors.map(({ text, location }) =>
-      location === null ? text : `${location.file}:${location.line}: ${text}`,
-    );
-    throw new MillraceError(
-      'INVALID_ARGUMENT',
-      `${path} cannot be bundled: ${reasons.join('; ') || messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-/** CommonJS packages inside the bundle ask for Node's own modules by require. */
-const requireForCommonJs =
-  "import { createRequire as millraceCreateRequire } from 'node:module'; const require = millraceCreateRequire(import.meta.url);";
-
-/** What `millrace` exports, by the small rooms that it comes from: a step's process loads only those that the flow uses. */
-export const sdkRooms: Readonly<Record<string, readonly string[]>> = {
-  'millrace/flow': ['flow', 'artifact', 'ArrowTable', 'NdArray', 'MergeConflictError', 'MergeMissingError'],
-  'millrace/onnx': ['defaultOperatorSets', 'encodeLinearRegression', 'encodeOnnxModel', 'encodeTreeEnsemble'],
-  'millrace/deployment': ['Deployment', 'deployment'],
-  'millrace/client': ['Client', 'connect'],
-};
-
-const sdkModule = Object.entries(sdkRooms)
-  .map(([room, names]) => `export { ${names.join(', ')} } from '${room}';`)
-  .join('\n');
-
-function outside(externals: Set<string>): Plugin {
-  const sdk = ['ts', 'js'].map((extension) =>
-    fileURLToPath(new URL(`../../../sdk/index.${extension}`, import.meta.url)),
-  );
-  const rooms = { path: 'millrace', namespace: 'millrace-sdk', sideEffects: false };
-  return {
-    name: 'millrace-outside',
-    setup: (build) => {
-      build.onResolve({ filter: /^millrace$/ }, () => rooms);
-      build.onLoad({ filter: /.*/, namespace: 'millrace-sdk' }, () => ({ contents: sdkModule, loader: 'js' }));
-      build.onResolve({ filter: /^millrace\// }, ({ path }) => ({ path, external: true, sideEffects: false }));
-      build.onResolve({ filter: /^\./ }, ({ path, resolveDir }) =>
-        sdk.includes(resolve(resolveDir, path)) ? rooms : undefined,
-      );
-      build.onResolve({ filter: /^[^./]/ }, ({ path, resolveDir }) => {
-        const name = packageName(path);
-        if (path.startsWith('node:') || !isNative(name, resolveDir)) return undefined;
-        externals.add(name);
-        return { path, external: true };
-      });
-    },
-  };
-}
-
-function packageName(specifier: string): string {
-  const [first = '', second = ''] = specifier.split('/');
-  return first.startsWith('@') ? `${first}/${second}` : first;
-}
-
-/** Whether a package brings native code: it says so, or holds binaries at the usual places. */
-function isNative(name: string, from: string): boolean {
-  const folder = findPackage(name, from);
-  if (folder === undefined) return false;
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>;
-  if (manifest['gypfile'] === true || manifest['binary'] !== undefined || manifest['napi'] !== undefined) return true;
-  const optional = Object.keys((manifest['optionalDependencies'] as object | undefined) ?? {});
-  if (optional.some((dependency) => /(linux|darwin|win32)-(x64|arm64)/.test(dependency))) return true;
-  return ['binding.gyp', 'prebuilds', 'build/Release', 'bin/napi-v3', 'bin/napi-v6'].some((path) =>
-    existsSync(join(folder, path)),
-  );
-}
-
-function findPackage(name: string, from: string): string | undefined {
-  const folders: string[] = [];
-  for (let at = from; ; at = dirname(at)) {
-    folders.push(join(at, 'node_modules'));
-    if (dirname(at) === at) break;
-  }
-  return [...folders, ...packageFolders()]
-    .map((folder) => join(folder, name))
-    .find((folder) => existsSync(join(folder, 'package.json')));
 }
 
 const noBlobs = {} as BlobStore;

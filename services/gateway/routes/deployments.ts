@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { messageOf, MillraceError } from '../../../runtime/ports/index.ts';
-import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
+import { type DeploymentDocument, modelsOfRoute } from '../../../schemas/deployment-document.ts';
 import type { DeploymentRow } from '../../../schemas/events.ts';
 import { type DeploymentSpec, parseDeployment, resolveDocument } from '../../../sdk/deployment/index.ts';
 import { anyJson, type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
@@ -67,7 +67,7 @@ export const deployments: Routes = (app, context) => {
           operation,
           name,
           [{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id }],
-          { models: resolved.document.routes.map(({ model, modelVersion }) => `${model}/${modelVersion}`) },
+          { models: modelNames(resolved.document) },
         ),
       );
       const { version } = applied;
@@ -117,6 +117,11 @@ export const deployments: Routes = (app, context) => {
     (request, reply) => infer(request, reply, context),
   );
 };
+
+/** `<model>/<version>` of everything that it serves. */
+function modelNames({ routes }: DeploymentDocument): readonly string[] {
+  return routes.flatMap(modelsOfRoute).map(({ model: { model, modelVersion } }) => `${model}/${modelVersion}`);
+}
 
 /** YAML arrives as text, JSON as a value; both are filled in and checked alike. */
 function specOf(body: unknown): DeploymentSpec {

@@ -6,7 +6,7 @@
  * ones are numbers. FP32 and FP16 values are printed as the double that they exactly are.
  */
 import type { Tensor } from '../../../runtime/ports/index.ts';
-import { floatOfHalf } from '../half-float.ts';
+import { floatOfHalf } from '../../../runtime/tensors/half-float.ts';
 
 export interface InferResponse {
   readonly modelName: string;

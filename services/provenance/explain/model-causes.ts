@@ -1,7 +1,12 @@
 /** Prediction → route → deployment → model version → artifact → the run that made it. */
 import { addArtifact } from './artifact.ts';
 import { MillraceError } from '../../../runtime/ports/errors.ts';
-import { type DeploymentDocument, routeOf } from '../../../schemas/deployment-document.ts';
+import {
+  type DeploymentDocument,
+  type DeploymentRoute,
+  modelsOfRoute,
+  routeOf,
+} from '../../../schemas/deployment-document.ts';
 import { inputDigest } from '../../../schemas/input-digest.ts';
 import { addMaking } from './run-causes.ts';
 import type { Walk } from './walk.ts';
@@ -77,8 +82,8 @@ export async function addDeployment(
     await reader.addFact(links, 'operations', asked, said, at);
   }
   if (models) {
-    for (const { model, modelVersion, artifactHash } of document?.routes ?? [])
-      await addVersion(walk, model, modelVersion, at, artifactHash);
+    for (const { model } of (document?.routes ?? []).flatMap(modelsOfRoute))
+      await addVersion(walk, model.model, model.modelVersion, at, model.artifactHash);
   }
   return { at, document };
 }
@@ -116,7 +121,7 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
   const { document } = await addDeployment(walk, data.deployment, data.deploymentVersion, at, { models: false });
   const computed = document === undefined ? undefined : routeOf(id, document.routes);
   const recorded = document?.routes.find(({ name }) => name === data.route);
-  const holds = computed?.name === data.route && recorded?.artifactHash === data.artifactHash;
+  const holds = computed?.name === data.route && recorded !== undefined && isOfRoute(recorded, data.artifactHash);
   const weights = document?.routes.map(({ name, weight }) => `${name}:${weight}`).join(' ') ?? '?';
   const route = links.add(
     {
@@ -128,6 +133,16 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
     },
     at,
   );
-  await addVersion(walk, data.model, data.modelVersion, route, data.artifactHash);
+  // Of a graph every model that ran, else the one of the route.
+  const ran = data.steps.length === 0 ? [data] : data.steps.filter(({ model }) => model !== '');
+  for (const { model, modelVersion, artifactHash } of ran) {
+    await addVersion(walk, model, modelVersion, route, artifactHash);
+  }
   return at;
+}
+
+/** Whether the model that answered is one of the route's; a graph may answer without any. */
+function isOfRoute(route: DeploymentRoute, artifactHash: string): boolean {
+  if (artifactHash === '' && route.graph !== undefined) return true;
+  return modelsOfRoute(route).some(({ model }) => model.artifactHash === artifactHash);
 }

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bundleFlow, sdkRooms } from '../../../runtime/adapters/bundler/bundle-flow.ts';
+import { bundleFlow } from '../../../runtime/adapters/bundler/bundle-flow.ts';
+import { sdkRooms } from '../../../runtime/adapters/bundler/build-module.ts';
 
 const hello = join(import.meta.dirname, '../../../examples/hello/flow.ts');
 let directory: string;

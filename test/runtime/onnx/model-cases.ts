@@ -1,7 +1,7 @@
 /** The models of `test/models`: what goes in, and what must come out. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Datatype, Tensor } from '../../../runtime/ports/index.ts';
-import { floatOfHalf, halfOfFloat } from '../../../services/model-server/half-float.ts';
+import { floatOfHalf, halfOfFloat } from '../../../runtime/tensors/half-float.ts';
 
 const folder = new URL('../../models/', import.meta.url);
 

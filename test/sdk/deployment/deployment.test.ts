@@ -116,12 +116,12 @@ describe('resolving a deployment', () => {
       { name: 'forest', model: 'diamonds', modelVersion: 2, artifactHash: '2'.repeat(64), weight: 50 },
     ]);
     expect(deploymentProblems(resolved.document)).toEqual([]);
-    expect(specOf(resolved.document!).routes[1]?.model).toBe('models:/diamonds/2');
+    expect(specOf(resolved.document!).routes[1]).toMatchObject({ model: 'models:/diamonds/2' });
   });
 
   it('takes the newest version for latest', () => {
     const spec = deployment('a').route('x', 'models:/diamonds/latest').spec();
-    expect(resolveDocument(spec, table(row(2), row(10), row(9))).document?.routes[0]?.modelVersion).toBe(10);
+    expect(resolveDocument(spec, table(row(2), row(10), row(9))).document?.routes[0]).toMatchObject({ modelVersion: 10 });
   });
 
   it('says which version, alias or model is missing and what there is', () => {

@@ -24,6 +24,8 @@ export interface ServerFixture {
   readonly server: ModelServer;
   /** Puts model files, deploys one route each, resolves with their hashes once the row is there. */
   deploy(name: string, ...files: readonly Uint8Array[]): Promise<readonly string[]>;
+  /** Deploys a document; resolves once its row is there. */
+  apply(document: DeploymentDocument): Promise<void>;
   /** Appends a record to `prediction-requests`; resolves with its partition and offset. */
   request(record: RequestRecord): Promise<{ readonly partition: number; readonly offset: number }>;
   /** Every record of `predictions`, by partition and offset. */
@@ -67,22 +69,26 @@ export async function openServer(
     }
     return found;
   };
+  const apply = async (document: DeploymentDocument): Promise<void> => {
+    const { name } = document;
+    const before = table.get(name)?.version ?? 0;
+    const requestId = runtime.parts.ids.next();
+    const data = { deployment: name, requestId, document: JSON.stringify(document), actor: 'test' };
+    await runtime.publish([{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id: requestId }]);
+    await eventually(`deployment ${name}`, async () => {
+      await table.refresh();
+      return (table.get(name)?.version ?? 0) > before;
+    });
+  };
   return {
     test,
     server,
     deploy: async (name, ...files) => {
       const hashes = await Promise.all(files.map(async (file) => (await runtime.parts.blobs.put(file)).hash));
-      const before = table.get(name)?.version ?? 0;
-      const requestId = runtime.parts.ids.next();
-      const document = JSON.stringify(documentOf(name, hashes));
-      const data = { deployment: name, requestId, document, actor: 'test' };
-      await runtime.publish([{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id: requestId }]);
-      await eventually(`deployment ${name}`, async () => {
-        await table.refresh();
-        return (table.get(name)?.version ?? 0) > before;
-      });
+      await apply(documentOf(name, hashes));
       return hashes;
     },
+    apply,
     request: async ({ key, value, deployment, headers = {}, partition }) => {
       const partitions = runtime.partitions('prediction-requests');
       const place = partition ?? (key === undefined ? 0 : partitionOf(key, partitions));

@@ -1,5 +1,5 @@
 /** Puts the rows of several requests on top of each other, and takes an answer apart again. The first dimension is the row. */
-import type { Tensor, TensorData } from '../../runtime/ports/index.ts';
+import type { Tensor, TensorData } from '../ports/index.ts';
 
 /** Requests with the same text can be stacked: same inputs in the same order, same dimensions but the first. */
 export function stackable(inputs: readonly Tensor[]): string {

@@ -1,0 +1,75 @@
+/** A graph in the order in which its nodes can be decided, with its references looked up. */
+import {
+  type GraphNode,
+  type InferenceGraph,
+  type Join,
+  parseReference,
+  sourcesOf,
+} from '../../schemas/inference-graph.ts';
+
+export interface CompiledGraph<M, C> {
+  readonly nodes: readonly CompiledNode<M, C>[];
+  readonly output: { readonly inputs: readonly Source[]; readonly join: Join };
+}
+
+export interface CompiledNode<M, C> {
+  readonly node: GraphNode<M, C>;
+  readonly inputs: readonly Source[];
+  readonly triggers: readonly Source[];
+  /** Whether all of its data is the request's own. */
+  readonly ofRequest: boolean;
+  /** Of a node of kind graph. */
+  readonly inner: CompiledGraph<M, C> | undefined;
+}
+
+export interface Source {
+  /** Place in `nodes`; -1 is the request. */
+  readonly index: number;
+  readonly name: string;
+  readonly tensor: string | undefined;
+  readonly branch: string | undefined;
+  readonly as: string | undefined;
+}
+
+const compiled = new WeakMap<object, unknown>();
+
+/** The graph must have passed `graphProblems`. */
+export function compileGraph<M, C>(graph: InferenceGraph<M, C>): CompiledGraph<M, C> {
+  let known = compiled.get(graph) as CompiledGraph<M, C> | undefined;
+  if (known === undefined) {
+    known = compile(graph);
+    compiled.set(graph, known);
+  }
+  return known;
+}
+
+function compile<M, C>({ nodes, output }: InferenceGraph<M, C>): CompiledGraph<M, C> {
+  const ordered: GraphNode<M, C>[] = [];
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const place = (node: GraphNode<M, C>): void => {
+    if (ordered.includes(node)) return;
+    for (const name of sourcesOf(node)) {
+      const source = byName.get(name);
+      if (source !== undefined) place(source);
+    }
+    ordered.push(node);
+  };
+  for (const node of nodes) place(node);
+  const source = (from: string, as?: string): Source => {
+    const { node: name = '', tensor, branch } = parseReference(from) ?? {};
+    return { index: ordered.findIndex((node) => node.name === name), name, tensor, branch, as };
+  };
+  return {
+    nodes: ordered.map((node) => {
+      const inputs = node.inputs.map(({ from, as }) => source(from, as));
+      return {
+        node,
+        inputs,
+        triggers: (node.triggers ?? []).map((from) => source(from)),
+        ofRequest: inputs.every(({ index }) => index < 0),
+        inner: node.kind === 'graph' ? compileGraph(node.graph) : undefined,
+      };
+    }),
+    output: { inputs: output.from.map(({ from, as }) => source(from, as)), join: output.join },
+  };
+}

@@ -1,0 +1,79 @@
+/** Runs the graphs of routes with the models and code threads of a model server. */
+import type { CodeAnswer, CodeCall, GraphServices, ModelAnswer } from '../../runtime/inference-graph/graph-services.ts';
+import type { ModelSignature, Tensor, TensorSpec } from '../../runtime/ports/index.ts';
+import { fitInputs } from '../../runtime/tensors/fit-inputs.ts';
+import { codeOfRoute, type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
+import { type InferenceGraph, type ModelPin, parseReference } from '../../schemas/inference-graph.ts';
+import type { CodeThreads } from './code/code-threads.ts';
+import type { MicroBatcher } from './micro-batcher.ts';
+import type { SessionCache } from './session-cache.ts';
+import { checkInputs } from './signature-check.ts';
+
+export class ServerGraph implements GraphServices {
+  readonly #sessions: SessionCache<MicroBatcher>;
+  readonly #code: CodeThreads;
+
+  constructor(sessions: SessionCache<MicroBatcher>, code: CodeThreads) {
+    this.#sessions = sessions;
+    this.#code = code;
+  }
+
+  /** Nodes with one model file share its batches, whatever deployment they belong to. */
+  async runModel({ artifactHash }: ModelPin, inputs: readonly Tensor[], fit: boolean): Promise<ModelAnswer> {
+    const lease = this.#sessions.acquireLoaded(artifactHash) ?? (await this.#sessions.acquire(artifactHash));
+    try {
+      const { signature } = lease.session.model;
+      const fitted = fit ? fitInputs(inputs, signature) : inputs;
+      const rows = checkInputs(fitted, signature);
+      const { outputs, queueMs, runMs } = await lease.session.run(fitted, rows);
+      return { outputs, rows, queueMs, runMs };
+    } finally {
+      this.#sessions.release(lease);
+    }
+  }
+
+  runCode(call: CodeCall): Promise<CodeAnswer> {
+    return this.#code.run(call);
+  }
+
+  /** Loads the models and the code of a route. Rejects with the first that cannot be. */
+  async warm(route: DeploymentRoute): Promise<void> {
+    const hashes = new Set(modelsOfRoute(route).map(({ model }) => model.artifactHash));
+    await Promise.all([
+      ...[...hashes].map(async (hash) => this.#sessions.release(await this.#sessions.acquire(hash))),
+      ...codeOfRoute(route).map(({ code, memoryMb }) => this.#code.warm(code, memoryMb)),
+    ]);
+  }
+
+  /**
+   * Signature of a route. Of a graph: inputs of the models that take the request as it came, and outputs of the model that answers; what
+   * custom code takes and gives is not known.
+   */
+  async signature(route: DeploymentRoute): Promise<ModelSignature> {
+    if (route.graph === undefined) return await this.#signatureOf(route.artifactHash);
+    const { nodes, output } = route.graph;
+    const inputs = new Map<string, TensorSpec>();
+    let batch: ModelSignature['batch'] = 'dynamic';
+    for (const node of nodes) {
+      if (node.kind !== 'model' || !node.inputs.every(({ from }) => parseReference(from)?.node === 'input')) continue;
+      const signature = await this.#signatureOf(node.model.artifactHash);
+      for (const spec of signature.inputs) inputs.set(spec.name, spec);
+      if (signature.batch !== 'dynamic') batch = signature.batch;
+    }
+    return { inputs: [...inputs.values()], outputs: await this.#outputsOf(nodes, output.from[0]?.from ?? ''), batch };
+  }
+
+  async #outputsOf(nodes: InferenceGraph['nodes'], from: string): Promise<readonly TensorSpec[]> {
+    const reference = parseReference(from);
+    const node = nodes.find(({ name }) => name === reference?.node);
+    if (node?.kind !== 'model') return [];
+    const { outputs } = await this.#signatureOf(node.model.artifactHash);
+    return reference?.tensor === undefined ? outputs : outputs.filter(({ name }) => name === reference.tensor);
+  }
+
+  async #signatureOf(hash: string): Promise<ModelSignature> {
+    const lease = await this.#sessions.acquire(hash);
+    this.#sessions.release(lease);
+    return lease.session.model.signature;
+  }
+}
