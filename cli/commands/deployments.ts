@@ -47,9 +47,8 @@ export const command: CommandModule = {
   },
 };
 
-/** `iris v3`, or of a graph all its models. */
+/** `iris v3`, or of a graph all its models; 'code' when it has none. */
 function modelsText(route: DeploymentRoute): string {
-  return modelsOfRoute(route)
-    .map(({ model: { model, modelVersion } }) => `${model} v${modelVersion}`)
-    .join(' + ');
+  const models = modelsOfRoute(route).map(({ model: { model, modelVersion } }) => `${model} v${modelVersion}`);
+  return models.length === 0 ? 'code' : models.join(' + ');
 }

@@ -1,0 +1,81 @@
+/** Graphs whose code lies in files: deployed from YAML and from TypeScript by the CLI, asked over HTTP. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { resolveConfiguration } from '../../runtime/config/resolve.ts';
+import { type Client, connect } from '../../sdk/client/index.ts';
+import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const run = promisify(execFile);
+let directory: string;
+let platform: Platform;
+let client: Client;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-deploy-'));
+  const configuration = resolveConfiguration({
+    flags: { directory: join(directory, 'millrace'), 'http.port': '0' },
+    environment: {},
+  });
+  platform = await startPlatform({
+    configuration,
+    only: ['deployments', 'registry', 'provenance', 'model-server', 'gateway'],
+  });
+  await platform.ready();
+  client = connect({ url: platform.url! });
+}, 60_000);
+afterAll(async () => {
+  await platform.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function deploy(file: string): Promise<unknown> {
+  const program = ['--import', 'tsx', join(root, 'cli/main.ts'), 'deploy', join(directory, file)];
+  const { stdout } = await run(process.execPath, [...program, '--url', platform.url!, '--json'], { cwd: root });
+  return JSON.parse(stdout);
+}
+
+const answer = async (name: string) => {
+  const x = { name: 'x', datatype: 'FP64', shape: [1, 2], data: [1, 2] };
+  return (await client.predict(name, { inputs: [x] })).outputs;
+};
+
+it('deploys YAML whose code is a function of a file', async () => {
+  await writeFile(
+    join(directory, 'code.ts'),
+    'export const double = ({ x }: { x: number[] }) => ({ y: x.map((v) => v * 2) });',
+  );
+  await writeFile(
+    join(directory, 'doubling.yaml'),
+    'name: doubling\nroutes: [{ name: main, graph: { nodes: [{ name: twice, kind: transformer, code: ./code.ts#double }] } }]',
+  );
+  expect(await deploy('doubling.yaml')).toEqual({ deployment: 'doubling', version: 1, ready: true });
+  expect(await answer('doubling')).toMatchObject([{ name: 'y', data: [2, 4] }]);
+}, 60_000);
+
+it('deploys a TypeScript file with the code in it, pinned by the hash of its bundle', async () => {
+  await writeFile(
+    join(directory, 'tripling.ts'),
+    `import { deployment, graph } from ${JSON.stringify(join(root, 'sdk/index.ts'))};
+    const thrice = ({ x }: { x: number[] }) => ({ y: x.map((v) => v * 3) });
+    export default deployment('tripling').route('main', graph().transformer('thrice', thrice));`,
+  );
+  expect(await deploy('tripling.ts')).toEqual({ deployment: 'tripling', version: 1, ready: true });
+  expect(await answer('tripling')).toMatchObject([{ name: 'y', data: [3, 6] }]);
+  const [route] = (await client.deployments.show('tripling')).document.routes;
+  expect(route!.graph?.nodes[0]).toMatchObject({ code: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+}, 60_000);
+
+it('says what cannot be bundled, and deploys nothing', async () => {
+  await writeFile(
+    join(directory, 'lost.yaml'),
+    'name: lost\nroutes: [{ name: main, graph: { nodes: [{ name: t, kind: transformer, code: ./gone.ts#t }] } }]',
+  );
+  const failed = await deploy('lost.yaml').catch((error: unknown) => error as { stderr: string });
+  expect((failed as { stderr: string }).stderr).toContain('there is no file');
+  await expect(client.deployments.show('lost')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+}, 60_000);
