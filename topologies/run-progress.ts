@@ -12,14 +12,7 @@ import type { RunCancelRequested, TaskCompleted, TaskFailed } from '../schemas/e
 import { prefixesOfId } from '../schemas/graph-index.ts';
 import { accept, acceptGang, completionProblem } from './run-progress/acceptance.ts';
 import { dispatch } from './run-progress/dispatch.ts';
-import {
-  anotherRound,
-  endRun,
-  failAttempt,
-  type OpenTasks,
-  refuseCompletion,
-  revokeOpen,
-} from './run-progress/ending.ts';
+import { anotherRound, failAttempt, type OpenTasks, refuseCompletion, revokeOpen } from './run-progress/ending.ts';
 import { membersOf } from './run-progress/gang.ts';
 import { holderProblem, openFor } from './run-progress/holding.ts';
 import { due, lapse, renew, start } from './run-progress/leases.ts';
@@ -38,6 +31,7 @@ import {
   tasksPrefix,
   walksPrefix,
 } from './run-progress/state.ts';
+import { endRun } from './run-progress/run-end.ts';
 import { fill, fillFrom } from './run-progress/walk.ts';
 import { pulseName, Work } from './run-progress/work.ts';
 

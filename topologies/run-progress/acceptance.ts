@@ -4,7 +4,7 @@ import { inlineArtifact } from '../../schemas/codec/artifact-value.ts';
 import { flowDefaults } from '../../schemas/flow-graph.ts';
 import { GraphIndex, prefixesOfId } from '../../schemas/graph-index.ts';
 import { closeTask } from './dispatch.ts';
-import { endRun } from './ending.ts';
+import { endRun } from './run-end.ts';
 import { hold, type Members, release } from './gang.ts';
 import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
 import { revived, type RunPlan, type TaskState } from './state.ts';

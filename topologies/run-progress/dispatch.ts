@@ -1,12 +1,23 @@
 import { partitionOf } from '../../schemas/partitioner.ts';
 import type { TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
-import type { TaskSettings } from '../../schemas/flow-graph.ts';
+import { flowDefaults, type TaskSettings } from '../../schemas/flow-graph.ts';
 import { topics } from '../../schemas/topics.ts';
-import { leaseClosed } from './clock.ts';
-import { gangOf, type Place, settingsOf, stepNameOf } from './places.ts';
+import { leaseClosed, leaseOpened } from './clock.ts';
+import { gangOf, type Place, placeOf, settingsOf, stepNameOf } from './places.ts';
 import { leaseName, readsOfLeases, type RunPlan, type TaskState } from './state.ts';
 import { framesOf, visible } from './visibility.ts';
 import type { Work } from './work.ts';
+
+/** Opens a task: its first attempt is dispatched. */
+export function open(work: Work, plan: RunPlan, taskId: string, counted: number): void {
+  const { run } = work;
+  const place = placeOf(plan.graph, taskId);
+  if (run === undefined || place === undefined) return;
+  work.clock = leaseOpened(work.clock, plan.graph.leaseMs);
+  work.run = { ...run, open: run.open + 1, opened: run.opened + counted };
+  work.count('tasksOpened');
+  dispatch(work, plan, place, 1, 1);
+}
 
 /** Offers an attempt to workers: each dispatch lies on the partition after the one before. */
 export function dispatch(work: Work, plan: RunPlan, place: Place, attempt: number, number: number): void {
@@ -96,7 +107,8 @@ function executorSettings(work: Work, { graph }: RunPlan, place: Place): Readonl
   const { resources, compute, image, environment, secrets, memoise }: TaskSettings = settingsOf(place);
   const shown: Record<string, unknown> = { resources, compute, image, environment, secrets, memoise };
   if (place.kind === 'hook') shown['end'] = { status: work.run?.status, ...work.run?.end };
-  if (place.kind === 'step' && place.step.kind === 'foreach') shown['maxSplits'] = graph.maxSplits;
+  if (place.kind === 'step' && place.step.kind === 'foreach')
+    shown['maxSplits'] = graph.maxSplits ?? flowDefaults.maxSplits;
   return shown;
 }
 

@@ -3,9 +3,9 @@ import { type FailureKind, failureKinds, type RetryPolicy } from '../../schemas/
 import { endCaught } from './acceptance.ts';
 import { closeTask, dispatch, revoke, setPhase } from './dispatch.ts';
 import { hasAssembled, membersOf, regroup, vainReason } from './gang.ts';
-import { gangOf, type HookId, type Place, retryOf, settingsOf, stepNameOf } from './places.ts';
-import { type RunPlan, type RunState, type TaskState, tasksPrefix } from './state.ts';
-import { open as openTask } from './walk.ts';
+import { gangOf, type Place, retryOf, settingsOf, stepNameOf } from './places.ts';
+import { type RunPlan, type TaskState, tasksPrefix } from './state.ts';
+import { endRun } from './run-end.ts';
 import type { Work } from './work.ts';
 
 /** Open tasks of the run, as read before this fold. */
@@ -27,31 +27,6 @@ interface FailedTask {
 }
 
 const longestBackoffMs = 3_600_000;
-
-/** What remains of a run that is over: enough to refuse what comes late, and its exit hook if it has one. */
-export function endRun(
-  work: Work,
-  plan: RunPlan,
-  status: Exclude<RunState['status'], 'running'>,
-  end?: NonNullable<RunState['end']>,
-): void {
-  const { run } = work;
-  if (run === undefined) return;
-  work.run = { ...run, status, ready: [], resuming: false, ...(end === undefined ? {} : { end }) };
-  work.count(`runs${status[0]?.toUpperCase() ?? ''}${status.slice(1)}`);
-  const hook = hookOf(plan, status);
-  if (hook === undefined) work.plan = undefined;
-  else openTask(work, plan, hook, 0);
-  if (status === 'completed') return;
-  const { runId } = work;
-  work.emit({ topic: 'runs', type: 'run-swept', key: runId, data: { runId } });
-}
-
-/** A cancelled run has no hook: whoever cancelled it knows. */
-function hookOf({ graph }: RunPlan, status: RunState['status']): HookId | undefined {
-  if (status === 'completed') return graph.hooks?.success === undefined ? undefined : '-success';
-  return status === 'failed' && graph.hooks?.error !== undefined ? '-error' : undefined;
-}
 
 /** Stops all tasks that are still open. */
 export function revokeOpen(work: Work, open: OpenTasks, reason: string): void {

@@ -5,10 +5,9 @@
  */
 import type { TaskCompleted, TaskStarted } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
-import { closeTask, dispatch, revoke } from './dispatch.ts';
+import { closeTask, dispatch, open, revoke } from './dispatch.ts';
 import { placeOf, type StepPlace } from './places.ts';
 import { type GangState, leaseName, type RunPlan, type TaskState, tasksPrefix } from './state.ts';
-import { open } from './walk.ts';
 import type { Work } from './work.ts';
 
 export type Members = readonly (readonly [taskId: string, task: TaskState])[];

@@ -14,9 +14,8 @@ import {
   type TaskStep,
 } from '../../schemas/flow-graph.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
-import { dispatch } from './dispatch.ts';
+import { open } from './dispatch.ts';
 import { openGang } from './gang.ts';
-import { leaseOpened } from './clock.ts';
 import { placeOf, packId } from './places.ts';
 import { type Chunk, chunkOf, chunkSize, type PointState, type RunPlan } from './state.ts';
 import { merged, visible } from './visibility.ts';
@@ -248,17 +247,6 @@ function openTask(work: Work, plan: RunPlan, walk: Walk, step: TaskStep): void {
 
 function openPack(work: Work, plan: RunPlan, pointId: string, chunk: number): void {
   open(work, plan, packId(pointId, chunk), 0);
-}
-
-/** Opens a task: its first attempt is dispatched. */
-export function open(work: Work, plan: RunPlan, taskId: string, counted: number): void {
-  const { run } = work;
-  const place = placeOf(plan.graph, taskId);
-  if (run === undefined || place === undefined) return;
-  work.clock = leaseOpened(work.clock, plan.graph.leaseMs);
-  work.run = { ...run, open: run.open + 1, opened: run.opened + counted };
-  work.count('tasksOpened');
-  dispatch(work, plan, place, 1, 1);
 }
 
 /** A join's inputs are kept until it is accepted: another attempt gets the same. */

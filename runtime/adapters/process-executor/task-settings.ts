@@ -1,8 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { flowDefaults, type SecretSource, type TaskSettings } from '../../../schemas/flow-graph.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 
-export interface WorkSettings extends Pick<TaskSettings, 'resources' | 'environment' | 'secrets'> {
+/** Where a secret's value is read. */
+export interface SecretSource {
+  readonly provider: string;
+  readonly key: string;
+}
+
+/** What this executor takes from the settings of a task. */
+export interface WorkSettings {
+  readonly resources?: { readonly memoryMb?: number };
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
   readonly maxSplits?: number;
   readonly end?: Readonly<Record<string, unknown>>;
 }
@@ -12,7 +21,7 @@ export function settingsOf(text: string | undefined): WorkSettings {
 }
 
 export function maxSplitsOf({ maxSplits }: WorkSettings): number {
-  return maxSplits ?? flowDefaults.maxSplits;
+  return maxSplits ?? Number.POSITIVE_INFINITY;
 }
 
 /** Reads secrets where this worker has them. Refusals name the secret, never a value. */

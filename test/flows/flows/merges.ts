@@ -9,7 +9,7 @@ export default flow('merges')
   })
   .join('meet', (_, { merge, parameters }) => {
     if (parameters.how === 'conflict') return merge() as never;
-    if (parameters.how === 'missing') return merge({}, { include: ['nothing' as never] }) as never;
+    if (parameters.how === 'missing') return merge({}, JSON.parse('{"include":["nothing"]}') as object) as never;
     return merge({ a: 'mine' }, { exclude: ['b'] });
   })
   .step('end', ({ a, onlyLeft, same }) => ({ seen: { a, onlyLeft, same } }));

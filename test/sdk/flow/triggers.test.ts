@@ -58,10 +58,7 @@ describe('what starts a flow', () => {
     [() => flow('f').on({ all: [{ event: 'e' }], debounce: '1s' } as never), undefined],
     [() => flow('f').on({ all: [] }), /triggers\[0\]\.all must be a list of events/],
     [() => flow('f').on('e', { filter: { sql: 'x' } as never }), /trigger 'e': there is no filter 'sql'/],
-    [
-      () => flow('f').on('e', { parameters: { nope: 'x' } }),
-      /sets parameter 'nope', which the flow does not have/,
-    ],
+    [() => flow('f').on('e', { parameters: { nope: 'x' } }), /sets parameter 'nope', which the flow does not have/],
     [() => flow('f').schedule({ daily: true, slot: 'nope' as never }), /schedule 'schedule' sets parameter 'nope'/],
     [
       () => flow('f').on({ all: [{ event: 'a' }, { event: 'b' }], within: '60d' }),

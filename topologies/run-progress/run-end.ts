@@ -1,0 +1,29 @@
+import { open as openTask } from './dispatch.ts';
+import type { HookId } from './places.ts';
+import type { RunPlan, RunState } from './state.ts';
+import type { Work } from './work.ts';
+
+/** What remains of a run that is over: enough to refuse what comes late, and its exit hook if it has one. */
+export function endRun(
+  work: Work,
+  plan: RunPlan,
+  status: Exclude<RunState['status'], 'running'>,
+  end?: NonNullable<RunState['end']>,
+): void {
+  const { run } = work;
+  if (run === undefined) return;
+  work.run = { ...run, status, ready: [], resuming: false, ...(end === undefined ? {} : { end }) };
+  work.count(`runs${status[0]?.toUpperCase() ?? ''}${status.slice(1)}`);
+  const hook = hookOf(plan, status);
+  if (hook === undefined) work.plan = undefined;
+  else openTask(work, plan, hook, 0);
+  if (status === 'completed') return;
+  const { runId } = work;
+  work.emit({ topic: 'runs', type: 'run-swept', key: runId, data: { runId } });
+}
+
+/** A cancelled run has no hook: whoever cancelled it knows. */
+function hookOf({ graph }: RunPlan, status: RunState['status']): HookId | undefined {
+  if (status === 'completed') return graph.hooks?.success === undefined ? undefined : '-success';
+  return status === 'failed' && graph.hooks?.error !== undefined ? '-error' : undefined;
+}
