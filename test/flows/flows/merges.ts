@@ -8,8 +8,8 @@ export default flow('merges')
     right: () => ({ b: 'right' }),
   })
   .join('meet', (_, { merge, parameters }) => {
-    if (parameters.how === 'conflict') return merge() as never;
-    if (parameters.how === 'missing') return merge({}, JSON.parse('{"include":["nothing"]}') as object) as never;
+    if (parameters.how === 'conflict') return merge();
+    if (parameters.how === 'missing') return merge({}, JSON.parse('{"include":["nothing"]}') as object);
     return merge({ a: 'mine' }, { exclude: ['b'] });
   })
   .step('end', ({ a, onlyLeft, same }) => ({ seen: { a, onlyLeft, same } }));
