@@ -58,7 +58,7 @@ export class RunDriver {
     const all: DriverOutput[] = [];
     for (let said = this.driver.takeOutputs(); said.length > 0; said = this.driver.takeOutputs()) {
       all.push(...said.filter(({ type }) => !toItself.has(type)));
-      for (const output of said) if (output.topic === 'runs') this.driver.pipe(output as never);
+      for (const output of said) if (output.topic === 'runs') this.driver.pipe(output);
     }
     this.outputs.push(...all);
     return all;

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openSqliteQueryStore } from '../../../runtime/adapters/query/sqlite-query-store.ts';
-import type { QueryStore } from '../../../runtime/ports/query-store.ts';
 import { killWhileWriting } from './kill-child.ts';
-import { type SuiteTables, suiteSchema } from './query-store-builders.ts';
+import { suiteSchema } from './query-store-builders.ts';
 import type { OpenStore, QueryStoreHarness } from './query-store-harness.ts';
 import { writeForever } from './write-forever.ts';
 
@@ -32,7 +31,7 @@ export async function createSqliteHarness(mutant?: BreakOpening): Promise<QueryS
         return await killWhileWriting({ module, open: 'openSqliteQueryStore', options: { file } }, writesMin);
       let told = 0;
       await writeForever(
-        (await openStore()) as QueryStore<SuiteTables>,
+        await openStore(),
         (position) => void (told = position),
         () => told < writesMin,
       );

@@ -121,7 +121,9 @@ describe('resolving a deployment', () => {
 
   it('takes the newest version for latest', () => {
     const spec = deployment('a').route('x', 'models:/diamonds/latest').spec();
-    expect(resolveDocument(spec, table(row(2), row(10), row(9))).document?.routes[0]).toMatchObject({ modelVersion: 10 });
+    expect(resolveDocument(spec, table(row(2), row(10), row(9))).document?.routes[0]).toMatchObject({
+      modelVersion: 10,
+    });
   });
 
   it('says which version, alias or model is missing and what there is', () => {
