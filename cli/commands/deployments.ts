@@ -1,3 +1,4 @@
+import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
@@ -34,6 +35,38 @@ export const command: CommandModule = {
       const options = optionsOf(one);
       await withPlatform(options, async ({ client }) =>
         show(options, await client.deployments.show(deployment), (shown) => JSON.stringify(shown, null, 2)),
+      );
+    });
+    const history = cmd.command('history').description('every version that was in force').argument('<deployment>');
+    history.action(async (deployment: string) => {
+      const options = optionsOf(history);
+      await withPlatform(options, async ({ client }) =>
+        show(options, await client.deployments.history(deployment), (versions) =>
+          table(versions, [
+            { title: 'VERSION', value: ({ version }) => version, align: 'right' },
+            { title: 'IN FORCE FROM', value: ({ appliedAt }) => new Date(appliedAt).toISOString() },
+            { title: 'BY', value: ({ actor }) => actor },
+          ]),
+        ),
+      );
+    });
+    const rollback = cmd
+      .command('rollback')
+      .description('apply the document of an earlier version again')
+      .argument('<deployment>')
+      .argument('[version]', 'default: the one before the current');
+    rollback.action(async (deployment: string, text: string | undefined) => {
+      const options = optionsOf(rollback);
+      if (text !== undefined && !/^[1-9]\d{0,8}$/.test(text)) {
+        throw new MillraceError('INVALID_ARGUMENT', `the version must be a whole number from 1, got '${text}'`);
+      }
+      await withPlatform(options, async ({ client }) =>
+        show(
+          options,
+          await client.deployments.rollback(deployment, text === undefined ? undefined : Number(text)),
+          ({ version, restored }) =>
+            `deployment ${deployment} is at version ${version}, which is version ${restored} again`,
+        ),
       );
     });
     const remove = cmd.command('remove').description('stop serving it').argument('<deployment>');

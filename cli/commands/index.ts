@@ -64,7 +64,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'runs', summary: 'list, show and cancel runs', load: async () => (await import('./runs.ts')).command },
   {
     name: 'deployments',
-    summary: 'list, show and remove deployments',
+    summary: 'list, show, roll back and remove deployments, with their history',
     load: async () => (await import('./deployments.ts')).command,
   },
   {

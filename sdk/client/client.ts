@@ -51,6 +51,15 @@ export interface DeployedVersion {
   readonly reason?: string;
 }
 
+export interface DeploymentVersion {
+  readonly deployment: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly appliedAt: number;
+  /** JSON. */
+  readonly document: string;
+}
+
 export interface ShownDeployment {
   readonly deployment: string;
   readonly version: number;
@@ -136,6 +145,21 @@ export class Client {
       ((await this.#get('/api/v1/deployments')) as { deployments: ShownDeployment[] }).deployments,
     show: async (deployment: string): Promise<ShownDeployment> =>
       (await this.#get(path`/api/v1/deployments/${deployment}`)) as ShownDeployment,
+    /** Every version that was applied, newest first: a version was in force from its `appliedAt` to that of the next. */
+    history: async (deployment: string): Promise<readonly DeploymentVersion[]> =>
+      ((await this.#get(path`/api/v1/deployments/${deployment}/history`)) as { versions: DeploymentVersion[] })
+        .versions,
+    /** Applies the document of an earlier version as a new version. @param version default: the one before the current */
+    rollback: async (
+      deployment: string,
+      version?: number,
+      options: MutationOptions = {},
+    ): Promise<DeployedVersion & { readonly restored: number }> =>
+      (await this.#post(
+        path`/api/v1/deployments/${deployment}/rollback`,
+        version === undefined ? {} : { version },
+        options,
+      )) as DeployedVersion & { restored: number },
     remove: async (deployment: string, options: MutationOptions = {}): Promise<void> => {
       await this.#caller.call({
         method: 'DELETE',

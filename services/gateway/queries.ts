@@ -67,6 +67,8 @@ export interface OperationSummary {
 export interface DeploymentVersionSummary {
   readonly deployment: string;
   readonly version: number;
+  /** As it was applied, JSON: models and code by hash. */
+  readonly document: string;
   readonly actor: string;
   readonly appliedAt: number;
 }

@@ -117,9 +117,10 @@ export class ProvenanceQueries {
       .where('deployment', '=', deployment)
       .orderBy('version', 'desc')
       .limit(limit);
-    return (await query.execute()).map(({ version, actor, applied_at }) => ({
+    return (await query.execute()).map(({ version, document, actor, applied_at }) => ({
       deployment,
       version,
+      document,
       actor,
       appliedAt: applied_at,
     }));

@@ -33,8 +33,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function deploy(file: string): Promise<unknown> {
-  const program = ['--import', 'tsx', join(root, 'cli/main.ts'), 'deploy', join(directory, file)];
+const deploy = (file: string): Promise<unknown> => millrace('deploy', join(directory, file));
+
+async function millrace(...words: readonly string[]): Promise<unknown> {
+  const program = ['--import', 'tsx', join(root, 'cli/main.ts'), ...words];
   const { stdout } = await run(process.execPath, [...program, '--url', platform.url!, '--json'], { cwd: root });
   return JSON.parse(stdout);
 }
@@ -78,4 +80,39 @@ it('says what cannot be bundled, and deploys nothing', async () => {
   const failed = await deploy('lost.yaml').catch((error: unknown) => error as { stderr: string });
   expect((failed as { stderr: string }).stderr).toContain('there is no file');
   await expect(client.deployments.show('lost')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+}, 60_000);
+
+it('lists every version that was in force, and rolls back to an earlier one', async () => {
+  const node = (factor: number) => `{ name: twice, kind: transformer, code: ./code.ts#by${factor} }`;
+  await writeFile(
+    join(directory, 'code.ts'),
+    [2, 3].map((n) => `export const by${n} = ({ x }: { x: number[] }) => ({ y: x.map((v) => v * ${n}) });`).join('\n'),
+  );
+  for (const factor of [2, 3]) {
+    await writeFile(
+      join(directory, 'turned.yaml'),
+      `name: turned\nroutes: [{ name: main, graph: { nodes: [${node(factor)}] } }]`,
+    );
+    await deploy('turned.yaml');
+  }
+  expect(await answer('turned')).toMatchObject([{ data: [3, 6] }]);
+  expect(await millrace('deployments', 'rollback', 'turned')).toEqual({
+    deployment: 'turned',
+    version: 3,
+    ready: true,
+    restored: 1,
+  });
+  expect(await answer('turned')).toMatchObject([{ data: [2, 4] }]);
+  const again = { idempotencyKey: 'back-once' };
+  const first = await client.deployments.rollback('turned', 2, again);
+  expect(first).toMatchObject({ version: 4, restored: 2 });
+  expect(await client.deployments.rollback('turned', 2, again)).toEqual(first);
+  const versions = await client.deployments.history('turned');
+  expect(versions.map(({ version }) => version)).toEqual([4, 3, 2, 1]);
+  expect(versions[1]!.document).toBe(versions[3]!.document);
+  expect(versions[1]!.appliedAt).toBeLessThanOrEqual(versions[0]!.appliedAt);
+  await expect(client.deployments.rollback('turned', 9)).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: "deployment 'turned' has no version 9; it has 1 to 4",
+  });
 }, 60_000);

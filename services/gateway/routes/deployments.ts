@@ -1,8 +1,10 @@
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { messageOf, MillraceError } from '../../../runtime/ports/index.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../../schemas/deployment-document.ts';
 import type { DeploymentRow } from '../../../schemas/events.ts';
 import { type DeploymentSpec, parseDeployment, resolveDocument } from '../../../sdk/deployment/index.ts';
+import type { Operation } from '../operations.ts';
 import { anyJson, type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 import { infer } from './open-inference.ts';
@@ -57,23 +59,39 @@ export const deployments: Routes = (app, context) => {
       if (resolved.document === undefined) {
         throw new MillraceError('INVALID_ARGUMENT', resolved.problems.join('; '));
       }
-      const { name } = spec;
-      const document = JSON.stringify(resolved.document);
-      const data = { deployment: name, requestId: operation.requestId, document, actor: operation.actor };
-      const id = idOf('deploy', name, operation.requestId);
-      const applied = await decisions.ask('deployment-applied', name, operation.requestId, () =>
-        operations.publish(
-          request,
-          operation,
-          name,
-          [{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id }],
-          { models: modelNames(resolved.document) },
+      return await reply.code(201).send(await apply(request, operation, resolved.document, context));
+    },
+  );
+
+  app.post<Named & { Body: { version?: number } }>(
+    '/api/v1/deployments/:deployment/rollback',
+    {
+      config: { access: 'write', action: 'deployment.rollback' },
+      schema: {
+        tags,
+        params,
+        body: Type.Object(
+          { version: Type.Optional(Type.Integer({ minimum: 1, description: 'default: the one before the current' })) },
+          { additionalProperties: false },
         ),
-      );
-      const { version } = applied;
-      const there = () => (tables.deployments.get(name)?.version ?? 0) >= version;
-      await waitForRow(tables.deployments, there, `version ${version} of deployment '${name}'`, waiting);
-      return await reply.code(201).send({ deployment: name, version, ...(await readiness(name, version, context)) });
+      },
+    },
+    async (request, reply) => {
+      const operation = operations.begin(request);
+      const { deployment } = request.params;
+      const versions = await options.queries.deploymentHistory(deployment, 9_999);
+      const wanted = request.body.version ?? (versions[0]?.version ?? 0) - 1;
+      const found = versions.find(({ version }) => version === wanted);
+      if (found === undefined) {
+        const there = versions.length === 0 ? 'none' : `1 to ${versions[0]?.version ?? 0}`;
+        throw new MillraceError('NOT_FOUND', `deployment '${deployment}' has no version ${wanted}; it has ${there}`);
+      }
+      const document = JSON.parse(found.document) as DeploymentDocument;
+      const applied = await apply(request, operation, document, context);
+      // A repeat of the call is answered by the version that the first one made: what that restored is told by its document.
+      const made = versions.find(({ version }) => version === applied.version)?.document ?? found.document;
+      const restored = versions.find((known) => known.version < applied.version && known.document === made);
+      return await reply.code(201).send({ ...applied, restored: restored?.version ?? wanted });
     },
   );
 
@@ -117,6 +135,36 @@ export const deployments: Routes = (app, context) => {
     (request, reply) => infer(request, reply, context),
   );
 };
+
+/** Asks for a version with this document; resolves once it is on the table and its models and code are loaded, or why they are not. */
+async function apply(
+  request: FastifyRequest,
+  operation: Operation,
+  whole: DeploymentDocument,
+  context: GatewayContext,
+): Promise<{ readonly deployment: string; readonly version: number }> {
+  const { options, operations, decisions, tables } = context;
+  const { name } = whole;
+  const document = JSON.stringify(whole);
+  const { requestId, actor } = operation;
+  const data = { deployment: name, requestId, document, actor };
+  const id = idOf('deploy', name, requestId);
+  const { version } = await decisions.ask('deployment-applied', name, requestId, () =>
+    operations.publish(
+      request,
+      operation,
+      name,
+      [{ topic: 'deployment-events', type: 'deploy-requested', data, key: name, id }],
+      { models: modelNames(whole) },
+    ),
+  );
+  const there = (): boolean => (tables.deployments.get(name)?.version ?? 0) >= version;
+  await waitForRow(tables.deployments, there, `version ${version} of deployment '${name}'`, {
+    clock: options.runtime.parts.clock,
+    timeoutMs: options.decisionTimeoutMs,
+  });
+  return { deployment: name, version, ...(await readiness(name, version, context)) };
+}
 
 /** `<model>/<version>` of everything that it serves. */
 function modelNames({ routes }: DeploymentDocument): readonly string[] {
