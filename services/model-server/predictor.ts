@@ -12,6 +12,7 @@ import { completed, conflicted, failed, type Outcome, type Place } from './outco
 import type { PredictionRequest } from './prediction-request.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 import type { ServerGraph } from './server-graph.ts';
+import { acquireModel } from './model-lease.ts';
 import type { SessionCache } from './session-cache.ts';
 import { checkInputs, checkOutputs } from './signature-check.ts';
 
@@ -80,7 +81,7 @@ export class Predictor {
     started: number,
   ): Promise<Outcome> {
     const { sessions } = this.#parts;
-    const lease = sessions.acquireLoaded(route.artifactHash) ?? (await sessions.acquire(route.artifactHash));
+    const lease = sessions.acquireLoaded(route.artifactHash) ?? (await acquireModel(sessions, route));
     try {
       const batcher = lease.session;
       const { signature } = batcher.model;

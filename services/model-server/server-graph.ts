@@ -6,6 +6,7 @@ import { codeOfRoute, type DeploymentRoute, modelsOfRoute } from '../../schemas/
 import { type InferenceGraph, type ModelPin, parseReference } from '../../schemas/inference-graph.ts';
 import type { CodeThreads } from './code/code-threads.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
+import { acquireModel } from './model-lease.ts';
 import type { SessionCache } from './session-cache.ts';
 import { checkInputs } from './signature-check.ts';
 
@@ -19,8 +20,8 @@ export class ServerGraph implements GraphServices {
   }
 
   /** Nodes with one model file share its batches, whatever deployment they belong to. */
-  async runModel({ artifactHash }: ModelPin, inputs: readonly Tensor[], fit: boolean): Promise<ModelAnswer> {
-    const lease = this.#sessions.acquireLoaded(artifactHash) ?? (await this.#sessions.acquire(artifactHash));
+  async runModel(model: ModelPin, inputs: readonly Tensor[], fit: boolean): Promise<ModelAnswer> {
+    const lease = this.#sessions.acquireLoaded(model.artifactHash) ?? (await acquireModel(this.#sessions, model));
     try {
       const { signature } = lease.session.model;
       const fitted = fit ? fitInputs(inputs, signature) : inputs;
@@ -38,9 +39,9 @@ export class ServerGraph implements GraphServices {
 
   /** Loads the models and the code of a route. Rejects with the first that cannot be. */
   async warm(route: DeploymentRoute): Promise<void> {
-    const hashes = new Set(modelsOfRoute(route).map(({ model }) => model.artifactHash));
+    const models = new Map(modelsOfRoute(route).map(({ model }) => [model.artifactHash, model]));
     await Promise.all([
-      ...[...hashes].map(async (hash) => this.#sessions.release(await this.#sessions.acquire(hash))),
+      ...[...models.values()].map(async (model) => this.#sessions.release(await acquireModel(this.#sessions, model))),
       ...codeOfRoute(route).map(({ code, memoryMb }) => this.#code.warm(code, memoryMb)),
     ]);
   }
@@ -50,13 +51,13 @@ export class ServerGraph implements GraphServices {
    * custom code takes and gives is not known.
    */
   async signature(route: DeploymentRoute): Promise<ModelSignature> {
-    if (route.graph === undefined) return await this.#signatureOf(route.artifactHash);
+    if (route.graph === undefined) return await this.#signatureOf(route);
     const { nodes, output } = route.graph;
     const inputs = new Map<string, TensorSpec>();
     let batch: ModelSignature['batch'] = 'dynamic';
     for (const node of nodes) {
       if (node.kind !== 'model' || !node.inputs.every(({ from }) => parseReference(from)?.node === 'input')) continue;
-      const signature = await this.#signatureOf(node.model.artifactHash);
+      const signature = await this.#signatureOf(node.model);
       for (const spec of signature.inputs) inputs.set(spec.name, spec);
       if (signature.batch !== 'dynamic') batch = signature.batch;
     }
@@ -67,12 +68,12 @@ export class ServerGraph implements GraphServices {
     const reference = parseReference(from);
     const node = nodes.find(({ name }) => name === reference?.node);
     if (node?.kind !== 'model') return [];
-    const { outputs } = await this.#signatureOf(node.model.artifactHash);
+    const { outputs } = await this.#signatureOf(node.model);
     return reference?.tensor === undefined ? outputs : outputs.filter(({ name }) => name === reference.tensor);
   }
 
-  async #signatureOf(hash: string): Promise<ModelSignature> {
-    const lease = await this.#sessions.acquire(hash);
+  async #signatureOf(model: Pick<ModelPin, 'model' | 'modelVersion' | 'artifactHash'>): Promise<ModelSignature> {
+    const lease = await acquireModel(this.#sessions, model);
     this.#sessions.release(lease);
     return lease.session.model.signature;
   }
