@@ -14,6 +14,8 @@ export interface Operation {
 export class Operations {
   readonly #runtime: Runtime;
   readonly #actor: string;
+  /** Of calls that have asked for something: a refusal is then said of the same object, behind the request. */
+  readonly #asked = new WeakMap<FastifyRequest, { readonly operation: Operation; readonly object: string }>();
 
   constructor(runtime: Runtime, actor: string) {
     this.#runtime = runtime;
@@ -32,15 +34,26 @@ export class Operations {
     outputs: readonly IdentifiedOutput[],
     detail: object = {},
   ): Promise<void> {
+    this.#asked.set(request, { operation, object });
     await this.#runtime.publish([this.#recorded(request, operation, object, 'requested', detail), ...outputs]);
   }
 
-  /** A call that was turned away is recorded too. */
+  /**
+   * A call that was turned away is recorded too. One that had asked, and got a refusal for a decision, ends so: the same operation, under
+   * the same key, with an id of its own, for else it would pass for a repeat of the request.
+   */
   async refused(request: FastifyRequest, code: string, message: string): Promise<void> {
+    const asked = this.#asked.get(request);
+    const outcome = `refused: ${code}`;
+    if (asked !== undefined) {
+      const recorded = this.#recorded(request, asked.operation, asked.object, outcome, { message });
+      await this.#runtime.publish([{ ...recorded, id: `${recorded.id}-refused` }]);
+      return;
+    }
     const actor = request.headers['x-millrace-actor'];
     const operation = { requestId: request.id, actor: typeof actor === 'string' ? actor.slice(0, 128) : this.#actor };
     const object = request.routeOptions.url ?? '';
-    await this.#runtime.publish([this.#recorded(request, operation, object, `refused: ${code}`, { message })]);
+    await this.#runtime.publish([this.#recorded(request, operation, object, outcome, { message })]);
   }
 
   #recorded(

@@ -31,7 +31,8 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'operation-recorded': {
       const { operationId, action, object, actor, outcome, detail } = event.data;
       const row = { id: operationId, action, object, actor, outcome, request_id: requestIdOf(detail) };
-      return [{ table: 'operations', row: { ...row, time_ms: timeMs, ...at } }];
+      // What was asked for may be refused afterwards; who asked, when and where stays.
+      return [{ table: 'operations', row: { ...row, time_ms: timeMs, ...at }, set: ['outcome'] }];
     }
     case 'trigger-handled': {
       const { triggerId, name, outcome, source, considered } = event.data;
