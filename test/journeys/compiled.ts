@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const rooms = ['schemas', 'topologies', 'statistics', 'runtime', 'services', 'sdk', 'test/journeys', 'test/services'];
+const rooms = [
+  'schemas',
+  'topologies',
+  'statistics',
+  'runtime',
+  'services',
+  'sdk',
+  'cli',
+  'test/journeys',
+  'test/services',
+];
 
 export interface Compiled {
   /** Of a source file, by its address: that of its JavaScript. */
