@@ -2,6 +2,7 @@ import type { FollowedEvent, Runtime } from '../../../runtime/engine/runtime.ts'
 import { MillraceError, messageOf } from '../../../runtime/ports/errors.ts';
 import type { LogRecord } from '../../../runtime/ports/log.ts';
 import type { EventTopic } from '../../../schemas/events.ts';
+import { isTopicName } from '../../../schemas/topics.ts';
 import { hashOf, type Link, type Links, type Place, placeText, problemOf } from './link.ts';
 
 /** A fact as it lies on the log. */
@@ -23,14 +24,17 @@ export class LinkReader {
 
   /** `place` may come from a row; its topic is a catalogue name. */
   async fact<T extends EventTopic>(topic: T, { partition, offset }: Omit<Place, 'topic'>): Promise<Fact<T>> {
-    const record = await this.record({ topic: this.#runtime.topic(topic), partition, offset });
+    const record = await this.record({ topic, partition, offset });
     return { event: await this.#runtime.decode(topic, record), record, place: { topic, partition, offset } };
   }
 
+  /** Positions that facts name say the catalogue's name of a topic, those of windows the real one. */
   async record(place: Place): Promise<LogRecord> {
-    const range = { from: place.offset, to: place.offset + 1 };
-    for await (const records of this.#runtime.parts.log.read(place, range)) {
-      const record = records.find(({ offset }) => offset === place.offset);
+    const { topic, partition, offset } = place;
+    const real = isTopicName(topic) ? this.#runtime.topic(topic) : topic;
+    const range = { from: offset, to: offset + 1 };
+    for await (const records of this.#runtime.parts.log.read({ topic: real, partition }, range)) {
+      const record = records.find((one) => one.offset === offset);
       if (record !== undefined) return record;
     }
     throw new MillraceError('NOT_FOUND', `${placeText(place)} is not on the log any more`);
