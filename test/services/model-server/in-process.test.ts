@@ -109,7 +109,11 @@ describe('in-process inference', () => {
   it('says what stands in the way of a model', async () => {
     await fixture.deploy('broken', Buffer.from('no model'));
     const answer = await fixture.server.inferOpen({ deployment: 'broken', body: body([1, 1]) });
-    expect(answer).toMatchObject({ type: 'failed', code: 'MODEL_REFUSED', message: 'the file is no linear model' });
+    expect(answer).toMatchObject({
+      type: 'failed',
+      code: 'MODEL_REFUSED',
+      message: 'models:/broken/1: the file is no linear model',
+    });
     await expect(fixture.server.warm('broken')).rejects.toMatchObject({ code: 'MODEL_REFUSED' });
     await expect(fixture.server.describe('nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await fixture.server.describe('linear')).toMatchObject({ version: 1, signature: { batch: 'dynamic' } });
