@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deletionAndUpgrade, moves, playHistory, type Tally } from './histories.ts';
+import { deletionAndUpgrade, lateRepeat, moves, playHistory, type Tally } from './histories.ts';
 
 describe('generated histories', () => {
   it('give each request one answer in order, whatever dies in between', { timeout: 240_000 }, async () => {
@@ -9,7 +9,7 @@ describe('generated histories', () => {
     const tally: Tally = {};
     await fc.assert(
       fc.asyncProperty(moves, (history) => playHistory(history, tally)),
-      { seed, numRuns: 30, endOnFailure: true, examples: [[deletionAndUpgrade]] },
+      { seed, numRuns: 30, endOnFailure: true, examples: [[deletionAndUpgrade], [lateRepeat]] },
     );
     console.log(JSON.stringify(tally));
     for (const what of [

@@ -42,6 +42,9 @@ const models = ['ann', 'bob', 'cid', 'dot'];
 /** So many requests at once that the log keeper finds something to delete. */
 const burst = 80;
 
+/** An id that comes again within so many records of its partition is a repeat; later it is a request of its own. */
+const idWindow = 150;
+
 export const moves: fc.Arbitrary<readonly Move[]> = fc.array(
   fc.oneof(
     {
@@ -100,6 +103,16 @@ export const deletionAndUpgrade: readonly Move[] = [
   { type: 'publish', requests: [0, 1, 2, 3] },
 ];
 
+/** A request is told again only after more records than are remembered: it is one of its own then. */
+export const lateRepeat: readonly Move[] = [
+  burstOfRequests,
+  burstOfRequests,
+  burstOfRequests,
+  { type: 'upgrade' },
+  { type: 'again', request: 1 },
+  { type: 'publish', requests: [2, 3, 1] },
+];
+
 /** What happened over many histories: proves that the faults were there. */
 export type Tally = Record<string, number>;
 
@@ -128,6 +141,12 @@ export async function playHistory(
   }
 }
 
+function append(lists: Map<string, number[]>, key: string, value: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
 class Player {
   readonly #directory: string;
   readonly #tally: Tally;
@@ -154,6 +173,7 @@ class Player {
       state: this.#state,
       blobs: await openDirectoryBlobStore({ directory: join(this.#directory, 'blobs'), durability: 'process' }),
       registry: await openEmbeddedSchemaRegistry({ directory: join(this.#directory, 'registry') }),
+      idWindow,
       version: 1,
       deleted: new Map(),
       commitFault: () => this.#fault(),
@@ -332,20 +352,42 @@ class Player {
     );
   }
 
+  /**
+   * What is to be answered, by model, in the order of the log: each acknowledged request once, and once more each that was told again
+   * after more records than are remembered.
+   */
+  async #asked(): Promise<ReadonlyMap<string, readonly number[]>> {
+    const lastSight = new Map<string, number>();
+    const asked = new Map<string, number[]>();
+    for (const { partition, offset, headers } of await this.#records('registry')) {
+      const [kind, model = '', version] = headers['ce_id']?.toString().split('-') ?? [];
+      // Those that always throw are counted as bad.
+      if (kind !== 'request' || Number(version) > 1_000_000) continue;
+      const sight = `${partition} ${model} ${version}`;
+      const before = lastSight.get(sight);
+      lastSight.set(sight, offset);
+      if (before === undefined || before <= offset - idWindow) append(asked, model, Number(version));
+    }
+    for (const { model, version } of this.#requests) {
+      if (!asked.get(model)?.includes(version)) throw new Error(`${model}: request ${version} was lost`);
+    }
+    return asked;
+  }
+
   /** The state is that of a life without faults. */
-  #judgeState(): void {
+  #judgeState(wanted: ReadonlyMap<string, readonly number[]>): void {
     const tasks = [0, 1].map((partition) => this.#state.tasks.get(`toy/registry/${partition}`)?.values);
     const counters = tasks.map((values) => decodeMeta(values?.get('~meta'), 1).counters);
     const total = (name: string): number => counters.reduce((sum, counted) => sum + (counted[name] ?? 0), 0);
-    if (total('aliasesSet') !== this.#requests.length)
-      throw new Error(`${this.#requests.length} requests were counted as ${total('aliasesSet')}`);
+    const asked = [...wanted.values()].reduce((sum, versions) => sum + versions.length, 0);
+    if (total('aliasesSet') !== asked) throw new Error(`${asked} requests were counted as ${total('aliasesSet')}`);
     if (total('gaps') > 0) throw new Error(`${total('gaps')} gaps, and nothing was lost`);
     if (total('modelsClosed') > 0) return;
     for (const model of models) {
-      const wanted = this.#requests.filter((request) => request.model === model).length;
+      const asked = wanted.get(model)?.length ?? 0;
       const bytes = tasks.map((values) => values?.get(`k/${model}`)).find((value) => value !== undefined);
       const got = bytes === undefined ? 0 : (decodeValue(bytes) as { aliases: number }).aliases;
-      if (got !== wanted) throw new Error(`${model}: the state counts ${got} aliases, expected ${wanted}`);
+      if (got !== asked) throw new Error(`${model}: the state counts ${got} aliases, expected ${asked}`);
     }
   }
 
@@ -369,19 +411,20 @@ class Player {
       if (event.type === 'alias-set')
         answers.push({ model: event.data.model, version: event.data.version, previous: event.data.previous ?? 0 });
     }
+    const wanted = await this.#asked();
     for (const model of models) {
-      const wanted = this.#requests.filter((request) => request.model === model).map(({ version }) => version);
+      const versionsAsked = wanted.get(model) ?? [];
       const got = answers.filter((answer) => answer.model === model);
       const versions = got.map(({ version }) => version);
-      if (versions.join() !== wanted.join())
-        throw new Error(`${model}: requests ${wanted.join()} were answered as ${versions.join()}`);
+      if (versions.join() !== versionsAsked.join())
+        throw new Error(`${model}: requests ${versionsAsked.join()} were answered as ${versions.join()}`);
       // The fold saw its own state: what came before, or nothing when the model was closed in between.
       for (const [index, { version, previous }] of got.entries()) {
         if (previous !== 0 && previous !== versions[index - 1])
           throw new Error(`${model}: ${version} was answered after ${previous}, expected ${versions[index - 1] ?? 0}`);
       }
     }
-    this.#judgeState();
+    this.#judgeState(wanted);
     const dead = new Set(
       (await this.#records('dead-letters')).map(
         (letter) =>

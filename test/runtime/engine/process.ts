@@ -17,6 +17,8 @@ export interface World {
   readonly state: MemoryStateStorage;
   readonly blobs: BlobStore;
   readonly registry: SchemaRegistry;
+  /** Records within which an id that comes again is a repeat. */
+  readonly idWindow: number;
   /** Version of the topology that processes have which start now. */
   version: 1 | 2;
   /** What the log keeper deleted, by partition: the judge sees the whole log. */
@@ -100,7 +102,7 @@ export class Process {
     });
     // No model closes while a history is played, so that its state can be judged.
     const first = toyTopologyThatCloses(60_000);
-    const topology = { ...(world.version === 1 ? first : nextVersionOf(first)), idWindow: 150 };
+    const topology = { ...(world.version === 1 ? first : nextVersionOf(first)), idWindow: world.idWindow };
     await runtime.runTopology(topology);
     await runtime.runService(
       createRetention({ runtime, topologies: [topology], keepMs: 0, readers: { registry: ['toy'] } }),
