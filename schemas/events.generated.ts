@@ -343,6 +343,23 @@ export interface TaskRetried {
   readonly message: string;
 }
 
+/** What became of a task: its only outcome, whatever else workers say of it. */
+export interface TaskClosed {
+  readonly runId: string;
+  readonly taskId: string;
+  /** The last attempt. */
+  readonly attempt: number;
+  readonly dispatch: number;
+  /** Who held it; null: nobody did. */
+  readonly worker: null | string;
+  /** completed, failed, lost or cancelled. */
+  readonly outcome: string;
+  /** Of the failure. */
+  readonly kind: null | string;
+  /** Of the failure, or why it was cancelled. */
+  readonly message: string;
+}
+
 /** A terminal fact of a worker that does not hold the task: it has no effect. */
 export interface CompletionRefused {
   readonly runId: string;
@@ -1085,6 +1102,7 @@ export interface EventData {
     'task-completed': TaskCompleted;
     'task-failed': TaskFailed;
     'task-retried': TaskRetried;
+    'task-closed': TaskClosed;
     'completion-refused': CompletionRefused;
     'run-cancel-requested': RunCancelRequested;
     'run-completed': RunCompleted;
@@ -1202,6 +1220,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'runs/task-completed': '{"type":"record","name":"TaskCompleted","namespace":"millrace.runs","doc":"An attempt ended well; it counts when the platform accepts it.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}},{"name":"requests","type":{"type":"array","items":{"type":"record","name":"DeferredRequest","namespace":"millrace.common","doc":"Takes effect when the attempt is accepted. The body is JSON.","fields":[{"name":"kind","type":"string"},{"name":"body","type":"string"}]}}},{"name":"userMs","type":"double"},{"name":"logs","type":["null","millrace.common.Artifact"],"default":null},{"name":"split","type":["null",{"type":"record","name":"Split","namespace":"millrace.common","doc":"Values of a task in packs, in order: the items of a foreach, or one pack of results.","fields":[{"name":"size","type":"int"},{"name":"packs","type":{"type":"array","items":{"type":"record","name":"Pack","namespace":"millrace.common","doc":"A blob that holds several values in order.","fields":[{"name":"hash","type":"string"},{"name":"count","type":"int"}]}}}]}],"default":null,"omittable":true},{"name":"choice","type":["null","string"],"default":null,"omittable":true,"doc":"Key of the case that a switch chose."},{"name":"again","type":"boolean","default":false,"omittable":true,"doc":"Another round of the repeat around it is wanted."}]}',
   'runs/task-failed': '{"type":"record","name":"TaskFailed","namespace":"millrace.runs","doc":"An attempt ended badly. Kind is user, platform, timeout, killed, cancelled or lost.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"kind","type":"string"},{"name":"message","type":"string"},{"name":"stack","type":"string"},{"name":"logs","type":["null",{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}],"default":null},{"name":"final","type":"boolean","default":false,"omittable":true,"doc":"Another attempt would end the same way."}]}',
   'runs/task-retried': '{"type":"record","name":"TaskRetried","namespace":"millrace.runs","doc":"A new attempt follows a failed one.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"kind","type":"string"},{"name":"message","type":"string"}]}',
+  'runs/task-closed': '{"type":"record","name":"TaskClosed","namespace":"millrace.runs","doc":"What became of a task: its only outcome, whatever else workers say of it.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int","doc":"The last attempt."},{"name":"dispatch","type":"int"},{"name":"worker","type":["null","string"],"default":null,"doc":"Who held it; null: nobody did."},{"name":"outcome","type":"string","doc":"completed, failed, lost or cancelled."},{"name":"kind","type":["null","string"],"default":null,"doc":"Of the failure."},{"name":"message","type":"string","default":"","doc":"Of the failure, or why it was cancelled."}]}',
   'runs/completion-refused': '{"type":"record","name":"CompletionRefused","namespace":"millrace.runs","doc":"A terminal fact of a worker that does not hold the task: it has no effect.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"reason","type":"string"}]}',
   'runs/run-cancel-requested': '{"type":"record","name":"RunCancelRequested","namespace":"millrace.runs","doc":"Please stop the run.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"},{"name":"reason","type":"string"}]}',
   'runs/run-completed': '{"type":"record","name":"RunCompleted","namespace":"millrace.runs","doc":"All steps ended well; the artifacts are those of the last step.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"tasks","type":"int"},{"name":"startedAt","type":"long"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}}]}',

@@ -75,6 +75,7 @@ export const topics = {
       'task-completed',
       'task-failed',
       'task-retried',
+      'task-closed',
       'completion-refused',
       'run-cancel-requested',
       'run-completed',

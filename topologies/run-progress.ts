@@ -37,7 +37,7 @@ import { pulseName, Work } from './run-progress/work.ts';
 
 export const runProgress: Topology<'runs'> = {
   name: 'run-progress',
-  version: 2,
+  version: 3,
   input: 'runs',
   outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'operations'],
   summary: 'walks runs along their graphs: dispatches tasks, holds leases, accepts completions',
@@ -87,6 +87,7 @@ export const runProgress: Topology<'runs'> = {
 function isOwn({ type }: InputEvent<'runs'>): boolean {
   switch (type) {
     case 'task-retried':
+    case 'task-closed':
     case 'completion-refused':
     case 'run-completed':
     case 'run-failed':

@@ -3,6 +3,7 @@ import type { RowChange } from '../../runtime/ports/query-store.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import { startRows } from './start-rows.ts';
+import { taskRows } from './task-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
 
 export type Change = RowChange<ProvenanceTables>;
@@ -77,54 +78,12 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       return [ended(event.data, 'failed', `${event.data.step}: ${event.data.message}`, timeMs, at)];
     case 'run-cancelled':
       return [ended(event.data, 'cancelled', event.data.reason, timeMs, at)];
-    case 'task-started': {
-      const { runId, taskId, token, worker } = event.data;
-      const row = {
-        run_id: runId,
-        task_id: taskId,
-        status: 'running',
-        attempt: token.attempt,
-        worker,
-        started_at: timeMs,
-        ended_at: null,
-        message: null,
-        logs_hash: null,
-        ...at,
-      };
-      return [{ table: 'tasks', row, set: ['status', 'attempt', 'worker', 'started_at'] }];
-    }
-    case 'task-completed': {
-      const { runId, taskId, token, worker, logs } = event.data;
-      const row = {
-        run_id: runId,
-        task_id: taskId,
-        status: 'completed',
-        attempt: token.attempt,
-        worker,
-        started_at: null,
-        ended_at: timeMs,
-        message: null,
-        logs_hash: logs?.hash ?? null,
-        ...at,
-      };
-      return [{ table: 'tasks', row, set: ['status', 'ended_at', 'logs_hash'] }];
-    }
-    case 'task-failed': {
-      const { runId, taskId, token, worker, kind, message, logs } = event.data;
-      const row = {
-        run_id: runId,
-        task_id: taskId,
-        status: kind,
-        attempt: token.attempt,
-        worker,
-        started_at: null,
-        ended_at: timeMs,
-        message,
-        logs_hash: logs?.hash ?? null,
-        ...at,
-      };
-      return [{ table: 'tasks', row, set: ['status', 'ended_at', 'message', 'logs_hash'] }];
-    }
+    case 'task-started':
+    case 'task-completed':
+    case 'task-failed':
+    case 'task-retried':
+    case 'task-closed':
+      return taskRows(event, at);
     case 'artifact-written': {
       const { runId, taskId, step, artifact } = event.data;
       return [

@@ -102,6 +102,9 @@ export const tables = {
       task_id: 'text',
       status: 'text',
       attempt: 'integer',
+      dispatch: 'integer',
+      /** 1 once its outcome was said, which no later word of a worker changes. */
+      closed: 'integer',
       worker: 'text',
       started_at: 'integer?',
       ended_at: 'integer?',
@@ -110,6 +113,7 @@ export const tables = {
       ...at,
     },
     key: ['run_id', 'task_id'],
+    newestBy: ['closed', 'attempt', 'dispatch'],
   },
   artifacts: {
     columns: {

@@ -12,6 +12,7 @@ const toItself: ReadonlySet<string> = new Set(['walk-resumed', 'phase-lapsed', '
 export class RunDriver {
   readonly driver: TopologyDriver<'runs'>;
   readonly outputs: DriverOutput[] = [];
+  readonly #closed: DriverOutput[] = [];
 
   constructor(driver: TopologyDriver<'runs'>) {
     this.driver = driver;
@@ -53,15 +54,24 @@ export class RunDriver {
     return this.take();
   }
 
-  /** All that was said to others, also in answer to what the topology said to itself: that comes back as on the log. */
+  /** All that was said to workers and about the run, also in answer to what the topology said to itself: that comes back as on the log. */
   take(): DriverOutput[] {
     const all: DriverOutput[] = [];
     for (let said = this.driver.takeOutputs(); said.length > 0; said = this.driver.takeOutputs()) {
-      all.push(...said.filter(({ type }) => !toItself.has(type)));
+      this.#closed.push(...said.filter(({ type }) => type === 'task-closed'));
+      all.push(...said.filter(({ type }) => !toItself.has(type) && type !== 'task-closed'));
       for (const output of said) if (output.topic === 'runs') this.driver.pipe(output);
     }
     this.outputs.push(...all);
     return all;
+  }
+
+  /** What became of tasks, in the order in which that was said: `one completed`. */
+  closed(): string[] {
+    return this.#closed.map(({ data }) => {
+      const { taskId, outcome } = data as EventData['runs']['task-closed'];
+      return `${taskId} ${outcome}`;
+    });
   }
 
   /** The newest dispatch of a task. */

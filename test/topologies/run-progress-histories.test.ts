@@ -146,6 +146,10 @@ function check(run: RunDriver, seen: Record<string, number>): void {
     of('tasksCompleted') + of('tasksFailed') + of('tasksLost') + of('tasksCancelled') + open,
   );
   expect(of('tasksCompleted')).toBe(accepted.length);
+  const closed = run.closed();
+  expect(new Set(closed.map((said) => said.split(' ')[0])).size).toBe(closed.length);
+  expect(closed.length).toBe(of('tasksOpened') - open);
+  expect(closed.filter((said) => said.endsWith(' completed'))).toEqual(accepted.map((taskId) => `${taskId} completed`));
   if (ends.length > 0) expect(open).toBe(0);
   expect(run.driver.state<{ openLeases: number }>('clock')?.openLeases).toBe(open);
   seen['completed'] = (seen['completed'] ?? 0) + of('tasksCompleted');

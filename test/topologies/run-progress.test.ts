@@ -21,6 +21,7 @@ describe('walking a run', () => {
     expect(run.types().filter((type) => type === 'artifact-written')).toHaveLength(2);
     expect(run.driver.counters()).toMatchObject({ tasksOpened: 2, tasksCompleted: 2, runsOpened: 1, runsCompleted: 1 });
     expect(run.driver.stateKeys()).toEqual(['clock', `run/${runId}`]);
+    expect(run.closed()).toEqual(['one completed', 'two completed']);
   });
 
   it('gives a join what each branch added and what was before, and afterwards only what it returned', async () => {
@@ -222,6 +223,7 @@ describe('leases', () => {
     run.start('one');
     expect(idle(run, leaseMs + 1_000)).toEqual(['task-revoked', 'run-failed']);
     expect(run.outputs.at(-1)?.data).toMatchObject({ kind: 'lost', taskId: 'one' });
+    expect(run.closed()).toEqual(['one lost']);
     expect(run.types().filter((type) => type === 'task-dispatched')).toHaveLength(1);
     expect(run.driver.counters()).toMatchObject({ tasksOpened: 1, tasksLost: 1, runsFailed: 1 });
     expect(run.driver.timerCount()).toBeLessThanOrEqual(1);
@@ -299,6 +301,7 @@ describe('failures', () => {
     run.start('train.right.grow');
     const ended = run.fail('train.left', { message: 'first' });
     expect(ended.map(({ type }) => type)).toEqual(['task-revoked', 'run-failed']);
+    expect(run.closed()).toEqual(['load completed', 'train.left failed', 'train.right.grow cancelled']);
     expect(ended[0]?.data).toMatchObject({ taskId: 'train.right.grow', incarnation: 'i1' });
     expect(run.fail('train.right.grow', { message: 'second' }).map(({ type }) => type)).toEqual(['completion-refused']);
     expect(run.driver.counters()).toMatchObject({

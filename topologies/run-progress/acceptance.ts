@@ -17,11 +17,11 @@ import type { Work } from './work.ts';
 export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState, completed: TaskCompleted): void {
   switch (place.kind) {
     case 'hook':
-      closeTask(work, place.taskId, 'Completed');
+      closeTask(work, place.taskId, task, { outcome: 'completed' });
       work.plan = undefined;
       return;
     case 'pack':
-      acceptPack(work, plan, place, completed);
+      acceptPack(work, plan, place, task, completed);
       return;
     case 'step': {
       const gang = gangOf(plan.graph, place);
@@ -30,7 +30,7 @@ export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState,
         return;
       }
       const artifacts = withoutFailure(place, completed.artifacts);
-      closeTask(work, place.taskId, 'Completed');
+      closeTask(work, place.taskId, task, { outcome: 'completed' });
       endWell(work, plan, place, task.attempt, { ...completed, artifacts });
       finishIfOver(work, plan, artifacts);
     }
@@ -105,9 +105,15 @@ function endWell(work: Work, plan: RunPlan, place: StepPlace, attempt: number, e
   fillFrom(work, plan, prefixesOfId(taskId));
 }
 
-function acceptPack(work: Work, plan: RunPlan, { taskId, pointId, chunk }: PackPlace, { split }: TaskCompleted): void {
+function acceptPack(
+  work: Work,
+  plan: RunPlan,
+  { taskId, pointId, chunk }: PackPlace,
+  task: TaskState,
+  { split }: TaskCompleted,
+): void {
   const [pack] = split?.packs ?? [];
-  closeTask(work, taskId, 'Completed');
+  closeTask(work, taskId, task, { outcome: 'completed' });
   if (pack === undefined) return;
   packed(work, plan, pointId, chunk, pack);
   fillFrom(work, plan, prefixesOfId(pointId));

@@ -128,15 +128,23 @@ export function setLease(work: Work, taskId: string, dueMs: number): void {
   });
 }
 
-/** Ends a task under a named outcome: it never opens again. */
-export function closeTask(work: Work, taskId: string, outcome: 'Completed' | 'Failed' | 'Lost' | 'Cancelled'): void {
-  const { run } = work;
+export type TaskEnd =
+  | { readonly outcome: 'completed' }
+  | { readonly outcome: 'failed' | 'lost'; readonly kind: string; readonly message: string }
+  | { readonly outcome: 'cancelled'; readonly message: string };
+
+/** Ends a task under a named outcome, which is said: it never opens again. */
+export function closeTask(work: Work, taskId: string, task: TaskState, end: TaskEnd): void {
+  const { run, runId } = work;
   if (run === undefined) return;
+  const { attempt, dispatch: number, worker } = task;
+  const closed = { runId, taskId, attempt, dispatch: number, worker, kind: null, message: '', ...end };
+  work.emit({ topic: 'runs', type: 'task-closed', key: runId, data: closed });
   work.setTask(taskId, undefined);
   work.clearTimer(leaseName(work.runId, taskId));
   work.clock = leaseClosed(work.clock);
   work.run = { ...run, open: run.open - 1 };
-  work.count(`tasks${outcome}`);
+  work.count(`tasks${end.outcome[0]?.toUpperCase() ?? ''}${end.outcome.slice(1)}`);
 }
 
 /** Tells whoever runs this dispatch to stop. */

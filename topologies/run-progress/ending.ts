@@ -36,7 +36,7 @@ export function revokeOpen(work: Work, open: OpenTasks, reason: string): void {
     if (task === undefined) continue;
     if (task.phase === 'dispatched' || task.phase === 'started')
       revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
-    closeTask(work, taskId, 'Cancelled');
+    closeTask(work, taskId, task, { outcome: 'cancelled', message: reason });
   }
 }
 
@@ -91,12 +91,11 @@ function giveUp(work: Work, { plan, place, task, open }: FailedTask, failure: Fa
   if (run === undefined) return;
   const { kind } = failure;
   const message = failure.message.slice(0, 10_000);
+  closeTask(work, place.taskId, task, { outcome: kind === 'lost' ? 'lost' : 'failed', kind, message });
   if (place.kind === 'step' && settingsOf(place).catch !== undefined) {
-    closeTask(work, place.taskId, kind === 'lost' ? 'Lost' : 'Failed');
     endCaught(work, plan, place, { ...failure, attempt: task.attempt });
     return;
   }
-  closeTask(work, place.taskId, kind === 'lost' ? 'Lost' : 'Failed');
   if (place.kind === 'hook') {
     work.plan = undefined;
     work.count('hooksFailed');

@@ -119,7 +119,7 @@ export function membersOf(work: Work, pointId: string, open: readonly (readonly 
 /** Closes held members; answers them by rank. */
 export function release(work: Work, members: Members): Members {
   const held = members.filter(([, { phase }]) => phase === 'held');
-  for (const [taskId] of held) closeTask(work, taskId, 'Completed');
+  for (const [taskId, task] of held) closeTask(work, taskId, task, { outcome: 'completed' });
   return held;
 }
 

@@ -1,0 +1,65 @@
+/**
+ * What facts about tasks mean for the tables. Workers say what they did; what counts of it `run-progress` says. So a status of a worker's
+ * own word never replaces an outcome, and a word about an earlier attempt changes nothing.
+ */
+import type { FollowedEvent } from '../../runtime/engine/runtime.ts';
+import type { RowOf } from '../../runtime/ports/query-store.ts';
+import type { Change } from './rows.ts';
+import type { tables } from './tables.ts';
+
+type Place = { readonly topic: string; readonly partition: number; readonly offset: number };
+type TaskRow = RowOf<typeof tables.tasks>;
+
+const startColumns = ['status', 'attempt', 'dispatch', 'worker', 'started_at', 'ended_at', 'message'] as const;
+
+export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Change[] {
+  switch (event.type) {
+    case 'task-started': {
+      const { token, worker } = event.data;
+      const row = { ...rowOf(event.data, at), ...numbers(token), worker, started_at: event.timeMs };
+      return [{ table: 'tasks', row, set: startColumns }];
+    }
+    case 'task-completed':
+    case 'task-failed': {
+      const { token, worker, logs } = event.data;
+      if (logs === undefined || logs === null) return [];
+      const row = { ...rowOf(event.data, at), ...numbers(token), worker, logs_hash: logs.hash };
+      return [{ table: 'tasks', row, set: ['logs_hash'] }];
+    }
+    case 'task-retried': {
+      const { attempt, kind, message } = event.data;
+      const row = { ...rowOf(event.data, at), attempt, status: kind, message, ended_at: event.timeMs };
+      return [{ table: 'tasks', row, set: ['status', 'message', 'ended_at'] }];
+    }
+    case 'task-closed': {
+      const { attempt, dispatch, worker, outcome, kind, message } = event.data;
+      const status = outcome === 'failed' ? (kind ?? outcome) : outcome;
+      const said = { status, message: outcome === 'completed' ? null : message, ended_at: event.timeMs, closed: 1 };
+      const row = { ...rowOf(event.data, at), attempt, dispatch, worker: worker ?? '', ...said };
+      const set = ['status', 'attempt', 'dispatch', 'message', 'ended_at', 'closed'] as const;
+      return [{ table: 'tasks', row, set: worker === null ? set : [...set, 'worker'] }];
+    }
+    default:
+      return [];
+  }
+}
+
+/** A task of which nothing else is known. */
+function rowOf({ runId, taskId }: { readonly runId: string; readonly taskId: string }, at: Place): TaskRow {
+  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null };
+  return {
+    run_id: runId,
+    task_id: taskId,
+    status: 'running',
+    attempt: 1,
+    dispatch: 1,
+    closed: 0,
+    worker: '',
+    ...nothing,
+    ...at,
+  };
+}
+
+function numbers({ attempt, dispatch }: { readonly attempt: number; readonly dispatch: number }) {
+  return { attempt, dispatch };
+}
