@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { partitionOf } from './partitioner.ts';
 
 /**
  * A UUIDv7-shaped id (32 hex characters) made from a time and names instead of chance, for folds and services that must say the
@@ -12,6 +13,22 @@ export function derivedId(timeMs: number, ...parts: readonly (string | number)[]
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return bytes.toString('hex');
+}
+
+/**
+ * A {@link derivedId} that lies on the same partition as another key: for what a fold must read together.
+ */
+export function derivedIdBeside(
+  beside: string,
+  partitions: number,
+  timeMs: number,
+  ...parts: readonly string[]
+): string {
+  const wanted = partitionOf(beside, partitions);
+  for (let nonce = 0; ; nonce++) {
+    const id = derivedId(timeMs, ...parts, nonce);
+    if (partitionOf(id, partitions) === wanted) return id;
+  }
 }
 
 /**

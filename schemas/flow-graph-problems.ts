@@ -78,6 +78,8 @@ function shapeProblems(value: unknown): string[] {
   if (!isNumber(graph.startMs, 100)) problems.push('graph.startMs must be a number of at least 100');
   if (graph.maxWorkers !== undefined && !isCount(graph.maxWorkers, flowLimits.maxWorkers))
     problems.push(`maxWorkers must be an integer of 1 to ${flowLimits.maxWorkers}, got ${shown(graph.maxWorkers)}`);
+  if (graph.resumableMs !== undefined && !isCount(graph.resumableMs, flowLimits.resumableMs))
+    problems.push(`resumableMs must be an integer of 1 to ${flowLimits.resumableMs}, got ${shown(graph.resumableMs)}`);
   if (graph.maxSplits !== undefined && !isCount(graph.maxSplits, flowLimits.maxSplits))
     problems.push(`maxSplits must be an integer of 1 to ${flowLimits.maxSplits}, got ${shown(graph.maxSplits)}`);
   if (!Array.isArray(graph.steps) || graph.steps.length === 0) problems.push('the flow has no step: add .step(...)');

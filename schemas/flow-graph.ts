@@ -23,6 +23,8 @@ export interface FlowGraph {
   readonly maxWorkers?: number;
   /** Items that a foreach may have. @default flowDefaults.maxSplits */
   readonly maxSplits?: number;
+  /** How long a run that is over can be resumed, milliseconds. @default flowDefaults.resumableMs */
+  readonly resumableMs?: number;
   /** Snapshot of the configuration, by name. @default none */
   readonly configuration?: Readonly<Record<string, unknown>>;
   /** Steps that run after the end of a run. @default none */
@@ -164,6 +166,7 @@ export const flowDefaults = {
   timeoutMs: 86_400_000,
   maxWorkers: 32,
   maxSplits: 10_000,
+  resumableMs: 14 * 86_400_000,
   retry: { times: 0, backoffMs: 0 },
 } as const;
 
@@ -175,6 +178,7 @@ export const flowLimits = {
   maxWorkers: 1_000,
   maxSplits: 1_000_000,
   rounds: 1_000_000,
+  resumableMs: 10 * 365 * 86_400_000,
   nameLength: 200,
   nesting: 20,
 } as const;

@@ -84,6 +84,8 @@ export const topics = {
       'walk-resumed',
       'phase-lapsed',
       'run-swept',
+      'run-forgotten',
+      'task-recalled',
     ],
     partitions: 6,
     cleanup: 'delete',

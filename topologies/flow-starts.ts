@@ -49,6 +49,9 @@ export const flowStarts: Topology<'starts'> = {
       case 'flow-deploy-requested':
         return { keys: [...keys, decisionKey(flow, event.data.requestId)], ranges: [queueRange(flow)] };
       case 'start-requested':
+        return {
+          keys: [...keys, decisionKey(flow, event.data.requestId), ...openKeys(flow, event.data.resume?.runId)],
+        };
       case 'backfill-requested':
         return { keys: [...keys, decisionKey(flow, event.data.requestId)] };
       case 'flow-control-requested':
@@ -149,9 +152,24 @@ const causeKinds: Readonly<Record<Request['type'], string>> = {
 };
 
 function startOf(request: Extract<Request, { type: 'start-requested' }>['data']): Start {
-  const { requestId, parameters, cause, actor, tags, bundleHash, graph } = request;
-  const start = { requestId, parameters, cause, actor, tags, chain: [] };
-  return bundleHash === null ? start : { ...start, bundle: { bundleHash, graph: graph ?? '' } };
+  const { requestId, parameters, cause, actor, tags, bundleHash, graph, resume = null } = request;
+  return {
+    requestId,
+    parameters,
+    cause,
+    actor,
+    tags,
+    chain: [],
+    ...(bundleHash === null ? {} : { bundle: { bundleHash, graph: graph ?? '' } }),
+    ...(resume === null
+      ? {}
+      : { resume: { ...resume, from: resume.from ?? null, code: resume.code === 'deployed' ? 'deployed' : 'origin' } }),
+  };
+}
+
+/** Whether a run that is to be resumed in place is open. */
+function openKeys(flow: string, runId: string | undefined): readonly string[] {
+  return runId === undefined ? [] : [openKey(flow, runId), endingKey(flow, runId)];
 }
 
 function heldKeys({ flow, matches }: EventArrived): readonly string[] {

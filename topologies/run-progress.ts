@@ -16,12 +16,18 @@ import { anotherRound, failAttempt, type OpenTasks, refuseCompletion, revokeOpen
 import { membersOf } from './run-progress/gang.ts';
 import { holderProblem, openFor } from './run-progress/holding.ts';
 import { due, lapse, renew, start } from './run-progress/leases.ts';
-import { openRun } from './run-progress/opening.ts';
+import { begin, openRun } from './run-progress/opening.ts';
 import { gangOf } from './run-progress/places.ts';
+import { gangRecalled, recalled } from './run-progress/recalling.ts';
 import {
   chunkSize,
   isPlainId,
+  pastMembersPrefix,
+  pastPrefix,
   readsOfEnd,
+  readsOfForgetting,
+  readsOfRecall,
+  readsOfRequest,
   readsOfLeases,
   readsOfPoint,
   readsOfRun,
@@ -47,6 +53,7 @@ export const runProgress: Topology<'runs'> = {
     if (!isPlainId(runId) || ('taskId' in event.data && !isPlainId(event.data.taskId))) return {};
     switch (event.type) {
       case 'run-requested':
+        return readsOfRequest(runId, event.data.resume?.runId);
       case 'run-cancel-requested':
         return readsOfRun(runId);
       case 'task-started':
@@ -61,8 +68,14 @@ export const runProgress: Topology<'runs'> = {
         return readsOfEnd(runId, event.data.taskId);
       case 'walk-resumed':
         return readsOfPoint(runId, event.data.pointId);
+      case 'task-recalled': {
+        const { taskId, origin, gang } = event.data;
+        return isPlainId(origin) ? readsOfRecall(runId, taskId, origin, gang) : {};
+      }
       case 'run-swept':
         return readsOfSweep(runId);
+      case 'run-forgotten':
+        return readsOfForgetting(runId);
       default:
         return {};
     }
@@ -79,7 +92,8 @@ export const runProgress: Topology<'runs'> = {
   },
 
   onTimer(timer, state): Effects {
-    return timer.name === pulseName ? pulse(timer, state) : dueTask(timer, state);
+    if (timer.name === pulseName) return pulse(timer, state);
+    return 'forget' in (timer.data as object) ? forgetting(timer, state) : dueTask(timer, state);
   },
 };
 
@@ -101,7 +115,7 @@ function isOwn({ type }: InputEvent<'runs'>): boolean {
 function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
   switch (event.type) {
     case 'run-requested':
-      openRun(work, event.data);
+      openRun(work, event.data, openTasks(state, work.runId));
       return;
     case 'task-started':
       start(work, event.data);
@@ -121,8 +135,24 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
     case 'walk-resumed':
       resume(work, event.data.pointId, state);
       return;
+    case 'task-recalled': {
+      const { taskId, origin, gang } = event.data;
+      if (!isPlainId(origin)) work.count('malformed', 1);
+      else if (gang)
+        gangRecalled(
+          work,
+          event.data,
+          state.range(`${tasksPrefix(work.runId)}${taskId}.`),
+          state.range(pastMembersPrefix(origin, taskId)),
+        );
+      else recalled(work, event.data);
+      return;
+    }
     case 'run-swept':
       sweep(work, state);
+      return;
+    case 'run-forgotten':
+      forget(work, state);
       return;
     case 'run-cancel-requested':
       cancel(work, event.data, openTasks(state, work.runId));
@@ -171,7 +201,12 @@ function fail(work: Work, failed: TaskFailed, open: OpenTasks): void {
     work.count('redispatched');
     if (gangOf(plan.graph, place) !== undefined)
       anotherRound(work, { ...found, open }, { kind: 'lost', message }, token.attempt);
-    else dispatch(work, plan, place, token.attempt, token.dispatch + 1);
+    else
+      dispatch(work, plan, place, {
+        attempt: token.attempt,
+        dispatch: token.dispatch + 1,
+        before: found.task.before,
+      });
     return;
   }
   failAttempt(work, { ...found, open }, failed);
@@ -197,11 +232,25 @@ function resume(work: Work, pointId: string, state: StateView): void {
 
 /** A bounded part of what is left goes; the next sweep takes the next. */
 function sweep(work: Work, state: StateView): void {
-  const { run, runId } = work;
-  if (run === undefined || run.status === 'running') return;
+  const { run, runId, plan } = work;
+  if (run === undefined || (run.status === 'running' && run.sweeping !== true)) return;
   const left = state.range(walksPrefix(runId));
   work.forget(left.map(([key]) => key));
   if (left.length === sweepMax) work.emit({ topic: 'runs', type: 'run-swept', key: runId, data: { runId } });
+  else if (run.status === 'running' && plan !== undefined) {
+    work.run = { ...run, sweeping: false };
+    begin(work, plan);
+  }
+}
+
+/** Nobody has resumed the run: what was kept for that goes, a bounded part at a time. */
+function forget(work: Work, state: StateView): void {
+  const { run, runId } = work;
+  if (run?.status === 'running') return;
+  const left = state.range(pastPrefix(runId));
+  work.forget(left.map(([key]) => key));
+  if (left.length === sweepMax) work.emit({ topic: 'runs', type: 'run-forgotten', key: runId, data: { runId } });
+  else work.plan = undefined;
 }
 
 function cancel(work: Work, { actor, reason }: RunCancelRequested, open: OpenTasks): void {
@@ -219,6 +268,13 @@ function cancel(work: Work, { actor, reason }: RunCancelRequested, open: OpenTas
 function pulse(timer: DueTimer, state: StateView): Effects {
   const work = new Work(state, '', timer.timeMs);
   work.pulse();
+  return work.effects();
+}
+
+function forgetting(timer: DueTimer, state: StateView): Effects {
+  const { forget: runId } = timer.data as { forget: string };
+  const work = new Work(state, runId, timer.timeMs);
+  work.emit({ topic: 'runs', type: 'run-forgotten', key: runId, data: { runId } });
   return work.effects();
 }
 

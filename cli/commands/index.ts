@@ -10,6 +10,11 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: 'run', summary: 'run a flow file', load: async () => (await import('./run.ts')).command },
   {
+    name: 'resume',
+    summary: 'go on where a run stopped',
+    load: async () => (await import('./resume.ts')).command,
+  },
+  {
     name: 'deploy',
     summary: 'deploy a flow or a deployment file',
     load: async () => (await import('./deploy.ts')).command,

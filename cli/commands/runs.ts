@@ -1,22 +1,8 @@
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import type { Client, ShownRun } from '../../sdk/client/index.ts';
 import { withPlatform } from '../session.ts';
 import { dim, green, red, yellow } from '../ui/style.ts';
 import { ago, duration, table } from '../ui/table.ts';
-
-interface Task {
-  readonly taskId: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly message: string | null;
-  readonly artifacts: readonly {
-    readonly name: string;
-    readonly hash: string;
-    readonly sizeBytes: number;
-    readonly codec: string;
-  }[];
-}
 
 export const command: CommandModule = {
   configure: (cmd) => {
@@ -59,11 +45,15 @@ export const command: CommandModule = {
       const options = optionsOf(one);
       await withPlatform(options, async ({ client }) => {
         show(options, await client.runs.show(runId), (run) => {
-          const { tasks, failure } = run as unknown as { tasks: readonly Task[]; failure: string | null };
+          const { tasks, failure } = run;
           const head = `run ${run.runId} of ${run.flow} v${run.version}: ${statusText(run.status)}${failure === null ? '' : ` ${red(failure)}`}`;
           const rows = table(tasks, [
             { title: 'TASK', value: ({ taskId }) => taskId },
-            { title: 'STATUS', value: ({ status }) => statusText(status) },
+            {
+              title: 'STATUS',
+              value: ({ status, originRunId }) =>
+                `${statusText(status)}${originRunId === null ? '' : dim(' (taken over)')}`,
+            },
             { title: 'ATTEMPT', value: ({ attempt }) => attempt, align: 'right' },
             {
               title: 'TOOK',
@@ -94,6 +84,20 @@ export const command: CommandModule = {
     });
   },
 };
+
+/** Waits until a run is over. */
+export async function endOf(client: Client, runId: string): Promise<ShownRun> {
+  for (;;) {
+    const run = await client.runs.show(runId);
+    if (run.endedAt !== null) return run;
+    await new Promise<void>((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** `completed after 3 s`, `failed after 3 s: why`. */
+export function outcomeText({ status, startedAt, endedAt, failure }: ShownRun): string {
+  return `${statusText(status)} after ${duration((endedAt ?? startedAt) - startedAt)}${failure === null ? '' : `: ${failure}`}`;
+}
 
 export function statusText(status: string): string {
   if (status === 'completed') return green(status);

@@ -16,7 +16,7 @@ import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { MaintenanceCalls } from './maintenance.ts';
-import { type HypotheticalOutcome, ProductionCalls, type TriggerExplanation } from './production.ts';
+import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type TriggerExplanation } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
@@ -204,10 +204,17 @@ export class Client {
   readonly runs = {
     list: async (filter: { flow?: string; status?: string; limit?: number } = {}): Promise<readonly RunSummary[]> =>
       ((await this.#get(`/api/v1/runs${query(filter)}`)) as { runs: RunSummary[] }).runs,
-    show: async (runId: string): Promise<RunSummary> => (await this.#get(path`/api/v1/runs/${runId}`)) as RunSummary,
+    show: async (runId: string): Promise<ShownRun> => (await this.#get(path`/api/v1/runs/${runId}`)) as ShownRun,
     /** Starts the deployed version of a flow. */
     start: async (flow: string, parameters: object = {}, options: MutationOptions = {}): Promise<{ runId: string }> =>
       (await this.#post('/api/v1/runs', { flow, parameters }, options)) as { runId: string },
+    /** Goes on where a run stopped: what ended well is taken over by reference, the rest runs. */
+    resume: async (runId: string, options: ResumeOptions = {}): Promise<StartedRun> => {
+      const { flow, idempotencyKey, ...rest } = options;
+      const code = flow === undefined ? {} : { bundleHash: await this.#upload(flow.code), graph: flow.graph };
+      const body = { ...rest, ...code };
+      return (await this.#post(path`/api/v1/runs/${runId}/resume`, body, { idempotencyKey })) as StartedRun;
+    },
     cancel: async (runId: string, reason = ''): Promise<void> => {
       await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
     },
@@ -245,6 +252,18 @@ export interface BundledFlow {
   readonly policy?: object;
 }
 
+export interface ResumeOptions extends MutationOptions {
+  /** Step from which on everything runs again. @default what did not end well, and what follows it */
+  readonly from?: string;
+  /** Under the id of the run. @default false: a new run */
+  readonly inPlace?: boolean;
+  /** The run's own, or that of the flow's deployed version. @default 'origin' */
+  readonly code?: 'origin' | 'deployed';
+  /** Changed code. Outcomes are matched by the ids of tasks; parameters and configuration stay those of the run. */
+  readonly flow?: BundledFlow;
+  readonly tags?: readonly string[];
+}
+
 export interface FlowDeployOptions extends MutationOptions {
   /** Of a flow of a project: `test.<branch>`, or `prod.<branch>` in production. @default the user's own */
   readonly branch?: string;
@@ -275,6 +294,39 @@ export interface ShownModel {
   readonly model: string;
   readonly aliases: Readonly<Record<string, number>>;
   readonly versions: readonly ModelVersionRow[];
+}
+
+/** A run with its tasks. */
+export interface ShownRun extends RunSummary {
+  /** Step and message of what ended it. */
+  readonly failure: string | null;
+  readonly bundleHash: string;
+  readonly cause: { readonly kind: string; readonly id: string };
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** The run that it resumes; its own id: it was resumed in place. */
+  readonly originRunId: string | null;
+  readonly tasks: readonly ShownTask[];
+}
+
+export interface ShownTask {
+  readonly taskId: string;
+  readonly status: string;
+  readonly attempt: number;
+  readonly worker: string;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly message: string | null;
+  readonly logsHash: string | null;
+  /** The run of which it is a clone. */
+  readonly originRunId: string | null;
+  readonly artifacts: readonly ArtifactSummary[];
+}
+
+export interface ArtifactSummary {
+  readonly name: string;
+  readonly hash: string;
+  readonly sizeBytes: number;
+  readonly codec: string;
 }
 
 export interface RunSummary {

@@ -6,11 +6,15 @@ export {
   type DeployedVersion,
   type Feedback,
   type FlowDeployOptions,
+  type ArtifactSummary,
   type ModelSummary,
   type MutationOptions,
+  type ResumeOptions,
   type RunSummary,
   type ShownDeployment,
   type ShownModel,
+  type ShownRun,
+  type ShownTask,
 } from './client.ts';
 export type {
   Backfill,

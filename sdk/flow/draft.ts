@@ -82,7 +82,7 @@ export class FlowDraft {
   /** Files and computed defaults are read once, when the graph is first asked for. */
   graph(): FlowGraph {
     const { leaseMs, startMs } = { ...flowDefaults, ...this.options };
-    const { maxWorkers, maxSplits } = this.options;
+    const { maxWorkers, maxSplits, resumableMs } = this.options;
     const configured = Object.keys(this.#configuration).length > 0;
     this.#read ??= readConfiguration(this.#configuration);
     const hooks: Record<string, TaskSettings> = {};
@@ -97,6 +97,7 @@ export class FlowDraft {
       startMs,
       ...(maxWorkers === undefined ? {} : { maxWorkers }),
       ...(maxSplits === undefined ? {} : { maxSplits }),
+      ...(resumableMs === undefined ? {} : { resumableMs }),
       ...(configured ? { configuration: this.#read } : {}),
       ...(Object.keys(hooks).length > 0 ? { hooks } : {}),
     };

@@ -126,6 +126,8 @@ export interface FlowOptions {
   readonly maxWorkers?: number;
   /** Items that a foreach may have. @default 10000 */
   readonly maxSplits?: number;
+  /** How long a run that is over can be resumed, milliseconds. @default 14 days */
+  readonly resumableMs?: number;
   /** For every step that does not say otherwise. @default none */
   readonly steps?: Omit<StepOptions, 'catch'>;
 }

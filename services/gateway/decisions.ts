@@ -150,7 +150,7 @@ function answerOf({
         decision: { type: 'refused', reason: fact.reason ?? '' },
       };
     case 'run-requested':
-      if (fact.cause?.kind !== 'manual') return undefined;
+      if (fact.cause?.kind !== 'manual' && fact.cause?.kind !== 'resume') return undefined;
       return { key: answerKey(subjectOf(fact), fact.cause.id), decision: { type, data } as Decision };
     default:
       return undefined;

@@ -21,6 +21,7 @@ import { maintenance } from './routes/maintenance.ts';
 import { models } from './routes/models.ts';
 import { openInference } from './routes/open-inference.ts';
 import { probes } from './routes/probes.ts';
+import { resume } from './routes/resume.ts';
 import { runs } from './routes/runs.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
@@ -42,6 +43,7 @@ const allRoutes: readonly Routes[] = [
   flows,
   flowControl,
   runs,
+  resume,
   history,
   maintenance,
   topics,

@@ -45,8 +45,11 @@ export interface RunSummary {
 export interface RunDetail extends RunSummary {
   /** Steps with their attempts and artifacts, as plain JSON. */
   readonly tasks: readonly object[];
+  readonly bundleHash: string;
   readonly cause: object;
   readonly parameters: object;
+  /** The run that it resumes; its own id: it was resumed in place. */
+  readonly originRunId: string | null;
 }
 
 export interface OperationFilter {

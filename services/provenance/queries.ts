@@ -69,7 +69,8 @@ export class ProvenanceQueries {
       failure: run.failure,
       bundleHash: run.bundle_hash,
       cause: { kind: run.cause_kind, id: run.cause_id },
-      parameters: await this.#parameters(run),
+      parameters: JSON.parse(run.parameters) as Readonly<Record<string, unknown>>,
+      originRunId: run.origin_run_id,
       tasks: tasks.map((task) => ({
         taskId: task.task_id,
         status: task.status,
@@ -79,6 +80,7 @@ export class ProvenanceQueries {
         endedAt: task.ended_at,
         message: task.message,
         logsHash: task.logs_hash,
+        originRunId: task.origin_run_id,
         artifacts: artifacts
           .filter(({ task_id }) => task_id === task.task_id)
           .map(({ name, hash, size_bytes, codec }) => ({ name, hash, sizeBytes: size_bytes, codec })),
@@ -190,17 +192,6 @@ export class ProvenanceQueries {
   /** What was acknowledged before a question is in its answer. */
   async #fresh(...topics: readonly ProjectedTopic[]): Promise<void> {
     await this.#projection.caughtUp(freshMs, topics.length === 0 ? undefined : topics);
-  }
-
-  async #parameters(run: { topic: string; partition: number; offset: number }): Promise<object> {
-    const place = { topic: this.#runtime.topic(run.topic), partition: run.partition };
-    for await (const records of this.#runtime.parts.log.read(place, { from: run.offset, to: run.offset + 1 })) {
-      const record = records[0];
-      if (record === undefined) break;
-      const event = await this.#runtime.decode('runs', record);
-      if (event.type === 'run-requested') return JSON.parse(event.data.parameters) as object;
-    }
-    return {};
   }
 }
 

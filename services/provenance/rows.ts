@@ -58,7 +58,7 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'slots-judged':
       return startRows(event, at);
     case 'run-requested': {
-      const { runId, flow, version, bundleHash, cause, actor } = event.data;
+      const { runId, flow, version, bundleHash, cause, actor, parameters, resume = null } = event.data;
       const row = {
         id: runId,
         flow,
@@ -69,8 +69,16 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         cause_id: cause.id,
         actor,
         requested_at: timeMs,
+        ended_at: null,
+        failure: null,
+        parameters,
+        origin_run_id: resume?.runId ?? null,
+        ...at,
       };
-      return [{ table: 'runs', row: { ...row, ended_at: null, failure: null, ...at } }];
+      // In place it runs again, and is otherwise what it was.
+      if (resume?.runId === runId)
+        return [{ table: 'runs', row, set: ['status', 'ended_at', 'failure', 'origin_run_id', 'bundle_hash'] }];
+      return [{ table: 'runs', row }];
     }
     case 'run-completed':
       return [ended(event.data, 'completed', null, timeMs, at)];
@@ -100,6 +108,8 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
             inline: artifact.inline?.toString('base64') ?? null,
             ...at,
           },
+          // a task that ran again in place
+          set: 'all',
         },
       ];
     }
@@ -237,6 +247,8 @@ function ended(
     requested_at: data.startedAt,
     ended_at: timeMs,
     failure,
+    parameters: '{}',
+    origin_run_id: null,
     ...at,
   };
   return { table: 'runs', row, set: ['status', 'ended_at', 'failure'] };

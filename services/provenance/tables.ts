@@ -91,6 +91,10 @@ export const tables = {
       requested_at: 'integer',
       ended_at: 'integer?',
       failure: 'text?',
+      /** JSON. */
+      parameters: 'text',
+      /** The run that it resumes; its own id: it was resumed in place. */
+      origin_run_id: 'text?',
       ...at,
     },
     key: ['id'],
@@ -110,10 +114,13 @@ export const tables = {
       ended_at: 'integer?',
       message: 'text?',
       logs_hash: 'text?',
+      /** The run of which it is a clone. */
+      origin_run_id: 'text?',
       ...at,
     },
     key: ['run_id', 'task_id'],
-    newestBy: ['closed', 'attempt', 'dispatch'],
+    /** A run that is resumed in place goes on with the next attempt. */
+    newestBy: ['attempt', 'closed', 'dispatch'],
   },
   artifacts: {
     columns: {

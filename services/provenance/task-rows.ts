@@ -32,10 +32,13 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
       return [{ table: 'tasks', row, set: ['status', 'message', 'ended_at'] }];
     }
     case 'task-closed': {
-      const { attempt, dispatch, worker, outcome, kind, message } = event.data;
-      const status = outcome === 'failed' ? (kind ?? outcome) : outcome;
-      const said = { status, message: outcome === 'completed' ? null : message, ended_at: event.timeMs, closed: 1 };
+      const { attempt, dispatch, worker, outcome, kind, message, originRunId = null } = event.data;
+      const well = outcome === 'completed' || outcome === 'cloned';
+      const status = well ? 'completed' : outcome === 'failed' ? (kind ?? outcome) : outcome;
+      const ended = { status, message: well ? null : message, ended_at: event.timeMs, closed: 1 };
+      const said = originRunId === null ? ended : { ...ended, started_at: event.timeMs, origin_run_id: originRunId };
       const row = { ...rowOf(event.data, at), attempt, dispatch, worker: worker ?? '', ...said };
+      if (originRunId !== null) return [{ table: 'tasks', row, set: 'all' }];
       const set = ['status', 'attempt', 'dispatch', 'message', 'ended_at', 'closed'] as const;
       return [{ table: 'tasks', row, set: worker === null ? set : [...set, 'worker'] }];
     }
@@ -46,7 +49,7 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
 
 /** A task of which nothing else is known. */
 function rowOf({ runId, taskId }: { readonly runId: string; readonly taskId: string }, at: Place): TaskRow {
-  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null };
+  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null, origin_run_id: null };
   return {
     run_id: runId,
     task_id: taskId,

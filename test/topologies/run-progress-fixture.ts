@@ -1,21 +1,37 @@
 import type { FlowCode } from '../../runtime/ports/flow-code.ts';
 import { createTopologyDriver, type DriverOutput, type TopologyDriver } from '../../runtime/testing/index.ts';
 import type { Artifact, EventData, TaskDispatched, Token } from '../../schemas/events.ts';
+import { derivedIdBeside } from '../../schemas/derived-ids.ts';
+import { topics } from '../../schemas/topics.ts';
 import { flow } from '../../sdk/index.ts';
 import { runProgress } from '../../topologies/run-progress.ts';
 
 export const runId = '0193'.padEnd(32, '0');
 
-const toItself: ReadonlySet<string> = new Set(['walk-resumed', 'phase-lapsed', 'run-swept']);
+/** Of a run that may resume another: its records lie on the same partition. */
+export const idBeside = (name: string): string => derivedIdBeside(runId, topics.runs.partitions, 0, name);
+
+/** After so long nothing is kept of a run that is over. */
+const resumableMs = 14 * 86_400_000;
+
+const toItself: ReadonlySet<string> = new Set([
+  'walk-resumed',
+  'phase-lapsed',
+  'run-swept',
+  'task-recalled',
+  'run-forgotten',
+]);
 
 /** Plays the worker and the clock around one run. */
 export class RunDriver {
   readonly driver: TopologyDriver<'runs'>;
   readonly outputs: DriverOutput[] = [];
   readonly #closed: DriverOutput[] = [];
+  readonly runId: string;
 
-  constructor(driver: TopologyDriver<'runs'>) {
+  constructor(driver: TopologyDriver<'runs'>, id = runId) {
     this.driver = driver;
+    this.runId = id;
   }
 
   static async open(chain: unknown, parameters: object = {}): Promise<RunDriver> {
@@ -24,13 +40,22 @@ export class RunDriver {
     return run;
   }
 
-  request(graph: unknown, parameters: object = {}): void {
+  /** A run that resumes this one; in place it is this one. Without a chain it has its code. */
+  resume(id: string, options: { readonly from?: string; readonly chain?: unknown } = {}): RunDriver {
+    const run = id === this.runId ? this : new RunDriver(this.driver, id);
+    const { from = null, chain } = options;
+    run.request((chain as FlowCode | undefined)?.graph, {}, { runId: this.runId, from });
+    return run;
+  }
+
+  request(graph: unknown, parameters: object = {}, resume: EventData['runs']['run-requested']['resume'] = null): void {
     const data = {
-      runId,
+      runId: this.runId,
+      resume,
       flow: 'tested',
       version: 1,
       bundleHash: 'b'.repeat(64),
-      graph: JSON.stringify(graph),
+      graph: graph === undefined ? '' : JSON.stringify(graph),
       parameters: JSON.stringify(parameters),
       tags: [],
       systemTags: [],
@@ -45,7 +70,7 @@ export class RunDriver {
     data: EventData['runs'][E],
     timeMs?: number,
   ): DriverOutput[] {
-    this.driver.pipe({ type, data, key: runId, ...(timeMs === undefined ? {} : { timeMs }) });
+    this.driver.pipe({ type, data, key: this.runId, ...(timeMs === undefined ? {} : { timeMs }) });
     return this.take();
   }
 
@@ -87,17 +112,21 @@ export class RunDriver {
   }
 
   start(taskId: string, incarnation = 'i1', token = this.token(taskId, incarnation)): DriverOutput[] {
-    return this.pipe('task-started', { runId, taskId, token, worker: `worker of ${incarnation}` });
+    return this.pipe('task-started', { runId: this.runId, taskId, token, worker: `worker of ${incarnation}` });
   }
 
   beat(taskId: string, incarnation = 'i1', token = this.token(taskId, incarnation)): DriverOutput[] {
-    return this.pipe('task-heartbeat', { runId, tasks: [{ taskId, token }], worker: `worker of ${incarnation}` });
+    return this.pipe('task-heartbeat', {
+      runId: this.runId,
+      tasks: [{ taskId, token }],
+      worker: `worker of ${incarnation}`,
+    });
   }
 
   complete(taskId: string, more: Partial<EventData['runs']['task-completed']> = {}): DriverOutput[] {
     const token = this.token(taskId);
     return this.pipe('task-completed', {
-      runId,
+      runId: this.runId,
       taskId,
       token,
       worker: 'worker of i1',
@@ -112,7 +141,7 @@ export class RunDriver {
   fail(taskId: string, more: Partial<EventData['runs']['task-failed']> = {}): DriverOutput[] {
     const token = this.token(taskId);
     return this.pipe('task-failed', {
-      runId,
+      runId: this.runId,
       taskId,
       token,
       worker: 'worker of i1',
@@ -128,6 +157,12 @@ export class RunDriver {
   run(taskId: string, artifacts: readonly Artifact[] = []): DriverOutput[] {
     this.start(taskId);
     return this.complete(taskId, { artifacts });
+  }
+
+  /** What is left of runs that are over when they can be resumed no more. */
+  left(): string[] {
+    this.advance(resumableMs);
+    return this.driver.stateKeys();
   }
 
   types(): string[] {

@@ -36,7 +36,7 @@ describe('a foreach', () => {
     ]);
     run.run('sum', [artifact('total')]);
     expect(run.outputs.at(-1)).toMatchObject({ type: 'run-completed', data: { tasks: 10 } });
-    expect(run.driver.stateKeys()).toEqual(['clock', `run/${runId}`]);
+    expect(run.left()).toEqual(['clock', `run/${runId}`]);
     expect(run.driver.takeDeadLetters()).toEqual([]);
   });
 
@@ -63,7 +63,7 @@ describe('a foreach', () => {
     expect(run.dispatched('sum').packs?.map(({ hash }) => hash[0])).toEqual(['0', '1', '2']);
     run.run('sum');
     expect(run.outputs.at(-1)).toMatchObject({ type: 'run-completed', data: { tasks: 153 } });
-    expect(run.driver.stateKeys()).toEqual(['clock', `run/${runId}`]);
+    expect(run.left()).toEqual(['clock', `run/${runId}`]);
   });
 
   it('sweeps what a failed run leaves', async () => {
@@ -75,7 +75,7 @@ describe('a foreach', () => {
     run.start('rows.1.each');
     run.fail('rows.1.each');
     expect(run.types()).toContain('run-failed');
-    expect(run.driver.stateKeys()).toEqual(['clock', `run/${runId}`]);
+    expect(run.left()).toEqual(['clock', `run/${runId}`]);
   });
 });
 
@@ -105,7 +105,7 @@ describe('a switch and a repeat', () => {
     ]);
     run.run('end');
     expect(run.outputs.at(-1)?.type).toBe('run-completed');
-    expect(run.driver.stateKeys()).toEqual(['clock', `run/${runId}`]);
+    expect(run.left()).toEqual(['clock', `run/${runId}`]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Whether a start becomes a run at once, waits, or does not become one. */
-import { derivedId } from '../../schemas/derived-ids.ts';
+import { derivedId, derivedIdBeside } from '../../schemas/derived-ids.ts';
 import type { FlowGraph } from '../../schemas/flow-graph.ts';
 import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
@@ -10,6 +10,7 @@ import {
   policyLimits,
   tagProblems,
 } from '../../schemas/flow-policy.ts';
+import { topics } from '../../schemas/topics.ts';
 import { judge } from './judging.ts';
 import { endingKey, type OpenRun, openKey, queueKey, queuePrefix, type Start } from './state.ts';
 import type { Work } from './work.ts';
@@ -90,8 +91,9 @@ interface Hindrance {
   readonly reason: string;
 }
 
-function hindranceOf(work: Work, { bundle, slot }: Start): Hindrance | undefined {
-  if (bundle !== undefined) return undefined;
+function hindranceOf(work: Work, start: Start): Hindrance | undefined {
+  if (start.bundle !== undefined || versionOf(work, start) === 0) return undefined;
+  const { slot } = start;
   const { running, schedules } = work.counts;
   const open = slot === undefined ? 0 : (schedules[slot.schedule]?.open ?? 0);
   if (slot !== undefined && slot.overlap !== 'allow' && open > 0) {
@@ -121,6 +123,12 @@ function enqueue(work: Work, start: Start, reason: string): void {
 function refusal(work: Work, start: Start): string | undefined {
   const { flow, current } = work;
   if (start.chain.includes(flow)) return `a loop: ${[...start.chain, flow].join(' → ')}`;
+  const { resume } = start;
+  if (resume !== undefined) {
+    if (resume.inPlace && [openKey(flow, resume.runId), endingKey(flow, resume.runId)].some((key) => work.get(key)))
+      return `run '${resume.runId}' is still running: wait for its end, or cancel it, before it is resumed`;
+    if (start.bundle === undefined && resume.code === 'origin') return tagProblems(start.tags).join('; ') || undefined;
+  }
   if (start.bundle === undefined && current === undefined)
     return `there is no deployed flow '${flow}': deploy it first`;
   if (start.bundle !== undefined && !isHash(start.bundle.bundleHash))
@@ -129,6 +137,8 @@ function refusal(work: Work, start: Start): string | undefined {
   if (parsed.problems !== undefined) return parsed.problems.join('; ');
   const tags = tagProblems(start.tags);
   if (tags.length > 0) return tags.join('; ');
+  // The origin's, which have been resolved.
+  if (resume !== undefined) return undefined;
   const given = jsonOf(start.parameters);
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return 'the parameters must be a JSON object';
@@ -138,14 +148,11 @@ function refusal(work: Work, start: Start): string | undefined {
 
 /** Makes the run; `refusal` was asked before. */
 function launch(work: Work, start: Start): void {
-  const { flow, timeMs, current } = work;
-  const { requestId, cause, actor, bundle, slot, chain } = start;
-  const version = bundle === undefined ? (current?.version ?? 0) : 0;
-  const { bundleHash, graph } = bundle ?? { bundleHash: current?.bundleHash ?? '', graph: current?.graph ?? '' };
-  const parsed = graphFor(flow, graph);
-  const specs = parsed.problems === undefined ? parsed.graph.parameters : {};
-  const resolved = resolveParameters(specs, jsonOf(start.parameters) as Readonly<Record<string, unknown>>);
-  const runId = derivedId(timeMs, 'run', flow, requestId);
+  const { flow, current } = work;
+  const { cause, actor, slot, chain, resume } = start;
+  const version = versionOf(work, start);
+  const { bundleHash, graph } = codeOf(work, start);
+  const runId = runIdOf(work, start);
   const policy = version === 0 ? {} : (JSON.parse(current?.policy ?? '{}') as FlowPolicy);
   work.emit({
     topic: 'runs',
@@ -157,11 +164,12 @@ function launch(work: Work, start: Start): void {
       version,
       bundleHash,
       graph,
-      parameters: JSON.stringify(resolved.problems === undefined ? resolved.values : {}),
+      parameters: resume === undefined ? resolvedParameters(flow, graph, start.parameters) : start.parameters,
       tags: [...new Set([...(policy.tags ?? []), ...start.tags])],
       systemTags: systemTags(flow, version, version === 0 ? undefined : current?.token, actor),
       cause,
       actor,
+      resume: resume === undefined ? null : { runId: resume.runId, from: resume.from },
     },
   });
   work.put(openKey(flow, runId), { version, chain, ...(slot === undefined ? {} : { schedule: slot.schedule }) });
@@ -171,6 +179,33 @@ function launch(work: Work, start: Start): void {
     work.changeSchedule(slot.schedule, { open: open + 1 });
   }
   judge(work, start, { outcome: 'started', reason: '', runId });
+}
+
+/** A run that resumes another one lies on its partition: there its outcomes are kept. */
+function runIdOf({ flow, timeMs }: Work, { requestId, resume }: Start): string {
+  if (resume === undefined) return derivedId(timeMs, 'run', flow, requestId);
+  if (resume.inPlace) return resume.runId;
+  return derivedIdBeside(resume.runId, topics.runs.partitions, timeMs, 'run', flow, requestId);
+}
+
+/** 0: a run beside the deployed flow. */
+function versionOf({ current }: Work, { bundle, resume }: Start): number {
+  if (bundle !== undefined) return 0;
+  return resume?.code === 'origin' ? resume.version : (current?.version ?? 0);
+}
+
+/** An empty graph is that of the run that is resumed. */
+function codeOf({ current }: Work, { bundle, resume }: Start): NonNullable<Start['bundle']> {
+  if (bundle !== undefined) return bundle;
+  if (resume?.code === 'origin') return { bundleHash: resume.bundleHash, graph: '' };
+  return { bundleHash: current?.bundleHash ?? '', graph: current?.graph ?? '' };
+}
+
+function resolvedParameters(flow: string, graph: string, text: string): string {
+  const parsed = graphFor(flow, graph);
+  const specs = parsed.problems === undefined ? parsed.graph.parameters : {};
+  const resolved = resolveParameters(specs, jsonOf(text) as Readonly<Record<string, unknown>>);
+  return JSON.stringify(resolved.problems === undefined ? resolved.values : {});
 }
 
 /** The namespace of a run, and where it belongs. */

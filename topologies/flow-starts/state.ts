@@ -69,6 +69,19 @@ export interface Start {
   /** What the events have in common. */
   readonly key?: string;
   readonly slot?: StartSlot;
+  readonly resume?: StartResume;
+}
+
+/** A run that goes on where another one stopped, or where it stopped itself. */
+export interface StartResume {
+  readonly runId: string;
+  readonly from: string | null;
+  readonly inPlace: boolean;
+  /** Whose code: the run's own, or that of the deployed version. A bundle of the start goes before both. */
+  readonly code: 'origin' | 'deployed';
+  /** Of the run. */
+  readonly version: number;
+  readonly bundleHash: string;
 }
 
 export interface StartSlot extends Slot {

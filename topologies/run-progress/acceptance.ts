@@ -7,7 +7,7 @@ import { closeTask } from './dispatch.ts';
 import { endRun } from './run-end.ts';
 import { hold, type Members, release } from './gang.ts';
 import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
-import { revived, type RunPlan, type TaskState } from './state.ts';
+import { type PastOutcome, type PastTask, revived, type RunPlan, type TaskState } from './state.ts';
 import { addArtifacts, fillFrom, goOn, openCase, openItems, packed } from './walk.ts';
 import type { Work } from './work.ts';
 
@@ -18,7 +18,6 @@ export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState,
   switch (place.kind) {
     case 'hook':
       closeTask(work, place.taskId, task, { outcome: 'completed' });
-      work.plan = undefined;
       return;
     case 'pack':
       acceptPack(work, plan, place, task, completed);
@@ -30,7 +29,7 @@ export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState,
         return;
       }
       const artifacts = withoutFailure(place, completed.artifacts);
-      closeTask(work, place.taskId, task, { outcome: 'completed' });
+      closeTask(work, place.taskId, task, { outcome: 'completed' }, outcomeOf({ ...completed, artifacts }));
       endWell(work, plan, place, task.attempt, { ...completed, artifacts });
       finishIfOver(work, plan, artifacts);
     }
@@ -57,16 +56,16 @@ export function completionProblem(plan: RunPlan, place: Place, { split, choice }
 }
 
 /** All members of a gang completed: their artifacts become facts together. */
-export function acceptGang(work: Work, plan: RunPlan, members: Members): void {
+export function acceptGang(work: Work, plan: RunPlan, members: Members, cloned?: string): void {
   let last: readonly Artifact[] = [];
   const index = GraphIndex.of(plan.graph);
-  for (const [taskId, { attempt, held }] of release(work, members)) {
+  for (const [taskId, { attempt, held }] of release(work, members, cloned)) {
     const place = placeOf(plan.graph, taskId);
     if (place?.kind !== 'step' || held === undefined) continue;
     const { requests } = held;
     last = revived(held.artifacts);
     work.beginWalk(index.walkId(place.walk));
-    endWell(work, plan, place, attempt, { artifacts: last, requests });
+    endWell(work, plan, place, attempt, { artifacts: last, requests, cloned });
   }
   finishIfOver(work, plan, last);
 }
@@ -76,24 +75,58 @@ export function endCaught(
   work: Work,
   plan: RunPlan,
   place: StepPlace,
-  { kind, message, stack = '', attempt }: { kind: string; message: string; stack?: string; attempt: number },
+  task: TaskState,
+  { kind, message, stack = '' }: { readonly kind: string; readonly message: string; readonly stack?: string },
 ): void {
   const { catch: name = 'failure', name: step } = place.step;
+  const { attempt } = task;
   const failure = { step, kind, message: message.slice(0, 4_000), stack: stack.slice(0, 4_000), attempt };
   const artifacts = [inlineArtifact(name, failure)];
+  const end = { outcome: kind === 'lost' ? 'lost' : 'failed', kind, message: message.slice(0, 10_000) } as const;
+  closeTask(work, place.taskId, task, end, { artifacts });
   work.count('failuresCaught');
   endWell(work, plan, place, attempt, { artifacts, requests: [] });
   finishIfOver(work, plan, artifacts);
 }
 
-type Ended = Pick<TaskCompleted, 'artifacts' | 'requests'> & Partial<Pick<TaskCompleted, 'split' | 'choice' | 'again'>>;
+/** A task of a resumed run ends as it ended in its origin: by reference, and without asking for anything a second time. */
+export function acceptClone(
+  work: Work,
+  plan: RunPlan,
+  place: StepPlace,
+  { attempt, dispatch }: PastTask,
+  { artifacts: past, ...outcome }: PastOutcome,
+): void {
+  const artifacts = revived(past);
+  const originRunId = plan.resume?.origin ?? '';
+  const task = { attempt, dispatch, worker: null };
+  closeTask(work, place.taskId, task, { outcome: 'cloned', originRunId }, { ...outcome, artifacts });
+  endWell(work, plan, place, attempt, { ...outcome, artifacts, requests: [], cloned: originRunId });
+  finishIfOver(work, plan, artifacts);
+}
+
+function outcomeOf({ artifacts, split, choice, again }: Omit<Ended, 'requests'>): PastOutcome {
+  return {
+    artifacts,
+    ...(split === undefined || split === null ? {} : { split }),
+    ...(choice === undefined || choice === null ? {} : { choice }),
+    ...(again === true ? { again } : {}),
+  };
+}
+
+type Ended = Pick<TaskCompleted, 'artifacts' | 'requests'> &
+  Partial<Pick<TaskCompleted, 'split' | 'choice' | 'again'>> & {
+    /** The run of which this is the outcome. */
+    readonly cloned?: string | undefined;
+  };
 
 function endWell(work: Work, plan: RunPlan, place: StepPlace, attempt: number, ended: Ended): void {
   const { run } = work;
   if (run === undefined) return;
   const { step, walk, taskId } = place;
-  const { artifacts, requests, split, choice, again = false } = ended;
-  for (const artifact of artifacts) announce(work, place, attempt, artifact);
+  const { artifacts, requests, split, choice, again = false, cloned } = ended;
+  // facts of another run's task become facts of this one; in place they are on the log already
+  if (cloned !== work.runId) for (const artifact of artifacts) announce(work, place, attempt, artifact, cloned ?? null);
   requests.forEach((request, index) => ask(work, taskId, request, index));
   addArtifacts(work, plan, walk, step, artifacts);
   if (step.kind === 'join') work.setJoinInputs(taskId, undefined);
@@ -134,13 +167,19 @@ function withoutFailure({ step }: StepPlace, artifacts: readonly Artifact[]): re
   return step.catch === undefined ? artifacts : [...artifacts, inlineArtifact(step.catch, null)];
 }
 
-function announce(work: Work, { taskId, step }: StepPlace, attempt: number, artifact: Artifact): void {
+function announce(
+  work: Work,
+  { taskId, step }: StepPlace,
+  attempt: number,
+  artifact: Artifact,
+  originRunId: string | null,
+): void {
   const { runId, run } = work;
   work.emit({
     topic: 'artifacts',
     type: 'artifact-written',
     key: runId,
-    data: { runId, taskId, step: step.name, flow: run?.flow ?? '', attempt, artifact },
+    data: { runId, taskId, step: step.name, flow: run?.flow ?? '', attempt, artifact, originRunId },
   });
 }
 

@@ -4,30 +4,57 @@ import { flowDefaults, type TaskSettings } from '../../schemas/flow-graph.ts';
 import { topics } from '../../schemas/topics.ts';
 import { leaseClosed, leaseOpened } from './clock.ts';
 import { gangOf, type Place, placeOf, settingsOf, stepNameOf } from './places.ts';
-import { leaseName, readsOfLeases, type RunPlan, type TaskState } from './state.ts';
+import { leaseName, type PastOutcome, readsOfLeases, type RunPlan, type TaskState } from './state.ts';
 import { framesOf, visible } from './visibility.ts';
 import type { Work } from './work.ts';
 
-/** Opens a task: its first attempt is dispatched. */
+/** Which attempt is offered, for the how manieth time in all, and how many attempts do not count for its retries. */
+export interface Offer {
+  readonly attempt: number;
+  readonly dispatch: number;
+  /** @default 0 */
+  readonly before?: number | undefined;
+}
+
+/** Opens a task: its first attempt is dispatched, or what the origin of a resumed run knows of it is recalled. */
 export function open(work: Work, plan: RunPlan, taskId: string, counted: number): void {
+  const place = opened(work, plan, taskId, counted);
+  if (place === undefined) return;
+  if (plan.resume === undefined) dispatch(work, plan, place, { attempt: 1, dispatch: 1 });
+  else recall(work, plan, taskId, false);
+}
+
+/** A task counts as open from here on; whoever called it says what comes next. */
+export function opened(work: Work, plan: RunPlan, taskId: string, counted: number): Place | undefined {
   const { run } = work;
   const place = placeOf(plan.graph, taskId);
-  if (run === undefined || place === undefined) return;
+  if (run === undefined || place === undefined) return undefined;
   work.clock = leaseOpened(work.clock, plan.graph.leaseMs);
   work.run = { ...run, open: run.open + 1, opened: run.opened + counted };
   work.count('tasksOpened');
-  dispatch(work, plan, place, 1, 1);
+  if (plan.resume !== undefined)
+    work.setTask(taskId, { attempt: 0, dispatch: 0, phase: 'recalled', holder: null, worker: null, dueMs: 0 });
+  return place;
+}
+
+/** What the origin knows of a task, or of all members of a gang, was not fetched for this fold: it comes in a record of its own. */
+export function recall(work: Work, { resume }: RunPlan, taskId: string, gang: boolean): void {
+  const { runId } = work;
+  const origin = resume?.origin ?? '';
+  work.emit({ topic: 'runs', type: 'task-recalled', key: runId, data: { runId, taskId, origin, gang } });
 }
 
 /** Offers an attempt to workers: each dispatch lies on the partition after the one before. */
-export function dispatch(work: Work, plan: RunPlan, place: Place, attempt: number, number: number): void {
+export function dispatch(work: Work, plan: RunPlan, place: Place, offer: Offer): void {
   const { run, runId, timeMs } = work;
   if (run === undefined) return;
+  const { attempt, dispatch: number, before = 0 } = offer;
   const { graph, bundleHash, parameters } = plan;
   const { taskId } = place;
   const { timeoutMs } = settingsOf(place);
   const dueMs = timeMs + graph.startMs;
-  setPhase(work, taskId, { attempt, dispatch: number, phase: 'dispatched', holder: null, worker: null }, dueMs);
+  const counted = before === 0 ? { attempt, dispatch: number } : { attempt, dispatch: number, before };
+  setPhase(work, taskId, { ...counted, phase: 'dispatched', holder: null, worker: null }, dueMs);
   const { partitions } = topics.tasks;
   work.emit({
     topic: 'tasks',
@@ -131,16 +158,30 @@ export function setLease(work: Work, taskId: string, dueMs: number): void {
 export type TaskEnd =
   | { readonly outcome: 'completed' }
   | { readonly outcome: 'failed' | 'lost'; readonly kind: string; readonly message: string }
-  | { readonly outcome: 'cancelled'; readonly message: string };
+  | { readonly outcome: 'cancelled'; readonly message: string }
+  | { readonly outcome: 'cloned'; readonly originRunId: string };
 
-/** Ends a task under a named outcome, which is said: it never opens again. */
-export function closeTask(work: Work, taskId: string, task: TaskState, end: TaskEnd): void {
+/**
+ * Ends a task under a named outcome, which is said: it never opens again, unless its run is resumed in place. A past outcome can be taken
+ * over by a run that resumes this one.
+ */
+export function closeTask(
+  work: Work,
+  taskId: string,
+  task: Pick<TaskState, 'attempt' | 'dispatch' | 'worker'>,
+  end: TaskEnd,
+  past?: PastOutcome,
+): void {
   const { run, runId } = work;
   if (run === undefined) return;
   const { attempt, dispatch: number, worker } = task;
   const closed = { runId, taskId, attempt, dispatch: number, worker, kind: null, message: '', ...end };
-  work.emit({ topic: 'runs', type: 'task-closed', key: runId, data: closed });
+  // in place it was said when it happened
+  if (end.outcome !== 'cloned' || end.originRunId !== runId)
+    work.emit({ topic: 'runs', type: 'task-closed', key: runId, data: closed });
   work.setTask(taskId, undefined);
+  // a recall that never came to anything leaves what was known of the task as it is
+  if (number > 0) work.setPast(taskId, { attempt, dispatch: number, ...(past === undefined ? {} : { outcome: past }) });
   work.clearTimer(leaseName(work.runId, taskId));
   work.clock = leaseClosed(work.clock);
   work.run = { ...run, open: run.open - 1 };

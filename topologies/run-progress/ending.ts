@@ -51,7 +51,8 @@ export function failAttempt(work: Work, failed: FailedTask, failure: Failure): v
     return;
   }
   const policy = retryOf(place);
-  if (task.attempt > policy.times || !mayPass(policy, failure)) {
+  const before = task.before ?? 0;
+  if (task.attempt - before > policy.times || !mayPass(policy, failure)) {
     giveUp(work, failed, failure);
     return;
   }
@@ -68,8 +69,8 @@ export function failAttempt(work: Work, failed: FailedTask, failure: Failure): v
     anotherRound(work, failed, failure, next);
     return;
   }
-  const waitMs = Math.min(policy.backoffMs * (policy.factor ?? 1) ** (task.attempt - 1), longestBackoffMs);
-  if (waitMs === 0) dispatch(work, plan, place, next, task.dispatch + 1);
+  const waitMs = Math.min(policy.backoffMs * (policy.factor ?? 1) ** (task.attempt - before - 1), longestBackoffMs);
+  if (waitMs === 0) dispatch(work, plan, place, { attempt: next, dispatch: task.dispatch + 1, before });
   else setPhase(work, place.taskId, { ...task, phase: 'backoff', holder: null, worker: null }, timeMs + waitMs);
 }
 
@@ -91,13 +92,12 @@ function giveUp(work: Work, { plan, place, task, open }: FailedTask, failure: Fa
   if (run === undefined) return;
   const { kind } = failure;
   const message = failure.message.slice(0, 10_000);
-  closeTask(work, place.taskId, task, { outcome: kind === 'lost' ? 'lost' : 'failed', kind, message });
   if (place.kind === 'step' && settingsOf(place).catch !== undefined) {
-    endCaught(work, plan, place, { ...failure, attempt: task.attempt });
+    endCaught(work, plan, place, task, failure);
     return;
   }
+  closeTask(work, place.taskId, task, { outcome: kind === 'lost' ? 'lost' : 'failed', kind, message });
   if (place.kind === 'hook') {
-    work.plan = undefined;
     work.count('hooksFailed');
     return;
   }

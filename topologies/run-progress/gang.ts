@@ -5,9 +5,9 @@
  */
 import type { TaskCompleted, TaskStarted } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
-import { closeTask, dispatch, open, revoke } from './dispatch.ts';
+import { closeTask, dispatch, open, opened, recall, revoke, type TaskEnd } from './dispatch.ts';
 import { placeOf, type StepPlace } from './places.ts';
-import { type GangState, leaseName, type RunPlan, type TaskState, tasksPrefix } from './state.ts';
+import { type GangState, leaseName, revived, type RunPlan, type TaskState, tasksPrefix } from './state.ts';
 import type { Work } from './work.ts';
 
 export type Members = readonly (readonly [taskId: string, task: TaskState])[];
@@ -25,7 +25,30 @@ export function openGang(work: Work, plan: RunPlan, pointId: string, walk: Walk,
   for (let rank = 0; rank < size; rank++) {
     const member = { scope: walk.scope, index: [...walk.index, rank] };
     work.beginWalk(index.walkId(member));
-    open(work, plan, index.stepId(member, step), 1);
+    const taskId = index.stepId(member, step);
+    if (plan.resume === undefined) open(work, plan, taskId, 1);
+    else opened(work, plan, taskId, 1);
+  }
+  if (plan.resume !== undefined) recall(work, plan, pointId, true);
+}
+
+/** The gang of a resumed run is run again: its counters go on behind those of `last`, which are 0 in a new run. */
+export function beginRounds(
+  work: Work,
+  plan: RunPlan,
+  pointId: string,
+  members: Members,
+  last: { readonly attempt: number; readonly dispatch: number },
+): void {
+  const point = work.point(pointId);
+  if (point === undefined) return;
+  work.setPoint(pointId, { ...point, rerun: true, gang: newRound(last.dispatch + 1, 1) });
+  for (const [taskId] of members) {
+    const place = placeOf(plan.graph, taskId);
+    if (place?.kind !== 'step') continue;
+    work.beginWalk(GraphIndex.of(plan.graph).walkId(place.walk));
+    const offer = { attempt: last.attempt + 1, dispatch: last.dispatch + 1, before: last.attempt };
+    dispatch(work, plan, place, offer);
   }
 }
 
@@ -77,7 +100,7 @@ export function regroup(
     work.beginWalk(GraphIndex.of(plan.graph).walkId(place.walk));
     if (task.phase === 'dispatched' || task.phase === 'started')
       revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
-    dispatch(work, plan, place, attempt, task.dispatch + 1);
+    dispatch(work, plan, place, { attempt, dispatch: task.dispatch + 1, before: task.before });
   }
   return true;
 }
@@ -117,9 +140,13 @@ export function membersOf(work: Work, pointId: string, open: readonly (readonly 
 }
 
 /** Closes held members; answers them by rank. */
-export function release(work: Work, members: Members): Members {
+export function release(work: Work, members: Members, cloned?: string): Members {
   const held = members.filter(([, { phase }]) => phase === 'held');
-  for (const [taskId, task] of held) closeTask(work, taskId, task, { outcome: 'completed' });
+  for (const [taskId, task] of held) {
+    const artifacts = revived(task.held?.artifacts ?? []);
+    const end: TaskEnd = cloned === undefined ? { outcome: 'completed' } : { outcome: 'cloned', originRunId: cloned };
+    closeTask(work, taskId, task, end, { artifacts });
+  }
   return held;
 }
 

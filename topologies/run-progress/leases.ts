@@ -28,7 +28,7 @@ export function start(work: Work, started: TaskStarted): void {
   setPhase(
     work,
     taskId,
-    { attempt, dispatch: number, phase: 'started', holder: incarnation, worker },
+    { ...found.task, phase: 'started', holder: incarnation, worker },
     work.timeMs + plan.graph.leaseMs,
   );
   const gang = gangOf(plan.graph, place);
@@ -55,7 +55,7 @@ export function renew(work: Work, { taskId, token }: TaskRef): void {
  */
 export function due(work: Work, taskId: string): void {
   const found = openFor(work, taskId);
-  if (found === undefined || found.task.phase === 'held') return;
+  if (found === undefined || found.task.phase === 'held' || found.task.phase === 'recalled') return;
   const { task } = found;
   const dueMs = task.dueMs + work.clock.shiftMs;
   if (dueMs > work.timeMs) {
@@ -85,9 +85,10 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
   const failed = { plan, place, task, open };
   switch (task.phase) {
     case 'held':
+    case 'recalled':
       return;
     case 'backoff':
-      dispatch(work, plan, place, task.attempt + 1, task.dispatch + 1);
+      dispatch(work, plan, place, { attempt: task.attempt + 1, dispatch: task.dispatch + 1, before: task.before });
       return;
     case 'dispatched': {
       const message = 'no worker started it in time';
@@ -97,7 +98,7 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
         return;
       }
       revoke(work, taskId, { ...task, incarnation: null }, message);
-      dispatch(work, plan, place, task.attempt, task.dispatch + 1);
+      dispatch(work, plan, place, { attempt: task.attempt, dispatch: task.dispatch + 1, before: task.before });
       return;
     }
     case 'started': {

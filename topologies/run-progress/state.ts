@@ -1,5 +1,5 @@
 import type { Reads } from '../../runtime/engine/topology.ts';
-import type { Artifact, Cause, Pack, TaskInput } from '../../schemas/events.ts';
+import type { Artifact, Cause, Pack, Split, TaskInput } from '../../schemas/events.ts';
 import { type FlowGraph, flowLimits } from '../../schemas/flow-graph.ts';
 import { prefixesOfId } from '../../schemas/graph-index.ts';
 
@@ -17,6 +17,8 @@ export interface RunState {
   readonly ready: readonly string[];
   /** A `walk-resumed` is on its way. */
   readonly resuming: boolean;
+  /** It is resumed in place and begins when what its walks left is swept. */
+  readonly sweeping?: boolean;
   /** Why it ended, for its exit hook. */
   readonly end?: { readonly step: string; readonly kind: string; readonly message: string };
 }
@@ -26,6 +28,8 @@ export interface WalkState {
   readonly artifacts: readonly Artifact[];
   /** A join happened here: what was visible before it is gone. */
   readonly cut: boolean;
+  /** Of a resumed run: a task of this walk was run again, so whatever follows is, too. */
+  readonly rerun?: boolean;
 }
 
 /** Bytes of a state value come back bare; events want them as buffers. */
@@ -49,6 +53,8 @@ export interface PointState {
   readonly done: number;
   /** Chunks of results that were packed. */
   readonly packed: number;
+  /** Of a resumed run: a task of one of its walks was run again. */
+  readonly rerun?: boolean;
   readonly gang?: GangState;
 }
 
@@ -82,16 +88,42 @@ export interface RunPlan {
   /** Resolved values, JSON. */
   readonly parameters: string;
   readonly cause: Cause;
+  /** What a resumed run takes over. */
+  readonly resume?: ResumePlan;
+}
+
+export interface ResumePlan {
+  /** The run whose outcomes are taken over; in place it is this run. */
+  readonly origin: string;
+  /** Step from which on everything is run again, whatever its outcome was; null: what did not end well. */
+  readonly from: string | null;
+}
+
+/** What is kept of a task that is over, until its run is forgotten: enough to take it over, and to go on with its counters. */
+export interface PastTask {
+  readonly attempt: number;
+  readonly dispatch: number;
+  /** Absent: it did not end well, or its outcome is never taken over. */
+  readonly outcome?: PastOutcome;
+}
+
+export interface PastOutcome {
+  readonly artifacts: readonly Artifact[];
+  readonly split?: Split;
+  readonly choice?: string;
+  readonly again?: boolean;
 }
 
 /** An open task. It is deleted when the task ends. */
 export interface TaskState {
-  /** From 1, never reset. */
+  /** From 1, never reset; 0 while it is recalled. */
   readonly attempt: number;
   /** From 1 over all attempts, never reset. */
   readonly dispatch: number;
-  /** `held`: a gang's member that completed and waits for the others. */
-  readonly phase: 'backoff' | 'dispatched' | 'started' | 'held';
+  /** Attempts of it before the run was resumed in place: retries are counted from there. */
+  readonly before?: number;
+  /** `recalled`: what the origin knows of it is on its way; `held`: a gang's member that completed and waits for the others. */
+  readonly phase: 'recalled' | 'backoff' | 'dispatched' | 'started' | 'held';
   /** Incarnation that was first to start this dispatch. */
   readonly holder: string | null;
   readonly worker: string | null;
@@ -123,6 +155,13 @@ export const taskKey = (runId: string, taskId: string): string => `task/${runId}
 export const tasksPrefix = (runId: string): string => `task/${runId}/`;
 export const leaseName = (runId: string, taskId: string): string => `lease/${runId}/${taskId}`;
 
+/** What is kept of the tasks that are over. */
+export const pastPrefix = (runId: string): string => `past/${runId}/`;
+export const pastKey = (runId: string, taskId: string): string => `${pastPrefix(runId)}${taskId}`;
+/** Past members of a gang, and its packs. */
+export const pastMembersPrefix = (runId: string, pointId: string): string => `${pastKey(runId, pointId)}.`;
+export const forgetName = (runId: string): string => `forget/${runId}`;
+
 /** All that a run's walks keep; what is left of it when the run is over is swept. */
 export const walksPrefix = (runId: string): string => `walk/${runId}/`;
 export const walkKey = (runId: string, walkId: string): string => `walk/${runId}/scope/${walkId}`;
@@ -132,6 +171,8 @@ export const packsKey = (runId: string, pointId: string): string => `walk/${runI
 export const joinKey = (runId: string, taskId: string): string => `walk/${runId}/join/${taskId}`;
 export const chunkKey = (runId: string, pointId: string, chunk: number): string =>
   `walk/${runId}/chunk/${pointId}/${chunk}`;
+
+const pastMembersMax = flowLimits.maxWorkers + Math.ceil(flowLimits.maxWorkers / chunkSize);
 
 /** Values that one sweep takes at most. */
 export const sweepMax = 500;
@@ -150,6 +191,28 @@ export function readsOfRun(runId: string): Reads {
     keys: [clockKey, runKey(runId), planKey(runId), walkKey(runId, '')],
     ranges: [{ prefix: tasksPrefix(runId), limit: openTasksMax }],
   };
+}
+
+/** A run that is requested, and the one that it resumes. */
+export function readsOfRequest(runId: string, origin: string | undefined): Reads {
+  const { keys = [], ranges = [] } = readsOfRun(runId);
+  return origin === undefined || !isPlainId(origin)
+    ? { keys, ranges }
+    : { keys: [...keys, runKey(origin), planKey(origin)], ranges };
+}
+
+/** A task of a resumed run, with what the origin knows of it; a gang with all its members. */
+export function readsOfRecall(runId: string, taskId: string, origin: string, gang: boolean): Reads {
+  if (!gang) {
+    const { keys = [] } = readsOfTask(runId, taskId);
+    return { keys: [...keys, pastKey(origin, taskId)] };
+  }
+  const { keys = [], ranges = [] } = readsOfPoint(runId, taskId);
+  return { keys, ranges: [...ranges, { prefix: pastMembersPrefix(origin, taskId), limit: pastMembersMax }] };
+}
+
+export function readsOfForgetting(runId: string): Reads {
+  return { keys: [clockKey, runKey(runId), planKey(runId)], ranges: [{ prefix: pastPrefix(runId), limit: sweepMax }] };
 }
 
 /** What the fold of a heartbeat or a timer needs of each task. */
@@ -192,7 +255,10 @@ export function readsOfPoint(runId: string, pointId: string): Reads {
 }
 
 export function readsOfSweep(runId: string): Reads {
-  return { keys: [clockKey, runKey(runId)], ranges: [{ prefix: walksPrefix(runId), limit: sweepMax }] };
+  return {
+    keys: [clockKey, runKey(runId), planKey(runId), walkKey(runId, '')],
+    ranges: [{ prefix: walksPrefix(runId), limit: sweepMax }],
+  };
 }
 
 /** Of a walk under a point only the chunk that its own result goes to, or that its pack is made of. */

@@ -17,7 +17,7 @@ import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
 import { open } from './dispatch.ts';
 import { openGang } from './gang.ts';
 import { placeOf, packId } from './places.ts';
-import { type Chunk, chunkOf, chunkSize, type PointState, type RunPlan } from './state.ts';
+import { type Chunk, chunkOf, chunkSize, type PointState, type RunPlan, type WalkState } from './state.ts';
 import { merged, visible } from './visibility.ts';
 import type { Work } from './work.ts';
 
@@ -29,6 +29,7 @@ export function enter(work: Work, plan: RunPlan, walk: Walk, at: number): void {
     leave(work, plan, walk, false);
     return;
   }
+  if (plan.resume?.from === step.name) work.markRerun(index.walkId(walk));
   switch (step.kind) {
     case 'step':
     case 'foreach':
@@ -61,13 +62,13 @@ export function goOn(work: Work, plan: RunPlan, walk: Walk, step: GraphStep, aga
 /** Adds what a step returned to its walk; after a join only that remains. */
 export function addArtifacts(work: Work, plan: RunPlan, walk: Walk, step: TaskStep, added: readonly Artifact[]): void {
   const walkId = GraphIndex.of(plan.graph).walkId(walk);
+  const before = work.walk(walkId);
   if (step.kind === 'join') {
-    work.setWalk(walkId, { artifacts: added, cut: true });
+    work.setWalk(walkId, { ...before, artifacts: added, cut: true });
     return;
   }
   if (added.length === 0) return;
-  const { artifacts, cut } = work.walk(walkId);
-  work.setWalk(walkId, { artifacts: merged(artifacts, added), cut });
+  work.setWalk(walkId, { ...before, artifacts: merged(before.artifacts, added) });
 }
 
 /** The items of a foreach are known: its walks begin. */
@@ -147,7 +148,7 @@ export function walkDone(
   around: Walk,
   point: JoinedPoint,
   which: number,
-  artifacts: readonly Artifact[],
+  { artifacts, rerun = false }: Pick<WalkState, 'artifacts' | 'rerun'>,
 ): void {
   const pointId = GraphIndex.of(plan.graph).stepId(around, point);
   const state = work.point(pointId);
@@ -159,7 +160,7 @@ export function walkDone(
   while (results.length < length) results.push(null);
   results[which - first] = artifacts;
   work.setChunk(pointId, chunk, results);
-  work.setPoint(pointId, { ...state, done: state.done + 1 });
+  work.setPoint(pointId, { ...state, done: state.done + 1, ...(rerun ? { rerun } : {}) });
   if (state.size > chunkSize && results.every((result) => result !== null)) openPack(work, plan, pointId, chunk);
   goOnWhenDone(work, plan, around, point, pointId);
 }
@@ -172,7 +173,7 @@ function begin(work: Work, plan: RunPlan, walk: Walk): void {
 /** A walk is over: what it added goes to whoever opened it. */
 function leave(work: Work, plan: RunPlan, walk: Walk, again: boolean): void {
   const index = GraphIndex.of(plan.graph);
-  const { artifacts } = work.endWalk(index.walkId(walk));
+  const ended = work.endWalk(index.walkId(walk));
   const owner = index.owner(walk.scope);
   const around = index.parent(walk);
   if (owner === undefined || around === undefined) return;
@@ -184,19 +185,19 @@ function leave(work: Work, plan: RunPlan, walk: Walk, again: boolean): void {
         around,
         owner,
         owner.branches.findIndex(({ scope }) => scope === walk.scope),
-        artifacts,
+        ended,
       );
       return;
     case 'foreach':
     case 'gang':
-      walkDone(work, plan, around, owner, walk.index.at(-1) ?? 0, artifacts);
+      walkDone(work, plan, around, owner, walk.index.at(-1) ?? 0, ended);
       return;
     case 'switch':
-      keep(work, index.walkId(around), artifacts);
+      keep(work, index.walkId(around), ended);
       goOn(work, plan, around, owner, false);
       return;
     case 'repeat':
-      keep(work, index.walkId(around), artifacts);
+      keep(work, index.walkId(around), ended);
       endRound(work, plan, around, owner, (walk.index.at(-1) ?? 0) + 1, again);
       return;
   }
@@ -208,10 +209,11 @@ function endRound(work: Work, plan: RunPlan, around: Walk, repeat: RepeatPoint, 
 }
 
 /** What a switch or repeat added stays in the scope in which it lies. */
-function keep(work: Work, walkId: string, added: readonly Artifact[]): void {
+function keep(work: Work, walkId: string, { artifacts: added, rerun }: WalkState): void {
+  if (rerun === true) work.markRerun(walkId);
   if (added.length === 0) return;
-  const { artifacts, cut } = work.walk(walkId);
-  work.setWalk(walkId, { artifacts: merged(artifacts, added), cut });
+  const walk = work.walk(walkId);
+  work.setWalk(walkId, { ...walk, artifacts: merged(walk.artifacts, added) });
 }
 
 function openPoint(
@@ -257,6 +259,7 @@ function openJoin(work: Work, plan: RunPlan, walk: Walk, join: JoinStep): void {
   const pointId = index.stepId(walk, point);
   const state = work.point(pointId);
   if (state === undefined) return;
+  if (state.rerun === true) work.markRerun(index.walkId(walk));
   const before: TaskInput = { branch: '', artifacts: visible(work, plan, walk) };
   const inPacks = state.size > chunkSize;
   const inputs = inPacks ? [] : inputsOf(point, state, work.chunk(pointId, 0));

@@ -10,6 +10,8 @@ import {
   type JoinInputs,
   joinKey,
   packsKey,
+  pastKey,
+  type PastTask,
   planKey,
   pointKey,
   revived,
@@ -91,6 +93,24 @@ export class Work {
     this.#values.set(taskKey(this.runId, taskId), task);
   }
 
+  /** What is kept of a task that is over. */
+  setPast(taskId: string, past: PastTask): void {
+    this.#values.set(pastKey(this.runId, taskId), past);
+  }
+
+  past(origin: string, taskId: string): PastTask | undefined {
+    return this.#get<PastTask>(pastKey(origin, taskId));
+  }
+
+  /** Plan of the run that this one resumes. */
+  planOf(runId: string): RunPlan | undefined {
+    return this.#get<RunPlan>(planKey(runId));
+  }
+
+  runOf(runId: string): RunState | undefined {
+    return this.#get<RunState>(runKey(runId));
+  }
+
   /** A walk begins: it has nothing yet. */
   beginWalk(walkId: string): void {
     const key = walkKey(this.runId, walkId);
@@ -105,6 +125,12 @@ export class Work {
 
   setWalk(walkId: string, walk: WalkState): void {
     this.#values.set(walkKey(this.runId, walkId), walk);
+  }
+
+  /** What follows in this walk is run again. */
+  markRerun(walkId: string): void {
+    const walk = this.walk(walkId);
+    if (walk.rerun !== true) this.setWalk(walkId, { ...walk, rerun: true });
   }
 
   /** What a walk had, which is over. */

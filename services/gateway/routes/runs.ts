@@ -116,16 +116,28 @@ export const runs: Routes = (app, context) => {
 /** The deployed version (which one, the fold knows), or an uploaded bundle as version 0. */
 async function startOf(
   { flow, bundleHash, graph }: StartBody,
-  { options, tables }: GatewayContext,
+  context: GatewayContext,
 ): Promise<Pick<StartRequested, 'flow' | 'bundleHash' | 'graph'>> {
   if (bundleHash === undefined) {
-    if ((await tables.flows.find(flow)) === undefined)
+    if ((await context.tables.flows.find(flow)) === undefined)
       throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}': deploy it first`);
     return { flow, bundleHash: null, graph: null };
   }
+  return { flow, bundleHash: null, graph: null, ...(await uploadedCode({ bundleHash, graph }, context)) };
+}
+
+/** A bundle that was uploaded, with its graph; nothing when the request names none. */
+export async function uploadedCode(
+  {
+    bundleHash,
+    graph,
+  }: { readonly bundleHash?: string | undefined; readonly graph?: Readonly<Record<string, unknown>> | undefined },
+  { options }: GatewayContext,
+): Promise<Partial<Pick<StartRequested, 'bundleHash' | 'graph'>>> {
+  if (bundleHash === undefined) return {};
   if (graph === undefined) throw new MillraceError('INVALID_ARGUMENT', 'body.graph is needed with body.bundleHash');
   if ((await options.runtime.parts.blobs.stat(bundleHash)) === undefined) {
     throw new MillraceError('NOT_FOUND', `bundle ${bundleHash} was not uploaded`);
   }
-  return { flow, bundleHash, graph: JSON.stringify(graph) };
+  return { bundleHash, graph: JSON.stringify(graph) };
 }

@@ -12,7 +12,8 @@ export async function addRun({ reader, database, links }: Walk, runId: string, u
   const problem = facts?.runId === runId ? undefined : 'the record is no request of this run';
   const at = reader.add(links, requested, { kind: 'run', id: runId, text, problem }, under);
   await addBundle({ reader, database, links }, run.flow, run.bundle_hash, at);
-  const { cause_kind: kind, cause_id: id } = run;
+  const { cause_kind: kind, cause_id: id, origin_run_id: origin } = run;
+  if (origin !== null && origin !== runId) await addOrigin({ reader, database, links }, origin, at);
   const position = facts?.cause.position;
   if (position !== null && position !== undefined) {
     await reader.addRaw(links, position, 'trigger', id, at);
@@ -24,6 +25,17 @@ export async function addRun({ reader, database, links }: Walk, runId: string, u
     await reader.addFact(links, 'operations', asked, operation, at);
   } else links.add({ kind, id, text: `started by ${run.actor}`, check: 'named in the request of the run' }, at);
   return at;
+}
+
+/** The run that was resumed, whose outcomes this one took over. */
+async function addOrigin({ reader, database, links }: Walk, runId: string, under: number): Promise<void> {
+  const origin = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+  if (origin === undefined) {
+    links.missing('run', runId, under);
+    return;
+  }
+  const text = `resumed: flow ${origin.flow} v${origin.version}, ${origin.status}`;
+  await reader.addFact(links, 'runs', origin, { kind: 'run', id: runId, text }, under);
 }
 
 /** The code that ran, and the deployment of the flow that brought it. */
