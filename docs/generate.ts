@@ -1,9 +1,11 @@
 /**
- * Writes the reference pages that follow from data: configuration, errors, topics, the JSON Schema of deployments, the AsyncAPI document and the topic manifests. `--check` tells which are stale.
+ * Writes the reference pages that follow from data: configuration, errors, topics, the JSON Schema of deployments, the AsyncAPI document, the topic manifests, dashboards and rules. `--check` tells which are stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configurationReference } from '../runtime/config/reference.ts';
+import { prometheusRules } from './reference/alert-rules.ts';
 import { asyncApiDocument } from './reference/asyncapi.ts';
+import { dashboards, grafanaJson } from './reference/dashboards.ts';
 import { deploymentJsonSchema } from './reference/deployment-schema.ts';
 import { errorReference } from './reference/errors.ts';
 import { kafkaTopicManifests } from './reference/kafka-topics.ts';
@@ -16,6 +18,10 @@ const pages: Readonly<Record<string, () => string>> = {
   'topics.md': topicReference,
   'asyncapi.yaml': asyncApiDocument,
   '../deploy/kubernetes/topics.yaml': kafkaTopicManifests,
+  '../deploy/monitoring/rules.yaml': prometheusRules,
+  ...Object.fromEntries(
+    dashboards.map((dashboard) => [`../deploy/monitoring/${dashboard.uid}.json`, () => grafanaJson(dashboard)]),
+  ),
 };
 
 for (const [name, write] of Object.entries(pages)) {

@@ -229,7 +229,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['scorer'],
-    readBy: ['drift-alerts', 'provenance', 'subscribers'],
+    readBy: ['drift-alerts', 'monitoring-metrics', 'provenance', 'subscribers'],
   },
   outliers: {
     access: 'closed',
@@ -240,7 +240,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['scorer'],
-    readBy: ['provenance', 'subscribers'],
+    readBy: ['monitoring-metrics', 'provenance', 'subscribers'],
   },
   rewards: {
     access: 'closed',
@@ -251,7 +251,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['feedback-rewards', 'experiments'],
-    readBy: ['experiments', 'provenance', 'subscribers'],
+    readBy: ['experiments', 'monitoring-metrics', 'provenance', 'subscribers'],
   },
   alerts: {
     access: 'closed',
@@ -262,7 +262,7 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: daysMs(90),
     writtenBy: ['drift-alerts'],
-    readBy: ['provenance', 'subscribers'],
+    readBy: ['monitoring-metrics', 'provenance', 'subscribers'],
   },
   operations: {
     access: 'closed',

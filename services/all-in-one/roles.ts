@@ -140,6 +140,15 @@ export const roles: readonly Role[] = [
     },
   },
   {
+    name: 'monitoring-metrics',
+    kind: 'service',
+    summary: 'rewards, errors, drift, outliers and alerts as Prometheus series',
+    start: async ({ runtime, metrics }) => {
+      const { createMonitoringMetrics } = await import('../monitoring-metrics/monitoring-metrics.ts');
+      return await runtime.runService(createMonitoringMetrics(metrics));
+    },
+  },
+  {
     name: 'log-keeper',
     kind: 'service',
     summary: 'deletes what every reader has behind it, keeps the last row of each key the newest',

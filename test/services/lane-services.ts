@@ -69,6 +69,12 @@ export function laneServices(base: number): readonly LaneService[] {
       exports: (fact) => ({ MILLRACE_TEST_POSTGRES_URL: fact('address') }),
     },
     {
+      name: 'prometheus',
+      up: 'prometheus-bin.sh',
+      environment: {},
+      exports: (fact) => ({ MILLRACE_TEST_PROMETHEUS: fact('prometheus'), MILLRACE_TEST_PROMTOOL: fact('promtool') }),
+    },
+    {
       name: 'clients',
       up: 'clients-up.sh',
       environment: {},

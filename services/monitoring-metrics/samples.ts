@@ -1,0 +1,99 @@
+/** What an event says in numbers. Pure: the service keeps the sums. */
+import type { EventOf } from '../../schemas/events.ts';
+import type { MetricName } from './families.ts';
+
+export type MonitoringEvent = EventOf<'rewards' | 'drift' | 'outliers' | 'alerts'>;
+
+/** A change of one series; its labels are the values in the order of the family. */
+export interface Sample {
+  readonly metric: MetricName;
+  readonly labels: readonly string[];
+  readonly change: 'add' | 'set' | 'remove';
+  readonly value: number;
+}
+
+const add = (metric: MetricName, labels: readonly string[], value = 1): Sample => {
+  return { metric, labels, change: 'add', value };
+};
+const set = (metric: MetricName, labels: readonly string[], value: number): Sample => {
+  return { metric, labels, change: 'set', value };
+};
+
+/** @param timeMs when the event was appended */
+export function samplesOf(event: MonitoringEvent, timeMs: number): readonly Sample[] {
+  switch (event.type) {
+    case 'reward-recorded':
+      return rewardSamples(event.data);
+    case 'feedback-closed':
+      return [add('millrace_feedback_closed_total', [event.data.deployment ?? '', event.data.outcome])];
+    case 'experiment-assessed': {
+      const { deployment, routes, pValue, threshold } = event.data;
+      const name = 'millrace_experiment_mean_squared_error';
+      return [
+        set('millrace_experiment_p_value', [deployment], pValue),
+        set('millrace_experiment_threshold', [deployment], threshold),
+        ...routes.flatMap(({ route, meanSquaredError, meanSquaredErrorLow, meanSquaredErrorHigh }) => [
+          set(name, [deployment, route, 'estimate'], meanSquaredError),
+          set(name, [deployment, route, 'low'], meanSquaredErrorLow),
+          set(name, [deployment, route, 'high'], meanSquaredErrorHigh),
+        ]),
+      ];
+    }
+    case 'drift-assessed': {
+      const { deployment, features, drifted } = event.data;
+      return [
+        add('millrace_drift_windows_total', [deployment, drifted ? 'drifted' : 'clean']),
+        set('millrace_drift_assessed_timestamp_seconds', [deployment], timeMs / 1_000),
+        ...features.flatMap(({ name, test, pValue, effectSize, psi, drifted: isDrifted }) => [
+          set('millrace_drift_p_value', [deployment, name, test], pValue),
+          set('millrace_drift_effect_size', [deployment, name, test], effectSize),
+          set('millrace_drift_psi', [deployment, name], psi),
+          set('millrace_drift_detected', [deployment, name], isDrifted ? 1 : 0),
+        ]),
+      ];
+    }
+    case 'drift-not-assessed':
+      return [add('millrace_drift_windows_total', [event.data.deployment, 'not-assessed'])];
+    case 'outliers-assessed': {
+      const { deployment, rows, scoredRows, outliers } = event.data;
+      const name = 'millrace_outlier_rows_total';
+      return [
+        add(name, [deployment, 'outlier'], outliers.length),
+        add(name, [deployment, 'inlier'], scoredRows - outliers.length),
+        add(name, [deployment, 'unscored'], rows - scoredRows),
+      ];
+    }
+    case 'alert-raised': {
+      const { deployment, kind, subject } = event.data;
+      return [
+        add('millrace_alerts_total', [deployment, kind]),
+        set('millrace_alert_active', [deployment, kind, subject], 1),
+      ];
+    }
+    case 'alert-cleared': {
+      const { deployment, kind, subject } = event.data;
+      return [{ metric: 'millrace_alert_active', labels: [deployment, kind, subject], change: 'remove', value: 0 }];
+    }
+  }
+}
+
+type RewardRecorded = Extract<MonitoringEvent, { type: 'reward-recorded' }>['data'];
+
+function rewardSamples(reward: RewardRecorded): readonly Sample[] {
+  const { deployment, deploymentVersion, route, model, modelVersion } = reward;
+  const predictor = [deployment, route, String(deploymentVersion), model, String(modelVersion)];
+  const labels = [deployment, route, model, String(modelVersion)];
+  const samples = [add('seldon_api_model_feedback_total', predictor)];
+  if (reward.reward !== null && reward.reward >= 0)
+    samples.push(add('seldon_api_model_feedback_reward_total', predictor, reward.reward));
+  if (reward.reward !== null && reward.reward < 0)
+    samples.push(add('millrace_negative_reward_total', labels, -reward.reward));
+  if (reward.error !== null) {
+    samples.push(
+      add('millrace_prediction_errors_total', labels),
+      add('millrace_prediction_squared_error_total', labels, reward.error ** 2),
+      add('millrace_prediction_absolute_error_total', labels, Math.abs(reward.error)),
+    );
+  }
+  return samples;
+}
