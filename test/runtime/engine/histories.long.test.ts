@@ -6,7 +6,7 @@ import { moves, playHistory, type Tally } from './histories.ts';
 const histories = 1_000;
 
 describe('a thousand generated histories', () => {
-  it('give each request one answer in order, and every kind of fault occurred', { timeout: 1_000_000 }, async () => {
+  it('give each request one answer in order, and every kind of fault occurred', async () => {
     const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
     console.log(`seed ${seed}`);
     const tally: Tally = {};
