@@ -33,6 +33,8 @@ export class TaskHost implements Running {
   readonly #topics: readonly string[];
   readonly #create: (environment: TaskEnvironment) => HostedTask;
   readonly #tasks = new Map<string, HostedTask>();
+  /** Tasks whose state is being opened: their partition may go again before that is done. */
+  readonly #opening = new Map<string, HostedTask>();
   readonly #endsAtStart = new Map<string, number>();
   readonly #stopping = new Set<Promise<void>>();
   readonly #failures: unknown[] = [];
@@ -58,7 +60,9 @@ export class TaskHost implements Running {
       {
         assigned: async (partitions) => {
           const starts = await Promise.all(partitions.map((partition) => this.#assignOrReport(partition)));
-          this.#assignedOnce = true;
+          // All of them may have gone again meanwhile: then another assignment is on its way.
+          const hosted = (where: TopicPartition): boolean => this.#tasks.has(partitionName(where));
+          if (partitions.length === 0 || partitions.some(hosted)) this.#assignedOnce = true;
           return starts;
         },
         revoked: (partitions) => {
@@ -81,7 +85,7 @@ export class TaskHost implements Running {
     while (!this.#closed) {
       if (this.#failures.length > 0) throw this.#failures[0];
       const behind = [...this.#tasks].some(([name, task]) => task.position < (this.#endsAtStart.get(name) ?? 0));
-      if (this.#assignedOnce && !behind) return;
+      if (this.#assignedOnce && this.#opening.size === 0 && !behind) return;
       await new Promise<void>((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -93,7 +97,7 @@ export class TaskHost implements Running {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const task of this.#tasks.values()) task.stop();
+    for (const task of [...this.#tasks.values(), ...this.#opening.values()]) task.stop();
     await Promise.all([...this.#tasks.values()].map((task) => task.close()));
     await Promise.all(this.#stopping);
     await this.#subscription?.close();
@@ -117,11 +121,7 @@ export class TaskHost implements Running {
   async #assign(partition: TopicPartition): Promise<TopicPartition & { offset: number }> {
     const name = partitionName(partition);
     const { logger, log } = this.#context.parts;
-    const previous = this.#tasks.get(name);
-    if (previous !== undefined) {
-      previous.stop();
-      await previous.close();
-    }
+    this.#revoke(partition);
     const task = this.#create({
       group: this.#group,
       partition,
@@ -140,23 +140,39 @@ export class TaskHost implements Running {
       },
       failed: (error) => this.#failures.push(error),
     });
-    const offset = await this.#openPatiently(task, partition);
-    const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
-    task.noteEnd(end);
-    this.#endsAtStart.set(name, end);
-    this.#tasks.set(name, task);
-    task.start();
-    return { ...partition, offset };
+    const isWanted = (): boolean => this.#opening.get(name) === task && !this.#closed;
+    this.#opening.set(name, task);
+    try {
+      const offset = await this.#openPatiently(task, partition, isWanted);
+      const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
+      if (!isWanted()) return await this.#giveUp(task, partition);
+      task.noteEnd(end);
+      this.#endsAtStart.set(name, end);
+      this.#tasks.set(name, task);
+      task.start();
+      return { ...partition, offset };
+    } catch (error) {
+      if (isWanted()) throw error;
+      return await this.#giveUp(task, partition);
+    } finally {
+      if (this.#opening.get(name) === task) this.#opening.delete(name);
+    }
+  }
+
+  /** The partition went while its state was opened: a task that runs on would take the state from the next owner again and again. */
+  async #giveUp(task: HostedTask, partition: TopicPartition): Promise<TopicPartition & { offset: number }> {
+    await task.close();
+    return { ...partition, offset: 0 };
   }
 
   /** Another owner that opens at the same time, or a store that is away for a moment, is no reason to give a partition up. */
-  async #openPatiently(task: HostedTask, partition: TopicPartition): Promise<number> {
+  async #openPatiently(task: HostedTask, partition: TopicPartition, isWanted: () => boolean): Promise<number> {
     const { clock, logger } = this.#context.parts;
     for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
       try {
         return await task.open();
       } catch (error) {
-        if (this.#closed || !hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'TIMEOUT')) throw error;
+        if (!isWanted() || !hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'TIMEOUT')) throw error;
         logger.warn(
           { group: this.#group, ...partition, error: messageOf(error) },
           'a task could not be opened; it is tried again',
@@ -168,6 +184,8 @@ export class TaskHost implements Running {
 
   #revoke(partition: TopicPartition): void {
     const name = partitionName(partition);
+    this.#opening.get(name)?.stop();
+    this.#opening.delete(name);
     const task = this.#tasks.get(name);
     if (task === undefined) return;
     this.#tasks.delete(name);
