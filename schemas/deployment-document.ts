@@ -6,6 +6,7 @@ import {
   type ModelPin,
   modelsOfGraph,
 } from './inference-graph.ts';
+import type { ShadowSettings, TrafficSettings } from './traffic.ts';
 
 /**
  * A deployment as it travels in events: every model is named by hash, so what was in production can be run again. Users write
@@ -21,6 +22,8 @@ export interface DeploymentDocument {
   readonly output?: string;
   readonly feedback: FeedbackSettings;
   readonly monitors: MonitorSettings;
+  /** @default by prediction id, with the weights of the routes */
+  readonly traffic?: TrafficSettings;
 }
 
 /** One arm of the traffic split: a model, or a graph. */
@@ -30,6 +33,8 @@ interface RouteBase {
   readonly name: string;
   /** Share of the traffic: weight / sum of weights; at least 0. */
   readonly weight: number;
+  /** The route only gets copies of requests, and its answers are given to nobody. */
+  readonly shadow?: ShadowSettings;
 }
 
 export interface ModelRoute extends RouteBase, ModelPin {
@@ -87,18 +92,4 @@ export interface MonitorSettings {
 /** Rows of the training data, as columns; the order of `columns` is that of the features. */
 export interface ReferenceSample {
   readonly columns: readonly { readonly name: string; readonly values: readonly number[] }[];
-}
-
-/**
- * The route of a prediction: a hash of its id against the weights, so that anyone can compute it again.
- * The first 8 hex characters after the partition, as a fraction of 2^32, fall into the cumulative weights in document order.
- */
-export function routeOf(predictionId: string, routes: readonly DeploymentRoute[]): DeploymentRoute | undefined {
-  const total = routes.reduce((sum, route) => sum + route.weight, 0);
-  let rest = (Number.parseInt(predictionId.slice(4, 12), 16) / 2 ** 32) * total;
-  for (const route of routes) {
-    rest -= route.weight;
-    if (rest < 0) return route;
-  }
-  return routes.findLast((route) => route.weight > 0);
 }

@@ -6,6 +6,8 @@ import { type TSchema, Type } from 'typebox';
 import { breaches } from './breaches.ts';
 import type { DeploymentDocument } from './deployment-document.ts';
 import { graphProblems } from './inference-graph-problems.ts';
+import type { SharedRoute, TrafficSettings } from './traffic.ts';
+import { shadowSchema, trafficProblems, trafficSchema } from './traffic-problems.ts';
 
 /** How a deployment names models and code: by hash on the log, by reference and file where a person writes it. */
 export interface NamingForms {
@@ -49,9 +51,10 @@ const pinned: NamingForms = {
 
 /** Schema of a route that is a model, and of one that is a graph. */
 export function routeSchemas(forms: NamingForms, graph: TSchema): { readonly model: TSchema; readonly graph: TSchema } {
+  const share = { weight: weightSchema, shadow: Type.Optional(shadowSchema) };
   return {
-    model: Type.Object({ name: nameSchema, ...forms.route, weight: weightSchema }, closed),
-    graph: Type.Object({ name: nameSchema, graph, weight: weightSchema }, closed),
+    model: Type.Object({ name: nameSchema, ...forms.route, ...share }, closed),
+    graph: Type.Object({ name: nameSchema, graph, ...share }, closed),
   };
 }
 
@@ -103,6 +106,7 @@ export const deploymentSchema = Type.Object(
     output: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     feedback: feedbackSchema,
     monitors: monitorsSchema,
+    traffic: Type.Optional(trafficSchema),
   },
   closed,
 );
@@ -127,13 +131,15 @@ export function shapeProblems(schema: TSchema, value: unknown): readonly string[
 
 /** What a schema cannot say. Looks only at parts that have their shape. */
 export function meaningProblems(document: unknown): readonly string[] {
-  const { routes, features, monitors } = (document ?? {}) as Partial<DeploymentDocument>;
+  const { routes, features, monitors, traffic } = (document ?? {}) as Partial<DeploymentDocument>;
   const problems: string[] = [];
   if (Array.isArray(routes) && routes.length > 0) {
     const list = routes as readonly Partial<DeploymentDocument['routes'][number]>[];
     const total = list.reduce((sum, route) => sum + (typeof route?.weight === 'number' ? route.weight : 0), 0);
     if (!(total > 0)) problems.push('routes must have a positive sum of weights, got 0: no request could be routed');
     problems.push(...repeated('routes', list));
+    const shared = (list as readonly (SharedRoute | null)[]).filter((route) => route !== null);
+    problems.push(...trafficProblems(shared, settingsOf(traffic)));
   }
   if (Array.isArray(features)) problems.push(...repeated('features', features as readonly { name?: unknown }[]));
   const window = monitors?.window;
@@ -147,6 +153,10 @@ export function meaningProblems(document: unknown): readonly string[] {
     }
   }
   return problems;
+}
+
+function settingsOf(traffic: unknown): TrafficSettings | undefined {
+  return typeof traffic === 'object' && traffic !== null ? (traffic as TrafficSettings) : undefined;
 }
 
 function repeated(what: string, items: readonly ({ readonly name?: unknown } | null)[]): readonly string[] {

@@ -649,6 +649,81 @@ export interface DeploymentRefused {
   readonly actor: string;
 }
 
+/** Share of a route = weight / sum of weights. */
+export interface RouteWeight {
+  readonly route: string;
+  readonly weight: number;
+}
+
+/** What is known of a route where its weight was decided. */
+export interface RouteEvidence {
+  readonly route: string;
+  /** Answered and failed. */
+  readonly requests: number;
+  readonly failures: number;
+  /** The quantile that the rollout judges; NaN: none. */
+  readonly latencyMs: number;
+  /** Number of rewards; with decay, of what is left of them. */
+  readonly rewards: number;
+  readonly rewardSum: number;
+  /** Sum of squared rewards. */
+  readonly rewardSquares: number;
+}
+
+/** The routes of a deployment share its traffic anew, and why. With the settings of the deployment and the evidence here the weights can be computed again. */
+export interface WeightsChanged {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  /** Counted per deployment; 0 is what a document begins with. */
+  readonly weightsVersion: number;
+  readonly weights: readonly RouteWeight[];
+  /** bandit or rollout. */
+  readonly cause: string;
+  readonly reason: string;
+  /** Of the draws; '' when there were none. */
+  readonly seed: string;
+  readonly evidence: readonly RouteEvidence[];
+}
+
+/** How far a rollout is. */
+export interface RolloutState {
+  readonly stable: string;
+  readonly canary: string;
+  /** running, paused, promoted or rolled-back. */
+  readonly phase: string;
+  /** From 1. */
+  readonly step: number;
+  readonly steps: number;
+  /** Share of the canary. */
+  readonly percent: number;
+  /** Since when it is at this step. */
+  readonly sinceMs: number;
+  /** Why it is where it is, or what it waits for. */
+  readonly reason: string;
+}
+
+/** A rollout went on, was held, came through or was taken back. */
+export interface RolloutMoved {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly rollout: RolloutState;
+  /** begin, advance, promote, rollback, pause or resume. */
+  readonly action: string;
+  /** Who asked; 'criteria' when nobody did. */
+  readonly actor: string;
+  /** '' when nobody asked. */
+  readonly requestId: string;
+  readonly evidence: readonly RouteEvidence[];
+}
+
+/** What was asked of a rollout had no effect, and why. */
+export interface RolloutRefused {
+  readonly deployment: string;
+  readonly requestId: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
 /** Current version of a flow. Graph, triggers and policy are JSON. */
 export interface FlowRow {
   readonly flow: string;
@@ -686,6 +761,73 @@ export interface DeploymentRow {
   readonly document: string;
   readonly actor: string;
   readonly appliedAt: number;
+}
+
+/** How the routes of a deployment share its traffic now. */
+export interface RouterRow {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly weightsVersion: number;
+  readonly weights: readonly RouteWeight[];
+  readonly cause: string;
+  readonly reason: string;
+  readonly evidence: readonly RouteEvidence[];
+  readonly rollout: null | RolloutState;
+  readonly updatedAt: number;
+}
+
+/** A version of a deployment came into force, or ended: how its traffic is to be steered. */
+export interface TrafficConfigured {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  /** JSON: `routes` with name, weight and shadow, and `traffic`; '' when the deployment was removed. */
+  readonly settings: string;
+}
+
+/** Of one route. */
+export interface RouteOutcomes {
+  readonly route: string;
+  readonly completed: number;
+  readonly failed: number;
+  /** Of completed ones: waiting and running. */
+  readonly latenciesMs: readonly number[];
+}
+
+/** What became of requests, by route: from one partition of `predictions`. */
+export interface OutcomesObserved {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly partition: number;
+  readonly routes: readonly RouteOutcomes[];
+}
+
+/** A reward of a deployment whose traffic is steered. */
+export interface RewardObserved {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly predictionId: string;
+  readonly route: string;
+  readonly reward: number;
+  /** Where the reward comes from: 'feedback', or the deployment's rule. */
+  readonly rule: string;
+}
+
+/** The drift alarm of a deployment went on. */
+export interface DriftObserved {
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly alertId: string;
+  readonly message: string;
+}
+
+/** Please move the rollout of a deployment. */
+export interface RolloutControlRequested {
+  readonly deployment: string;
+  readonly requestId: string;
+  /** advance, promote, rollback, pause or resume. */
+  readonly action: string;
+  readonly reason: string;
+  readonly actor: string;
 }
 
 export interface Booleans {
@@ -743,6 +885,8 @@ export interface MonitoringTerms {
   readonly assessEvery: number;
   /** Error rate of the whole series of assessments. */
   readonly alpha: number;
+  /** Whether a bandit or a rollout decides the shares of the routes. */
+  readonly steered: boolean;
 }
 
 /** A node of an inference graph that ran. */
@@ -803,6 +947,12 @@ export interface PredictionFailed {
   readonly route: string;
   /** Node of the inference graph that failed. */
   readonly node: string;
+  /** Whether a bandit or a rollout decides the shares of the routes. */
+  readonly steered: boolean;
+  /** Version of the route weights that decided. */
+  readonly weightsVersion: number;
+  /** prediction-id, entity, or header: what decided the route. */
+  readonly routedBy: string;
 }
 
 /** The same client id came again with another body; the first outcome stands. */
@@ -813,6 +963,41 @@ export interface PredictionConflicted {
   readonly inputDigest: string;
   readonly firstInputDigest: string;
   readonly source: null | Position;
+}
+
+/** How an output differs from the one that was given. */
+export interface TensorDifference {
+  readonly tensor: string;
+  readonly elements: number;
+  readonly differing: number;
+  /** Largest difference of numbers; NaN where there are none. */
+  readonly maxAbsolute: number;
+  /** '' when both have the same type and shape. */
+  readonly problem: string;
+}
+
+/** A mirrored request was answered by a shadow route, or was not, and how that compares with the answer that was given. Nobody was given this one. */
+export interface ShadowAnswered {
+  /** Of the answer that was given. */
+  readonly predictionId: string;
+  readonly entity: string;
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  /** Of the answer that was given. */
+  readonly route: string;
+  /** The route that was asked besides. */
+  readonly shadow: string;
+  readonly model: string;
+  readonly modelVersion: number;
+  readonly artifactHash: string;
+  /** agreed, differed, failed, timeout or dropped. */
+  readonly outcome: string;
+  readonly code: string;
+  readonly message: string;
+  readonly outputs: readonly Tensor[];
+  readonly differences: readonly TensorDifference[];
+  readonly queueMs: number;
+  readonly runMs: number;
 }
 
 /** The truth or a reward for a prediction. */
@@ -1175,6 +1360,9 @@ export interface EventData {
     'deployment-applied': DeploymentApplied;
     'deployment-removed': DeploymentRemoved;
     'deployment-refused': DeploymentRefused;
+    'weights-changed': WeightsChanged;
+    'rollout-moved': RolloutMoved;
+    'rollout-refused': RolloutRefused;
   };
   'flows': {
     'flow-row': FlowRow;
@@ -1185,6 +1373,16 @@ export interface EventData {
   'deployments': {
     'deployment-row': DeploymentRow;
   };
+  'routers': {
+    'router-row': RouterRow;
+  };
+  'route-evidence': {
+    'traffic-configured': TrafficConfigured;
+    'outcomes-observed': OutcomesObserved;
+    'reward-observed': RewardObserved;
+    'drift-observed': DriftObserved;
+    'rollout-control-requested': RolloutControlRequested;
+  };
   'prediction-requests': {
     'prediction-requested': PredictionRequested;
   };
@@ -1192,6 +1390,7 @@ export interface EventData {
     'prediction-completed': PredictionCompleted;
     'prediction-failed': PredictionFailed;
     'prediction-conflicted': PredictionConflicted;
+    'shadow-answered': ShadowAnswered;
     'feedback-received': FeedbackReceived;
   };
   'feedback': {
@@ -1285,13 +1484,23 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'deployment-events/deployment-applied': '{"type":"record","name":"DeploymentApplied","namespace":"millrace.deployment_events","doc":"The deployment has a new version.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-removed': '{"type":"record","name":"DeploymentRemoved","namespace":"millrace.deployment_events","doc":"The deployment is gone.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-refused': '{"type":"record","name":"DeploymentRefused","namespace":"millrace.deployment_events","doc":"A deployment request had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'deployment-events/weights-changed': '{"type":"record","name":"WeightsChanged","namespace":"millrace.deployment_events","doc":"The routes of a deployment share its traffic anew, and why. With the settings of the deployment and the evidence here the weights can be computed again.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"weightsVersion","doc":"Counted per deployment; 0 is what a document begins with.","type":"int"},{"name":"weights","type":{"type":"array","items":{"type":"record","name":"RouteWeight","namespace":"millrace.common","doc":"Share of a route = weight / sum of weights.","fields":[{"name":"route","type":"string"},{"name":"weight","type":"double"}]}}},{"name":"cause","doc":"bandit or rollout.","type":"string"},{"name":"reason","type":"string"},{"name":"seed","doc":"Of the draws; \'\' when there were none.","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}}]}',
+  'deployment-events/rollout-moved': '{"type":"record","name":"RolloutMoved","namespace":"millrace.deployment_events","doc":"A rollout went on, was held, came through or was taken back.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"rollout","type":{"type":"record","name":"RolloutState","namespace":"millrace.common","doc":"How far a rollout is.","fields":[{"name":"stable","type":"string"},{"name":"canary","type":"string"},{"name":"phase","doc":"running, paused, promoted or rolled-back.","type":"string"},{"name":"step","doc":"From 1.","type":"int"},{"name":"steps","type":"int"},{"name":"percent","doc":"Share of the canary.","type":"double"},{"name":"sinceMs","doc":"Since when it is at this step.","type":"long"},{"name":"reason","doc":"Why it is where it is, or what it waits for.","type":"string"}]}},{"name":"action","doc":"begin, advance, promote, rollback, pause or resume.","type":"string"},{"name":"actor","doc":"Who asked; \'criteria\' when nobody did.","type":"string"},{"name":"requestId","doc":"\'\' when nobody asked.","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}}]}',
+  'deployment-events/rollout-refused': '{"type":"record","name":"RolloutRefused","namespace":"millrace.deployment_events","doc":"What was asked of a rollout had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'flows/flow-row': '{"type":"record","name":"FlowRow","namespace":"millrace.flows","doc":"Current version of a flow. Graph, triggers and policy are JSON.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"deployedAt","type":"long"},{"name":"policy","type":"string","default":"{}"},{"name":"token","type":"string","default":""},{"name":"paused","type":"boolean","default":false}]}',
   'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
   'deployments/deployment-row': '{"type":"record","name":"DeploymentRow","namespace":"millrace.deployments","doc":"Current version of a deployment (document is JSON).","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"document","type":"string"},{"name":"actor","type":"string"},{"name":"appliedAt","type":"long"}]}',
+  'routers/router-row': '{"type":"record","name":"RouterRow","namespace":"millrace.routers","doc":"How the routes of a deployment share its traffic now.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"weightsVersion","type":"int"},{"name":"weights","type":{"type":"array","items":{"type":"record","name":"RouteWeight","namespace":"millrace.common","doc":"Share of a route = weight / sum of weights.","fields":[{"name":"route","type":"string"},{"name":"weight","type":"double"}]}}},{"name":"cause","type":"string"},{"name":"reason","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}},{"name":"rollout","type":["null",{"type":"record","name":"RolloutState","namespace":"millrace.common","doc":"How far a rollout is.","fields":[{"name":"stable","type":"string"},{"name":"canary","type":"string"},{"name":"phase","doc":"running, paused, promoted or rolled-back.","type":"string"},{"name":"step","doc":"From 1.","type":"int"},{"name":"steps","type":"int"},{"name":"percent","doc":"Share of the canary.","type":"double"},{"name":"sinceMs","doc":"Since when it is at this step.","type":"long"},{"name":"reason","doc":"Why it is where it is, or what it waits for.","type":"string"}]}],"default":null},{"name":"updatedAt","type":"long"}]}',
+  'route-evidence/traffic-configured': '{"type":"record","name":"TrafficConfigured","namespace":"millrace.route_evidence","doc":"A version of a deployment came into force, or ended: how its traffic is to be steered.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"settings","doc":"JSON: `routes` with name, weight and shadow, and `traffic`; \'\' when the deployment was removed.","type":"string"}]}',
+  'route-evidence/outcomes-observed': '{"type":"record","name":"OutcomesObserved","namespace":"millrace.route_evidence","doc":"What became of requests, by route: from one partition of `predictions`.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"partition","type":"int"},{"name":"routes","type":{"type":"array","items":{"type":"record","name":"RouteOutcomes","namespace":"millrace.route_evidence","doc":"Of one route.","fields":[{"name":"route","type":"string"},{"name":"completed","type":"int"},{"name":"failed","type":"int"},{"name":"latenciesMs","doc":"Of completed ones: waiting and running.","type":{"type":"array","items":"float"}}]}}}]}',
+  'route-evidence/reward-observed': '{"type":"record","name":"RewardObserved","namespace":"millrace.route_evidence","doc":"A reward of a deployment whose traffic is steered.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"predictionId","type":"string"},{"name":"route","type":"string"},{"name":"reward","type":"double"},{"name":"rule","doc":"Where the reward comes from: \'feedback\', or the deployment\'s rule.","type":"string"}]}',
+  'route-evidence/drift-observed': '{"type":"record","name":"DriftObserved","namespace":"millrace.route_evidence","doc":"The drift alarm of a deployment went on.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"alertId","type":"string"},{"name":"message","type":"string"}]}',
+  'route-evidence/rollout-control-requested': '{"type":"record","name":"RolloutControlRequested","namespace":"millrace.route_evidence","doc":"Please move the rollout of a deployment.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"action","doc":"advance, promote, rollback, pause or resume.","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'prediction-requests/prediction-requested': '{"type":"record","name":"PredictionRequested","namespace":"millrace.prediction_requests","doc":"Please predict. The deployment and deadline are headers.","fields":[{"name":"id","type":["null","string"],"default":null},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}}]}',
-  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05}},{"name":"steps","doc":"Nodes of the inference graph that ran; empty when the route is a model.","type":{"type":"array","items":{"type":"record","name":"GraphStep","namespace":"millrace.predictions","doc":"A node of an inference graph that ran.","fields":[{"name":"node","type":"string"},{"name":"kind","type":"string"},{"name":"rows","type":"int"},{"name":"queueMs","type":"double"},{"name":"runMs","type":"double"},{"name":"model","type":"string","default":""},{"name":"modelVersion","type":"int","default":0},{"name":"artifactHash","type":"string","default":""},{"name":"chose","type":{"type":"array","items":"string"},"default":[]}]}},"default":[]},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0}]}',
-  'predictions/prediction-failed': '{"type":"record","name":"PredictionFailed","namespace":"millrace.predictions","doc":"A request has no answer: the code and message say why.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"code","type":"string"},{"name":"message","type":"string"},{"name":"receivedAt","type":"long"},{"name":"deploymentVersion","doc":"0 when it failed before a version was found.","type":"int","default":0},{"name":"route","doc":"\'\' when it failed before a route was chosen.","type":"string","default":""},{"name":"node","doc":"Node of the inference graph that failed.","type":"string","default":""}]}',
+  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."},{"name":"steered","doc":"Whether a bandit or a rollout decides the shares of the routes.","type":"boolean","default":false}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05,"steered":false}},{"name":"steps","doc":"Nodes of the inference graph that ran; empty when the route is a model.","type":{"type":"array","items":{"type":"record","name":"GraphStep","namespace":"millrace.predictions","doc":"A node of an inference graph that ran.","fields":[{"name":"node","type":"string"},{"name":"kind","type":"string"},{"name":"rows","type":"int"},{"name":"queueMs","type":"double"},{"name":"runMs","type":"double"},{"name":"model","type":"string","default":""},{"name":"modelVersion","type":"int","default":0},{"name":"artifactHash","type":"string","default":""},{"name":"chose","type":{"type":"array","items":"string"},"default":[]}]}},"default":[]},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0}]}',
+  'predictions/prediction-failed': '{"type":"record","name":"PredictionFailed","namespace":"millrace.predictions","doc":"A request has no answer: the code and message say why.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"code","type":"string"},{"name":"message","type":"string"},{"name":"receivedAt","type":"long"},{"name":"deploymentVersion","doc":"0 when it failed before a version was found.","type":"int","default":0},{"name":"route","doc":"\'\' when it failed before a route was chosen.","type":"string","default":""},{"name":"node","doc":"Node of the inference graph that failed.","type":"string","default":""},{"name":"steered","doc":"Whether a bandit or a rollout decides the shares of the routes.","type":"boolean","default":false},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"}]}',
   'predictions/prediction-conflicted': '{"type":"record","name":"PredictionConflicted","namespace":"millrace.predictions","doc":"The same client id came again with another body; the first outcome stands.","fields":[{"name":"predictionId","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"inputDigest","type":"string"},{"name":"firstInputDigest","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}',
+  'predictions/shadow-answered': '{"type":"record","name":"ShadowAnswered","namespace":"millrace.predictions","doc":"A mirrored request was answered by a shadow route, or was not, and how that compares with the answer that was given. Nobody was given this one.","fields":[{"name":"predictionId","doc":"Of the answer that was given.","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","doc":"Of the answer that was given.","type":"string"},{"name":"shadow","doc":"The route that was asked besides.","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"outcome","doc":"agreed, differed, failed, timeout or dropped.","type":"string"},{"name":"code","type":"string","default":""},{"name":"message","type":"string","default":""},{"name":"outputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"differences","type":{"type":"array","items":{"type":"record","name":"TensorDifference","namespace":"millrace.predictions","doc":"How an output differs from the one that was given.","fields":[{"name":"tensor","type":"string"},{"name":"elements","type":"int"},{"name":"differing","type":"int"},{"name":"maxAbsolute","doc":"Largest difference of numbers; NaN where there are none.","type":"double"},{"name":"problem","doc":"\'\' when both have the same type and shape.","type":"string"}]}}},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"}]}',
   'predictions/feedback-received': '{"type":"record","name":"FeedbackReceived","namespace":"millrace.predictions","doc":"The truth or a reward for a prediction.","fields":[{"name":"feedbackId","type":"string"},{"name":"predictionId","type":"string"},{"name":"truth","type":["null","double"],"default":null},{"name":"label","type":["null","string"],"default":null},{"name":"reward","type":["null","double"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"actor","type":"string"},{"name":"waitMs","type":"long","default":3600000,"doc":"How long it waits for a prediction that is not there yet."}]}',
   'feedback/feedback-given': '{"type":"record","name":"FeedbackGiven","namespace":"millrace.feedback","doc":"The truth or a reward for a prediction.","fields":[{"name":"predictionId","type":"string"},{"name":"truth","type":["null","double"],"default":null},{"name":"label","type":["null","string"],"default":null},{"name":"reward","type":["null","double"],"default":null}]}',
   'observations/observations-sampled': '{"type":"record","name":"ObservationsSampled","namespace":"millrace.observations","doc":"Feature and output rows of one source partition, as columns.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"partition","type":"int","doc":"Source partition of `predictions`."},{"name":"offsets","type":{"type":"array","items":"long"},"doc":"Source offset of each row."},{"name":"windowRows","type":"int"},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"predictionIds","type":{"type":"array","items":"string"}},{"name":"routes","type":{"type":"array","items":"string"}},{"name":"columns","type":{"type":"array","items":{"type":"record","name":"Column","namespace":"millrace.common","doc":"One feature or output as a column. NaN is a missing value.","fields":[{"name":"name","type":"string"},{"name":"values","type":{"type":"array","items":"double"}}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Column"}}]}',

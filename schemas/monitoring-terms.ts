@@ -1,5 +1,6 @@
 import type { DeploymentDocument } from './deployment-document.ts';
 import type { MonitoringTerms } from './events.generated.ts';
+import { isSteered } from './traffic.ts';
 
 /** What a prediction carries of its deployment's document, for the folds that follow it. The same for all predictions of a version. */
 export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
@@ -13,5 +14,6 @@ export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
     windowMaxAgeMs: monitors.window.maxAgeMs,
     assessEvery: monitors.experiment?.assessEvery ?? 0,
     alpha: monitors.experiment?.alpha ?? 0.05,
+    steered: isSteered(document),
   };
 }

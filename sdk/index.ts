@@ -2,6 +2,7 @@
 export * from './flow/index.ts';
 export * from './onnx/index.ts';
 export {
+  type BanditOptions,
   Deployment,
   deployment,
   type CodeOptions,
@@ -11,7 +12,9 @@ export {
   type MonitorOptions,
   type NodeOptions,
   pipeline,
+  type RolloutOptions,
   type RouteOptions,
   type Row,
+  type ShadowOptions,
 } from './deployment/index.ts';
 export * from './client/index.ts';

@@ -1,4 +1,5 @@
 /** What numbers mean: tests, detectors, metrics and explainers. Pure functions; nothing of the platform is imported. */
+export * from './ab-test/bandit.ts';
 export * from './ab-test/sample-size.ts';
 export * from './ab-test/sequential.ts';
 export * from './ab-test/thompson.ts';

@@ -2,17 +2,18 @@
  * Deployments: each accepted document is a new version, numbered from 1 without holes, also across removals. A request that comes
  * again (same deployment and requestId) changes nothing: its answer is on the topic already.
  */
-import { nothing, type Topology } from '../runtime/engine/topology.ts';
+import { nothing, type Output, type Topology } from '../runtime/engine/topology.ts';
 import type { DeploymentDocument } from '../schemas/deployment-document.ts';
 import { deploymentProblems } from '../schemas/deployment-problems.ts';
 import type { DeployRequested, RemovalRequested } from '../schemas/events.ts';
+import type { SteeringSettings } from '../schemas/traffic.ts';
 import { type Decision, decideOnce, decisionKey, stateKey } from './decision-request.ts';
 
 export const deployments: Topology<'deployment-events'> = {
   name: 'deployments',
   version: 1,
   input: 'deployment-events',
-  outputs: ['deployment-events', 'deployments'],
+  outputs: ['deployment-events', 'deployments', 'route-evidence'],
   summary: 'checks deployment documents, numbers their versions, keeps the table of current deployments',
 
   reads(event) {
@@ -60,6 +61,7 @@ function apply(request: DeployRequested, current: Current | undefined, timeMs: n
         key: deployment,
       },
       { topic: 'deployment-events', type: 'deployment-applied', data: { ...request, version }, key: deployment },
+      trafficConfigured(deployment, version, document),
     ],
   };
 }
@@ -79,8 +81,24 @@ function remove(request: RemovalRequested, current: Current | undefined): Decisi
         tombstone: true,
       },
       { topic: 'deployment-events', type: 'deployment-removed', data: { ...request, version }, key: deployment },
+      trafficConfigured(deployment, version, ''),
     ],
   };
+}
+
+/** For the topology that owns the weights; '' when the deployment is gone. */
+function trafficConfigured(deployment: string, deploymentVersion: number, document: string): Output {
+  const data = { deployment, deploymentVersion, settings: document === '' ? '' : settingsOf(document) };
+  return { topic: 'route-evidence', type: 'traffic-configured', data, key: deployment };
+}
+
+function settingsOf(document: string): string {
+  const { routes, traffic } = JSON.parse(document) as DeploymentDocument;
+  const settings: SteeringSettings = {
+    routes: routes.map(({ name, weight, shadow }) => ({ name, weight, shadow })),
+    traffic,
+  };
+  return JSON.stringify(settings);
 }
 
 function documentProblem({ deployment, document }: DeployRequested): string | undefined {

@@ -11,7 +11,7 @@ export const driftAlerts: Topology<'drift'> = {
   name: 'drift-alerts',
   version: 1,
   input: 'drift',
-  outputs: ['alerts'],
+  outputs: ['alerts', 'route-evidence'],
   summary: 'raises and clears the drift alarm of each deployment',
 
   reads(event) {
@@ -37,7 +37,7 @@ export const driftAlerts: Topology<'drift'> = {
       const alertId = derivedId(event.timeMs, 'drift', verdict.deployment, verdict.detector, verdict.windowId);
       return {
         put: [[key, { ...counted, alertId }]],
-        emit: [raised(verdict, alertId, counted.drifted)],
+        emit: raised(verdict, alertId, counted.drifted),
         count: { raised: 1 },
       };
     }
@@ -63,7 +63,7 @@ interface Alarm {
   readonly lastWindow?: string;
 }
 
-function raised(verdict: DriftAssessed, alertId: string, windows: number): Output {
+function raised(verdict: DriftAssessed, alertId: string, windows: number): readonly Output[] {
   const { deployment, deploymentVersion, detector, windowId, rows, features } = verdict;
   const moved = features.filter(({ drifted }) => drifted).sort((a, b) => b.effectSize - a.effectSize);
   const named = moved.slice(0, 3).map(described).join(', ');
@@ -81,7 +81,11 @@ function raised(verdict: DriftAssessed, alertId: string, windows: number): Outpu
     evidenceId: windowId,
     alertId,
   };
-  return { topic: 'alerts', type: 'alert-raised', data, key: deployment };
+  const observed = { deployment, deploymentVersion, alertId, message };
+  return [
+    { topic: 'alerts', type: 'alert-raised', data, key: deployment },
+    { topic: 'route-evidence', type: 'drift-observed', data: observed, key: deployment },
+  ];
 }
 
 function cleared({ deployment, deploymentVersion, detector, windowId }: DriftAssessed, alertId: string): Output {

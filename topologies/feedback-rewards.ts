@@ -17,7 +17,7 @@ import {
   type StateView,
   type Topology,
 } from '../runtime/engine/topology.ts';
-import type { FeedbackReceived, PredictionCompleted, PredictionFailed } from '../schemas/events.ts';
+import type { FeedbackReceived, PredictionCompleted, PredictionFailed, RewardRecorded } from '../schemas/events.ts';
 import { endOf, feedbackWindow, joinWindow, windowTimer } from './feedback-windows.ts';
 import { type Answer, answerOf, compare, type Judgement, judgementProblem } from './prediction-answer.ts';
 
@@ -25,11 +25,12 @@ export const feedbackRewards: Topology<'predictions'> = {
   name: 'feedback-rewards',
   version: 1,
   input: 'predictions',
-  outputs: ['rewards', 'predictions'],
+  outputs: ['rewards', 'predictions', 'route-evidence'],
   summary: 'joins feedback to its exact prediction and says the reward, or why there is none',
 
   reads(event) {
-    if (event.type === 'prediction-conflicted' || !isUsableId(event.data.predictionId)) return {};
+    if (event.type === 'prediction-conflicted' || event.type === 'shadow-answered') return {};
+    if (!isUsableId(event.data.predictionId)) return {};
     const key = keyOf(event.data.predictionId);
     if (event.type !== 'prediction-completed') return { keys: [key] };
     const windowMs = event.data.terms.feedbackWindowMs;
@@ -45,6 +46,7 @@ export const feedbackRewards: Topology<'predictions'> = {
       case 'feedback-received':
         return received(event.data, event, state);
       case 'prediction-conflicted':
+      case 'shadow-answered':
         return nothing;
     }
   },
@@ -77,6 +79,7 @@ type Open = readonly [
   rule: string,
   assessEvery: number,
   alpha: number,
+  steered: boolean,
 ];
 type Rewarded = readonly [
   kind: 'rewarded',
@@ -124,6 +127,7 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
     terms.reward,
     terms.assessEvery,
     terms.alpha,
+    terms.steered,
   ];
   const { put: listed, setTimers } = joinWindow(window, predictionId, state);
   if (entry === undefined) return { put: [[key, open], listed], setTimers, count: opened };
@@ -247,9 +251,17 @@ function settle(predictionId: string, open: Open, feedbackId: string, said: Judg
   };
   return {
     put: [[keyOf(predictionId), rewarded]],
-    emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }],
+    emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }, ...observed(data, open[12])],
     count: { feedbackRewarded: 1, predictionsClosedRewarded: 1 },
   };
+}
+
+/** For the topology that owns the weights of routes. */
+function observed(data: RewardRecorded, steered: boolean): readonly Output[] {
+  const { deployment, deploymentVersion, predictionId, route, reward, rule } = data;
+  if (!steered || reward === null) return [];
+  const seen = { deployment, deploymentVersion, predictionId, route, reward, rule };
+  return [{ topic: 'route-evidence', type: 'reward-observed', data: seen, key: deployment }];
 }
 
 type Outcome = 'duplicate' | 'contradictory' | 'unmatched' | 'late' | 'not-comparable';

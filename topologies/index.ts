@@ -9,6 +9,8 @@ import { flowStarts } from './flow-starts.ts';
 import { observationWindows } from './observation-windows.ts';
 import { predictionSampling } from './prediction-sampling.ts';
 import { registry } from './registry.ts';
+import { routeOutcomes } from './route-outcomes.ts';
+import { routeWeights } from './route-weights.ts';
 import { runEnds } from './run-ends.ts';
 import { runProgress } from './run-progress.ts';
 
@@ -23,5 +25,7 @@ export const topologies: readonly AnyTopology[] = [
   predictionSampling,
   observationWindows,
   driftAlerts,
+  routeOutcomes,
+  routeWeights,
   ...auditTrails,
 ];

@@ -1,7 +1,10 @@
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import type { DeploymentVersion } from '../../sdk/client/index.ts';
+import { configureRollout } from '../rollout-verbs.ts';
 import { withPlatform } from '../session.ts';
+import { sharesText } from '../ui/shares.ts';
 import { dim } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
 
@@ -37,19 +40,28 @@ export const command: CommandModule = {
         show(options, await client.deployments.show(deployment), (shown) => JSON.stringify(shown, null, 2)),
       );
     });
-    const history = cmd.command('history').description('every version that was in force').argument('<deployment>');
+    const history = cmd
+      .command('history')
+      .description('every version that was in force')
+      .argument('<deployment>')
+      .option('--at <time>', 'ISO 8601: only what was in force then, with the weights of its routes');
     history.action(async (deployment: string) => {
-      const options = optionsOf(history);
+      const options = optionsOf<{ at?: string }>(history);
+      const { at } = options;
       await withPlatform(options, async ({ client }) =>
-        show(options, await client.deployments.history(deployment), (versions) =>
+        show(options, await client.deployments.history(deployment, at === undefined ? {} : { at }), (versions) =>
           table(versions, [
             { title: 'VERSION', value: ({ version }) => version, align: 'right' },
             { title: 'IN FORCE FROM', value: ({ appliedAt }) => new Date(appliedAt).toISOString() },
             { title: 'BY', value: ({ actor }) => actor },
+            ...(at === undefined
+              ? []
+              : [{ title: 'SHARES', value: ({ weights = [] }: DeploymentVersion) => sharesText(weights) }]),
           ]),
         ),
       );
     });
+    configureRollout(cmd.command('rollout').description('a rollout: how far it is, and moving it by hand'));
     const rollback = cmd
       .command('rollback')
       .description('apply the document of an earlier version again')

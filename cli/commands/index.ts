@@ -69,8 +69,13 @@ export const commands: readonly CommandEntry[] = [
   { name: 'runs', summary: 'list, show and cancel runs', load: async () => (await import('./runs.ts')).command },
   {
     name: 'deployments',
-    summary: 'list, show, roll back and remove deployments, with their history',
+    summary: 'list, show, roll out, roll back and remove deployments, with their history',
     load: async () => (await import('./deployments.ts')).command,
+  },
+  {
+    name: 'routes',
+    summary: 'how a deployment shares its traffic, and why a prediction took its route',
+    load: async () => (await import('./routes.ts')).command,
   },
   {
     name: 'models',

@@ -9,10 +9,12 @@ export const command: CommandModule = {
       .argument('<rows>', 'JSON: a row of numbers, rows, or {"inputs": [tensors]} of the Open Inference Protocol')
       .option('--entity <entity>', 'predictions of one entity stay in order')
       .option('--id <id>', 'a repeat with the same id gets the stored answer')
+      .option('--route <route>', 'take this route, as long as it has traffic')
       .action(async (deployment: string, rows: string) => {
-        const options = optionsOf<{ entity?: string; id?: string }>(cmd);
+        const options = optionsOf<{ entity?: string; id?: string; route?: string }>(cmd);
         await withPlatform(options, async ({ client }) => {
-          const answer = await client.predict(deployment, inputOf(rows), { entity: options.entity, id: options.id });
+          const { entity, id, route: wanted } = options;
+          const answer = await client.predict(deployment, inputOf(rows), { entity, id, route: wanted });
           show(options, answer, ({ predictionId, route, model, modelVersion, outputs }) =>
             [
               ...outputs.map(({ name, data }) => `${name}: ${data.flat().join(' ')}`),

@@ -21,7 +21,7 @@ export function deploymentJsonSchema(): string {
       ...properties,
       routes: {
         ...properties['routes'],
-        items: { anyOf: [optional(plain(routes.model), 'weight'), optional(plain(routes.graph), 'weight')] },
+        items: { anyOf: [routes.model, routes.graph].map((route) => shadowOptional(optional(plain(route), 'weight'))) },
       },
       features: {
         ...properties['features'],
@@ -29,6 +29,7 @@ export function deploymentJsonSchema(): string {
       },
       feedback: everythingOptional(properties['feedback'] ?? {}),
       monitors: everythingOptional(properties['monitors'] ?? {}),
+      traffic: trafficShortForms(properties['traffic'] ?? {}),
     },
     required: ['name', 'routes'],
     $defs: {
@@ -88,6 +89,28 @@ function shortForms(node: Json): Json {
 
 function withInputs(schema: Json, property: string): Json {
   return { ...schema, properties: { ...(schema['properties'] as Json), [property]: { $ref: '#/$defs/inputs' } } };
+}
+
+function shadowOptional(route: Json): Json {
+  const { shadow, ...properties } = route['properties'] as Record<string, Json>;
+  return { ...route, properties: { ...properties, shadow: everythingOptional(shadow ?? {}) } };
+}
+
+/** Defaults may be left out; a step may be its percentage. */
+function trafficShortForms(traffic: Json): Json {
+  const { bandit, rollout, ...rest } = traffic['properties'] as Record<string, Json>;
+  const { steps, ...others } = (rollout?.['properties'] ?? {}) as Record<string, Json>;
+  const step = optional((steps?.['items'] ?? {}) as Json, 'minRequests', 'durationMs');
+  const properties = { ...others, steps: { ...steps, items: { anyOf: [{ type: 'number' }, step] } } };
+  const short = { ...rollout, properties, required: ['stable', 'canary'] };
+  return everythingOptionalAtTop({
+    ...traffic,
+    properties: { ...rest, bandit: everythingOptionalAtTop(bandit ?? {}), rollout: short },
+  });
+}
+
+function everythingOptionalAtTop({ required: _, ...rest }: Json): Json {
+  return rest;
 }
 
 function optional(schema: Json, ...names: readonly string[]): Json {

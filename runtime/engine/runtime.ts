@@ -96,7 +96,7 @@ export interface PublishedAt {
   readonly offset: number;
 }
 
-export type TableTopic = 'flows' | 'models' | 'deployments';
+export type TableTopic = 'flows' | 'models' | 'deployments' | 'routers';
 
 export interface Table<T extends TableTopic> {
   /** The row as known now. */

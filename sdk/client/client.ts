@@ -18,6 +18,7 @@ import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { MaintenanceCalls } from './maintenance.ts';
 import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type TriggerExplanation } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
+import { RoutingCalls } from './routing.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
 /** Nothing is sent before the first call. */
@@ -58,6 +59,9 @@ export interface DeploymentVersion {
   readonly appliedAt: number;
   /** JSON. */
   readonly document: string;
+  /** How its routes shared the traffic; only of a version that was asked for by time. */
+  readonly weightsVersion?: number;
+  readonly weights?: readonly { readonly route: string; readonly weight: number }[];
 }
 
 export interface ShownDeployment {
@@ -75,10 +79,13 @@ export class Client {
   readonly maintenance: MaintenanceCalls;
   /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
   readonly production: ProductionCalls;
+  /** Weights of routes, rollouts, and why a prediction took its route. */
+  readonly routing: RoutingCalls;
 
   constructor(caller: HttpCaller) {
     this.#caller = caller;
     this.production = new ProductionCalls(caller);
+    this.routing = new RoutingCalls(caller);
     this.#predictions = new Predictions(caller);
     this.maintenance = new MaintenanceCalls(caller);
   }
@@ -146,9 +153,14 @@ export class Client {
     show: async (deployment: string): Promise<ShownDeployment> =>
       (await this.#get(path`/api/v1/deployments/${deployment}`)) as ShownDeployment,
     /** Every version that was applied, newest first: a version was in force from its `appliedAt` to that of the next. */
-    history: async (deployment: string): Promise<readonly DeploymentVersion[]> =>
-      ((await this.#get(path`/api/v1/deployments/${deployment}/history`)) as { versions: DeploymentVersion[] })
-        .versions,
+    history: async (
+      deployment: string,
+      options: { /** Only the version that was in force then, with its weights. */ readonly at?: Date | string } = {},
+    ): Promise<readonly DeploymentVersion[]> => {
+      const at = options.at instanceof Date ? options.at.toISOString() : options.at;
+      const answer = await this.#get(`${path`/api/v1/deployments/${deployment}/history`}${query({ at })}`);
+      return (answer as { versions: DeploymentVersion[] }).versions;
+    },
     /** Applies the document of an earlier version as a new version. @param version default: the one before the current */
     rollback: async (
       deployment: string,

@@ -4,6 +4,7 @@ export {
   type BundledFlow,
   type DeployedFlow,
   type DeployedVersion,
+  type DeploymentVersion,
   type Feedback,
   type FlowDeployOptions,
   type ArtifactSummary,
@@ -29,5 +30,6 @@ export type {
 } from './production.ts';
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
+export type { RolloutAction, RouteExplanation, ShownRollout, ShownRoutes } from './routing.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';
 export type { AuditVerification, DeadLetter, Finding, OperationSummary, TaskSummary } from './maintenance.ts';

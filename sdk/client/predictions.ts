@@ -24,6 +24,8 @@ export interface PredictOptions {
   readonly deadline?: Date | undefined;
   /** Oldest version of the deployment that may answer, such as the one that `deploy` gave. */
   readonly versionMin?: number | undefined;
+  /** Route to take as long as it has traffic, such as that of an earlier prediction. @default shared out by the weights */
+  readonly route?: string | undefined;
 }
 
 export interface Prediction {
@@ -67,6 +69,7 @@ export class Predictions {
       headers: {
         'millrace-entity': options.entity,
         'millrace-deadline': options.deadline?.toISOString(),
+        'millrace-route': options.route,
         'millrace-deployment-version': options.versionMin === undefined ? undefined : String(options.versionMin),
       },
     })) as InferAnswer;

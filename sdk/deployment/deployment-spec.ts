@@ -11,6 +11,7 @@ import type {
 } from '../../schemas/deployment-document.ts';
 import type { NamingForms } from '../../schemas/deployment-problems.ts';
 import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
+import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 
 export interface DeploymentSpec {
   /** `[a-z0-9][a-z0-9-]{0,62}`. */
@@ -21,6 +22,8 @@ export interface DeploymentSpec {
   readonly output?: string;
   readonly feedback: FeedbackSettings;
   readonly monitors: MonitorSettings;
+  /** @default by prediction id, with the weights of the routes */
+  readonly traffic?: TrafficSettings;
 }
 
 /** A model, or a graph of them. */
@@ -30,6 +33,8 @@ interface RouteSpecBase {
   readonly name: string;
   /** Share of the traffic: weight / sum of weights. */
   readonly weight: number;
+  /** The route only gets copies of requests. */
+  readonly shadow?: ShadowSettings;
 }
 
 export interface ModelRouteSpec extends RouteSpecBase {
@@ -103,9 +108,10 @@ export function specOf(document: DeploymentDocument): DeploymentSpec {
   return {
     ...document,
     routes: document.routes.map((route): RouteSpec => {
-      const { name, weight } = route;
-      if (route.graph === undefined) return { name, model: referenceOf(route), weight };
-      return { name, weight, graph: mapGraph(route.graph, { model: referenceOf, code: (code): CodeSpec => code }) };
+      const { name, weight, shadow } = route;
+      const share = { weight, ...(shadow === undefined ? {} : { shadow }) };
+      if (route.graph === undefined) return { name, model: referenceOf(route), ...share };
+      return { name, ...share, graph: mapGraph(route.graph, { model: referenceOf, code: (code): CodeSpec => code }) };
     }),
   };
 }

@@ -6,6 +6,7 @@ import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import { checkedSpec, filledMonitors } from './deployment.ts';
 import { filledGraph, isObject } from './graph-defaults.ts';
 import { type DeploymentSpec, defaultFeedback, defaultWeight } from './deployment-spec.ts';
+import { defaultShadow, filledTraffic } from './traffic-options.ts';
 
 /** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
 export function parseDeployment(text: string): DeploymentSpec {
@@ -27,22 +28,31 @@ export function formatDeployment(spec: DeploymentSpec): string {
 /** Fills in defaults where the parts have the shape for it; the check afterwards judges the rest. */
 export function filledSpec(value: unknown): unknown {
   if (!isObject(value)) return value;
-  const { routes, features, feedback, monitors } = value;
+  const { routes, features, feedback, monitors, traffic } = value;
   return {
     ...value,
     routes: Array.isArray(routes)
-      ? routes.map((route: unknown) => (isObject(route) ? { weight: defaultWeight, ...filledRoute(route) } : route))
+      ? routes.map((route: unknown) => (isObject(route) ? filledRoute(route) : route))
       : routes,
     features: Array.isArray(features)
       ? features.map((feature: unknown) => (typeof feature === 'string' ? { name: feature, kind: 'numeric' } : feature))
       : (features ?? []),
     feedback: isObject(feedback) || feedback === undefined ? { ...defaultFeedback, ...feedback } : feedback,
     monitors: monitors === undefined ? filledMonitors({}) : filledOptions(monitors),
+    ...(traffic === undefined
+      ? {}
+      : { traffic: filledTraffic(traffic, isObject(feedback) ? feedback['reward'] : undefined) }),
   };
 }
 
 function filledRoute(route: Readonly<Record<string, unknown>>): object {
-  return route['graph'] === undefined ? route : { ...route, graph: filledGraph(route['graph']) };
+  const { graph, shadow } = route;
+  return {
+    weight: shadow === undefined ? defaultWeight : 0,
+    ...route,
+    ...(graph === undefined ? {} : { graph: filledGraph(graph) }),
+    ...(isObject(shadow) ? { shadow: { ...defaultShadow, ...shadow } } : {}),
+  };
 }
 
 function filledOptions(monitors: unknown): unknown {

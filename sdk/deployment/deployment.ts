@@ -15,6 +15,7 @@
  */
 import type { FeatureSpec, FeedbackSettings, MonitorSettings } from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
+import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 import {
   type DeploymentSpec,
   defaultFeedback,
@@ -25,6 +26,7 @@ import {
   specForms,
 } from './deployment-spec.ts';
 import type { Graph, GraphFunction } from './graph.ts';
+import { type BanditOptions, defaultShadow, filledTraffic, type RolloutOptions } from './traffic-options.ts';
 
 /** Begins a deployment: HTTP clients call it `name`, requests on a topic name it in the header `millrace-deployment`. */
 export function deployment(name: string): Deployment {
@@ -35,6 +37,9 @@ export interface RouteOptions {
   /** Share of the traffic = weight / sum of all weights; 0 keeps a route ready without traffic. @default 1 */
   readonly weight?: number;
 }
+
+/** @default all requests, answers within 5000 ms */
+export type ShadowOptions = Partial<ShadowSettings>;
 
 /** Settings of monitors; a part that is absent is off, and a part that is given has defaults for what it leaves out. */
 export interface MonitorOptions {
@@ -69,11 +74,48 @@ export class Deployment<Routes extends string = never> {
     options: RouteOptions = {},
   ): Deployment<Routes | Name> {
     const { weight = defaultWeight } = options;
+    return this.#withRoute(name, target, { weight });
+  }
+
+  /** Adds a route that gets copies of requests; its answers are recorded and compared with those that were given, and given to nobody. */
+  shadow<Name extends string>(
+    name: Name extends Routes ? never : Name,
+    target: ModelReference | Graph<string>,
+    options: ShadowOptions = {},
+  ): Deployment<Routes> {
+    return this.#withRoute(name, target, { weight: 0, shadow: { ...defaultShadow, ...options } });
+  }
+
+  /** What is hashed against the weights; `entity` keeps an entity on its route. @default 'prediction-id' */
+  splitBy(by: TrafficSettings['by']): Deployment<Routes> {
+    return this.#traffic({ by });
+  }
+
+  /** Lets the weights follow rewards. Put `feedback` before it: rewards of the rule `equal` are 0 or 1, which it then knows. */
+  bandit(options: BanditOptions = {}): Deployment<Routes> {
+    return this.#traffic({ bandit: options });
+  }
+
+  /** Moves the traffic from one route to another in steps. */
+  rollout(options: RolloutOptions<Routes>): Deployment<Routes> {
+    return this.#traffic({ rollout: options });
+  }
+
+  #traffic(part: object): Deployment<Routes> {
+    const traffic = filledTraffic({ ...this.#spec.traffic, ...part }, this.#spec.feedback.reward);
+    return this.#with({ traffic: traffic as TrafficSettings });
+  }
+
+  #withRoute<Name extends string>(
+    name: string,
+    target: ModelReference | Graph<string>,
+    share: Pick<RouteSpec, 'weight' | 'shadow'>,
+  ): Deployment<Routes | Name> {
     const functions = new Map(this.#functions);
     let added: RouteSpec;
-    if (typeof target === 'string') added = { name, model: target, weight };
+    if (typeof target === 'string') added = { name, model: target, ...share };
     else {
-      added = { name, graph: target.spec(`${name}/`), weight };
+      added = { name, graph: target.spec(`${name}/`), ...share };
       for (const [at, code] of target.functions) functions.set(`${name}/${at}`, code);
     }
     return new Deployment({ ...this.#spec, routes: [...this.#spec.routes, added] }, functions);

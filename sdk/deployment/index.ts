@@ -1,6 +1,7 @@
 export { type BundledDeployment, unbundledCode } from './bundled-code.ts';
-export { Deployment, deployment, type MonitorOptions, type RouteOptions } from './deployment.ts';
+export { Deployment, deployment, type MonitorOptions, type RouteOptions, type ShadowOptions } from './deployment.ts';
 export { type DeploymentSpec, parseModelReference, specOf } from './deployment-spec.ts';
 export { formatDeployment, parseDeployment } from './deployment-text.ts';
 export { type CodeOptions, Graph, graph, type NodeOptions, pipeline, type Row } from './graph.ts';
 export { resolveDocument } from './resolve-document.ts';
+export type { BanditOptions, RolloutOptions } from './traffic-options.ts';

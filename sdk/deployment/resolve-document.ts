@@ -24,9 +24,10 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
     return unresolved;
   };
   const routes = spec.routes.map((route): DeploymentRoute => {
-    const { name, weight } = route;
+    const { name, weight, shadow } = route;
+    const share = { weight, ...(shadow === undefined ? {} : { shadow }) };
     const where = `route '${name}'`;
-    if (route.graph === undefined) return { name, ...pin(route.model, where), weight };
+    if (route.graph === undefined) return { name, ...pin(route.model, where), ...share };
     const graph = mapGraph(route.graph, {
       model: (text, at) => pin(text, `${where}, node '${at}'`),
       code: ({ hash, function: called }, at) => {
@@ -38,7 +39,7 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
         return { hash: hash ?? '', function: called };
       },
     });
-    return { name, weight, graph };
+    return { name, ...share, graph };
   });
   return problems.length > 0 ? { problems } : { document: { ...spec, routes } };
 }

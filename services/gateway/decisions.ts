@@ -9,6 +9,7 @@ import type { DeploymentApplied, EventData, FlowDeployed, RunRequested } from '.
 export type Decision =
   | { readonly type: 'deployment-applied'; readonly data: DeploymentApplied }
   | { readonly type: 'deployment-removed'; readonly data: EventData['deployment-events']['deployment-removed'] }
+  | { readonly type: 'rollout-moved'; readonly data: EventData['deployment-events']['rollout-moved'] }
   | { readonly type: 'alias-set'; readonly data: EventData['registry']['alias-set'] }
   | { readonly type: 'version-registered'; readonly data: EventData['registry']['version-registered'] }
   | { readonly type: 'flow-deployed'; readonly data: FlowDeployed }
@@ -134,6 +135,7 @@ function answerOf({
   switch (type) {
     case 'deployment-applied':
     case 'deployment-removed':
+    case 'rollout-moved':
     case 'alias-set':
     case 'version-registered':
     case 'flow-deployed':
@@ -143,6 +145,7 @@ function answerOf({
     case 'start-skipped':
       return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
     case 'deployment-refused':
+    case 'rollout-refused':
     case 'registry-refused':
     case 'start-refused':
       return {

@@ -22,6 +22,7 @@ import { models } from './routes/models.ts';
 import { openInference } from './routes/open-inference.ts';
 import { probes } from './routes/probes.ts';
 import { resume } from './routes/resume.ts';
+import { rollouts } from './routes/rollouts.ts';
 import { runs } from './routes/runs.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
@@ -39,6 +40,7 @@ const allRoutes: readonly Routes[] = [
   triggers,
   feedback,
   deployments,
+  rollouts,
   models,
   flows,
   flowControl,

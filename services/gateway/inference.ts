@@ -20,10 +20,12 @@ export interface OpenInferRequest {
   readonly deadline?: string | undefined;
   /** Header `millrace-deployment-version`, as it came. */
   readonly versionMin?: string | undefined;
+  /** Header `x-seldon-route` or `millrace-route`, as it came. */
+  readonly route?: string | undefined;
 }
 
 export type OpenInferAnswer =
-  | { readonly type: 'completed'; readonly predictionId: string; readonly body: object }
+  | { readonly type: 'completed'; readonly predictionId: string; readonly route: string; readonly body: object }
   | { readonly type: 'failed'; readonly predictionId: string; readonly code: string; readonly message: string };
 
 export interface DeploymentDescription {

@@ -21,6 +21,12 @@ export interface Queries {
   completedSlots(flow: string, schedule: string): Promise<readonly number[]>;
   /** Open runs and waiting events and slots by flow. */
   flowActivity(): Promise<ReadonlyMap<string, { readonly running: number; readonly waiting: number }>>;
+  /** Why a prediction took its route, as plain JSON. NOT_FOUND when there is no such prediction. */
+  explainRoute(predictionId: string): Promise<object>;
+  /** How often shadows agreed. */
+  shadowTraffic(deployment: string): Promise<readonly object[]>;
+  /** The version that was in force at a time, with its weights; undefined when there was none. */
+  deploymentAt(deployment: string, timeMs: number): Promise<DeploymentVersionSummary | undefined>;
   /** The causal chain of whatever the id names, as plain JSON. NOT_FOUND names what was searched. */
   explain(id: string): Promise<object>;
 }

@@ -5,20 +5,23 @@ import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
 export interface GatewayTables {
   readonly models: Table<'models'>;
   readonly deployments: Table<'deployments'>;
+  readonly routers: Table<'routers'>;
   readonly flows: Table<'flows'>;
   close(): Promise<void>;
 }
 
 export async function openTables(runtime: Runtime): Promise<GatewayTables> {
-  const [models, deployments, flows] = await Promise.all([
+  const [models, deployments, routers, flows] = await Promise.all([
     runtime.openTable('models'),
     runtime.openTable('deployments'),
+    runtime.openTable('routers'),
     runtime.openTable('flows'),
   ]);
-  const tables = [models, deployments, flows];
+  const tables = [models, deployments, routers, flows];
   return {
     models,
     deployments,
+    routers,
     flows,
     close: async () => void (await Promise.all(tables.map((table) => table.close()))),
   };

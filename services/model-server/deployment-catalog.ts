@@ -1,30 +1,35 @@
-/** Deployments as they are now, from the table; a miss, or a version that is asked for and not here yet, reads the table to its end. */
+/** Deployments and the weights of their routes as they are now, from the tables; a miss, or a version that is asked for and not here yet, reads the table to its end. */
 import type { Runtime, Table } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/index.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { DeploymentRow, MonitoringTerms } from '../../schemas/events.ts';
 import { monitoringTerms } from '../../schemas/monitoring-terms.ts';
+import { initialWeights, type RouteWeight } from '../../schemas/traffic.ts';
 
 export interface DeployedVersion {
   readonly name: string;
   readonly version: number;
   readonly document: DeploymentDocument;
   readonly terms: MonitoringTerms;
+  /** 0: those that the document begins with. */
+  readonly weightsVersion: number;
+  readonly weights: readonly RouteWeight[];
 }
 
 export class DeploymentCatalog {
   readonly #table: Table<'deployments'>;
+  readonly #routers: Table<'routers'>;
   readonly #parsed = new Map<string, DeployedVersion>();
 
-  private constructor(table: Table<'deployments'>) {
+  private constructor(table: Table<'deployments'>, routers: Table<'routers'>) {
     this.#table = table;
-    table.onChange((name, row) => {
-      if (row === undefined) this.#parsed.delete(name);
-    });
+    this.#routers = routers;
+    for (const changing of [table, routers]) changing.onChange((name) => this.#parsed.delete(name));
   }
 
   static async open(runtime: Runtime): Promise<DeploymentCatalog> {
-    return new DeploymentCatalog(await runtime.openTable('deployments'));
+    const [table, routers] = await Promise.all([runtime.openTable('deployments'), runtime.openTable('routers')]);
+    return new DeploymentCatalog(table, routers);
   }
 
   /** As known now; undefined when the table has to be read on. */
@@ -56,17 +61,33 @@ export class DeploymentCatalog {
     return this.#table.rows().map((row) => this.#parse(row));
   }
 
-  close(): Promise<void> {
-    return this.#table.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#table.close(), this.#routers.close()]);
   }
 
   #parse(row: DeploymentRow): DeployedVersion {
     const parsed = this.#parsed.get(row.deployment);
     if (parsed?.version === row.version) return parsed;
     const document = JSON.parse(row.document) as DeploymentDocument;
-    const deployed = { name: row.deployment, version: row.version, document, terms: monitoringTerms(document) };
+    const deployed = {
+      name: row.deployment,
+      version: row.version,
+      document,
+      terms: monitoringTerms(document),
+      ...this.#weightsOf(row, document),
+    };
     this.#parsed.set(row.deployment, deployed);
     return deployed;
+  }
+
+  /** A row of another version says nothing about this one: until its own comes, the document speaks. */
+  #weightsOf(
+    { deployment, version }: DeploymentRow,
+    document: DeploymentDocument,
+  ): Pick<DeployedVersion, 'weights' | 'weightsVersion'> {
+    const router = this.#routers.get(deployment);
+    if (router?.deploymentVersion !== version) return { weightsVersion: 0, weights: initialWeights(document) };
+    return { weightsVersion: router.weightsVersion, weights: router.weights };
   }
 
   #suggestion(): string {

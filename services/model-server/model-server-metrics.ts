@@ -1,5 +1,6 @@
 /** What the model server counts, as Prometheus reads it. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ShadowAnswered } from '../../schemas/events.ts';
 import type { Outcome } from './outcomes.ts';
 
 export interface ServerStats {
@@ -10,10 +11,15 @@ export interface ServerStats {
 
 /** Hears of every outcome. */
 export type ObserveOutcome = (outcome: Outcome) => void;
+/** Hears of every answer of a shadow. */
+export type ObserveShadow = (answered: ShadowAnswered) => void;
 
 const latencySeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-export function exportModelServerMetrics(registry: Registry, stats: () => ServerStats): ObserveOutcome {
+export function exportModelServerMetrics(
+  registry: Registry,
+  stats: () => ServerStats,
+): { readonly outcome: ObserveOutcome; readonly shadow: ObserveShadow } {
   const registers = [registry];
   const outcomes = new Counter({
     name: 'millrace_predictions_total',
@@ -28,6 +34,12 @@ export function exportModelServerMetrics(registry: Registry, stats: () => Server
     buckets: latencySeconds,
     registers,
   });
+  const shadows = new Counter({
+    name: 'millrace_shadow_answers_total',
+    help: 'Mirrored requests: agreed, differed, failed, timeout or dropped.',
+    labelNames: ['deployment', 'shadow', 'outcome'],
+    registers,
+  });
   gauge('millrace_model_server_in_flight', 'Calls from inside of the process under way.', () => stats().inFlight);
   gauge('millrace_loaded_models', 'Models that are loaded.', () => stats().loadedModels);
   gauge('millrace_loaded_model_bytes', 'Bytes of their files.', () => stats().loadedModelBytes);
@@ -40,7 +52,10 @@ export function exportModelServerMetrics(registry: Registry, stats: () => Server
     string,
     { readonly counter: Counter.Internal; readonly histogram: Histogram.Internal<string> }
   >();
-  return (outcome) => {
+  const shadow: ObserveShadow = ({ deployment, shadow: route, outcome }) => {
+    shadows.inc({ deployment, shadow: route, outcome });
+  };
+  const outcome: ObserveOutcome = (outcome) => {
     if (outcome.type === 'completed') {
       const { deployment, route, queueMs, runMs } = outcome.data;
       const key = `${deployment}/${route}`;
@@ -60,4 +75,5 @@ export function exportModelServerMetrics(registry: Registry, stats: () => Server
       outcomes.inc({ deployment: '', route: '', outcome: outcome.type, code });
     }
   };
+  return { outcome, shadow };
 }

@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from '../../runtime/ports/index.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
+import { pinnedRoute } from '../../schemas/traffic.ts';
 import { CodeThreads } from './code/code-threads.ts';
 import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
@@ -27,6 +28,7 @@ import { inferResponse } from './replies.ts';
 import { handleBatch } from './request-batch.ts';
 import { ServerGraph } from './server-graph.ts';
 import { SessionCache } from './session-cache.ts';
+import { Shadows } from './shadows.ts';
 
 export interface ModelServerOptions {
   readonly runtime: Runtime;
@@ -65,6 +67,8 @@ export interface InferRequest {
   readonly deadlineMs?: number | undefined;
   /** Oldest version of the deployment that may answer. @default 1 */
   readonly versionMin?: number | undefined;
+  /** Route to take as long as it has traffic, as `x-seldon-route` names it. @default shared out by the weights */
+  readonly route?: string | undefined;
 }
 
 /** The same, with an Open Inference Protocol body and with headers as they came. */
@@ -77,7 +81,7 @@ export interface OpenInferRequest extends Omit<InferRequest, 'inputs' | 'deadlin
 }
 
 export type OpenInferAnswer =
-  | { readonly type: 'completed'; readonly predictionId: string; readonly body: object }
+  | { readonly type: 'completed'; readonly predictionId: string; readonly route: string; readonly body: object }
   | { readonly type: 'failed'; readonly predictionId: string; readonly code: string; readonly message: string };
 
 export interface DeploymentDescription {
@@ -101,6 +105,7 @@ export class ModelServer {
   readonly #graph: ServerGraph;
   readonly #predictor: Predictor;
   readonly #publisher: OutcomePublisher;
+  readonly #shadows: Shadows;
   readonly #inFlightMax: number;
   #inFlight = 0;
   /** Makes ids of requests: drawing a random one for each costs as much as answering. */
@@ -120,15 +125,23 @@ export class ModelServer {
     this.#graph = new ServerGraph(this.#sessions, this.#code);
     const { metrics } = options;
     const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
+    this.#publisher = new OutcomePublisher(runtime);
     this.#predictor = new Predictor({
       catalog,
       sessions: this.#sessions,
       graph: this.#graph,
       clock,
       recentMax,
-      observe,
+      observe: observe?.outcome,
     });
-    this.#publisher = new OutcomePublisher(runtime);
+    this.#shadows = new Shadows({
+      answer: (request, place) => this.#predictor.answerWith(request, place),
+      publish: (output) => this.#publisher.publish(output),
+      logger: runtime.parts.logger,
+      clock,
+      observe: observe?.shadow,
+    });
+    this.#predictor.onAnswer((request, answer, place) => this.#shadows.mirror(request, answer, place));
     this.#incarnation = runtime.parts.ids.next();
     this.#inFlightMax = options.inFlightMax ?? 2_000;
     const batchParts = { runtime, predictor: this.#predictor, replyTopics: new Set(options.replyTopics) };
@@ -164,7 +177,8 @@ export class ModelServer {
   async inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer> {
     const outcome = await this.#inferBody(request);
     const { predictionId } = outcome;
-    if (outcome.type === 'completed') return { type: 'completed', predictionId, body: inferResponse(outcome) };
+    if (outcome.type === 'completed')
+      return { type: 'completed', predictionId, route: outcome.data.route, body: inferResponse(outcome) };
     if (outcome.type === 'conflicted')
       return { type: 'failed', predictionId, code: 'CONFLICT', message: outcome.message };
     return { type: 'failed', predictionId, code: outcome.data.code, message: outcome.data.message };
@@ -193,6 +207,7 @@ export class ModelServer {
   }
 
   async close(): Promise<void> {
+    await this.#shadows.close();
     await this.#catalog.close();
     await Promise.all([this.#sessions.close(), this.#code.close()]);
   }
@@ -247,6 +262,7 @@ export class ModelServer {
         deadlineMs,
         versionMin,
         outputNames: request.outputNames,
+        pinned: pinnedRoute(request.route),
       },
     );
   }

@@ -4,6 +4,7 @@ import { type ErrorCode, MillraceError, messageOf, type Tensor } from '../../run
 import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import type { DeploymentRoute } from '../../schemas/deployment-document.ts';
 import type { EventData, EventName, GraphStep, PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
+import type { RouteChoice } from '../../schemas/traffic.ts';
 import type { ModelPin } from '../../schemas/inference-graph.ts';
 import type { DeployedVersion } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
@@ -25,9 +26,7 @@ export type Outcome =
   | (Said & { readonly type: 'failed'; readonly data: PredictionFailed })
   | (Said & { readonly type: 'conflicted'; readonly message: string });
 
-export interface Answer {
-  readonly deployed: DeployedVersion;
-  readonly route: DeploymentRoute;
+export interface Answer extends Place {
   readonly rows: number;
   readonly outputs: readonly Tensor[];
   /** Before the run began. */
@@ -43,6 +42,8 @@ export interface Answer {
 export interface Place {
   readonly deployed: DeployedVersion;
   readonly route: DeploymentRoute;
+  /** What decided the route. */
+  readonly routedBy: RouteChoice['by'];
 }
 
 export function completed(request: PredictionRequest, answer: Answer): Outcome {
@@ -68,8 +69,8 @@ export function completed(request: PredictionRequest, answer: Answer): Outcome {
     runMs,
     terms: deployed.terms,
     steps,
-    routedBy: 'prediction-id',
-    weightsVersion: 0,
+    routedBy: answer.routedBy,
+    weightsVersion: deployed.weightsVersion,
   };
   const outputs = wanted(answer.outputs, request.outputNames);
   return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };
@@ -91,6 +92,9 @@ export function failed(request: PredictionRequest, error: unknown, place?: Place
     deploymentVersion: place?.deployed.version ?? 0,
     route: place?.route.name ?? '',
     node: typeof node === 'string' ? node : '',
+    steered: place?.deployed.terms.steered ?? false,
+    weightsVersion: place?.deployed.weightsVersion ?? 0,
+    routedBy: place?.routedBy ?? 'prediction-id',
   };
   return { type: 'failed', predictionId, data, output: said(request, 'prediction-failed', data) };
 }

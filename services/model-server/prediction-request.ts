@@ -33,6 +33,8 @@ export interface RequestContent {
   readonly versionMin: number;
   /** Outputs that the answer shall have; all are recorded. */
   readonly outputNames: readonly string[] | undefined;
+  /** Route that the request names; taken as long as it has traffic. */
+  readonly pinned: string | undefined;
 }
 
 export type PredictionRequest = RequestIdentity & RequestContent;
@@ -45,6 +47,7 @@ export const nothingRead: RequestContent = {
   deadlineMs: undefined,
   versionMin: 1,
   outputNames: undefined,
+  pinned: undefined,
 };
 
 export interface IdentityParts {
@@ -84,6 +87,7 @@ export function identify(parts: IdentityParts, content: RequestContent): Predict
     deadlineMs: content.deadlineMs,
     versionMin: content.versionMin,
     outputNames: content.outputNames,
+    pinned: content.pinned,
   };
 }
 

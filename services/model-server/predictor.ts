@@ -2,9 +2,10 @@
 import { performance } from 'node:perf_hooks';
 import { evaluateGraph, type GraphStep } from '../../runtime/inference-graph/evaluate.ts';
 import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
-import { type DeploymentRoute, type GraphRoute, type ModelRoute, routeOf } from '../../schemas/deployment-document.ts';
+import type { GraphRoute, ModelRoute } from '../../schemas/deployment-document.ts';
 import type { GraphStep as EventStep } from '../../schemas/events.ts';
 import type { ModelPin } from '../../schemas/inference-graph.ts';
+import { chooseRoute } from '../../schemas/traffic.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { ObserveOutcome } from './model-server-metrics.ts';
@@ -26,13 +27,27 @@ export interface PredictorParts {
   readonly observe: ObserveOutcome | undefined;
 }
 
+/** Hears of every request that was answered, once. */
+export type OnAnswer = (request: PredictionRequest, answer: Completed, place: Place) => void;
+export type Completed = Extract<Outcome, { type: 'completed' }>;
+
 export class Predictor {
   readonly #parts: PredictorParts;
   readonly #recent: RecentOutcomes;
+  #onAnswer: OnAnswer | undefined;
 
   constructor(parts: PredictorParts) {
     this.#parts = parts;
     this.#recent = new RecentOutcomes(parts.recentMax);
+  }
+
+  onAnswer(hear: OnAnswer): void {
+    this.#onAnswer = hear;
+  }
+
+  /** The answer of a route, whatever the weights. Rejects when there is none. */
+  answerWith(request: PredictionRequest, place: Place): Promise<Outcome> {
+    return this.#answerAt(request, place, performance.now());
   }
 
   /** Never rejects: a failure is an outcome. */
@@ -64,22 +79,23 @@ export class Predictor {
       const { deployment, versionMin } = request;
       if (deployment === '') throw unnamedDeployment();
       const deployed = catalog.known(deployment, versionMin) ?? (await catalog.find(deployment, versionMin));
-      const route = routeFor(request, deployed);
-      place = { deployed, route };
-      if (route.graph !== undefined) return await this.#evaluate(request, deployed, route, started);
-      return await this.#run(request, deployed, route, started);
+      place = placeOf(request, deployed);
+      const outcome = await this.#answerAt(request, place, started);
+      if (outcome.type === 'completed') this.#onAnswer?.(request, outcome, place);
+      return outcome;
     } catch (error) {
       return failed(request, error, place);
     }
   }
 
+  #answerAt(request: PredictionRequest, place: Place, started: number): Promise<Outcome> {
+    const { route } = place;
+    if (route.graph !== undefined) return this.#evaluate(request, place, route, started);
+    return this.#run(request, place, route, started);
+  }
+
   /** The way of a route that is one model: nothing between the request and its batch. */
-  async #run(
-    request: PredictionRequest,
-    deployed: DeployedVersion,
-    route: ModelRoute,
-    started: number,
-  ): Promise<Outcome> {
+  async #run(request: PredictionRequest, place: Place, route: ModelRoute, started: number): Promise<Outcome> {
     const { sessions } = this.#parts;
     const lease = sessions.acquireLoaded(route.artifactHash) ?? (await acquireModel(sessions, route));
     try {
@@ -92,8 +108,9 @@ export class Predictor {
       this.#checkDeadline(request);
       const { outputs, queueMs, runMs } = run;
       return completed(request, {
-        deployed,
+        deployed: place.deployed,
         route,
+        routedBy: place.routedBy,
         rows,
         outputs,
         queueMs: queueMs + waitedMs,
@@ -106,12 +123,7 @@ export class Predictor {
     }
   }
 
-  async #evaluate(
-    request: PredictionRequest,
-    deployed: DeployedVersion,
-    route: GraphRoute,
-    started: number,
-  ): Promise<Outcome> {
+  async #evaluate(request: PredictionRequest, place: Place, route: GraphRoute, started: number): Promise<Outcome> {
     const { inputs, predictionId, entity } = request;
     const begun = performance.now();
     const { outputs, rows, steps } = await evaluateGraph(
@@ -126,8 +138,9 @@ export class Predictor {
     });
     const model = steps.findLast((step) => step.model !== undefined)?.model ?? noModel;
     return completed(request, {
-      deployed,
+      deployed: place.deployed,
       route,
+      routedBy: place.routedBy,
       rows,
       outputs,
       queueMs: begun - started,
@@ -158,8 +171,10 @@ function eventStep({ node, kind, model, rows, queueMs, runMs, chose }: GraphStep
   return { node, kind, rows, queueMs, runMs, model: name, modelVersion, artifactHash, chose };
 }
 
-function routeFor({ predictionId }: PredictionRequest, { name, version, document }: DeployedVersion): DeploymentRoute {
-  const route = routeOf(predictionId, document.routes);
-  if (route !== undefined) return route;
+function placeOf(request: PredictionRequest, deployed: DeployedVersion): Place {
+  const { name, version, document, weights } = deployed;
+  const choice = chooseRoute(request, weights, document.traffic?.by ?? 'prediction-id');
+  const route = document.routes.find((known) => known.name === choice?.route);
+  if (route !== undefined && choice !== undefined) return { deployed, route, routedBy: choice.by };
   throw new MillraceError('INTERNAL', `deployment '${name}' version ${version} has no route with a weight`);
 }

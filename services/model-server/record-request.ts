@@ -2,13 +2,14 @@
  * A record of `prediction-requests` as a request: plain Open Inference Protocol JSON, Avro, or a CloudEvent around either.
  *
  * Headers: `millrace-deployment` (MLServer's `mlserver-model` is understood too), `millrace-deadline`, `millrace-deployment-version`,
- * `kafka_replyTopic`, `kafka_replyPartition`, `kafka_correlationId`.
+ * `millrace-route` (Seldon's `x-seldon-route` is understood too), `kafka_replyTopic`, `kafka_replyPartition`, `kafka_correlationId`.
  */
 import type { ServiceRecord } from '../../runtime/engine/service.ts';
 import { type EventCodec, PoisonError } from '../../schemas/codec/event-codec.ts';
 import { headerText, type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
 import type { PredictionRequested, Tensor as EventTensor } from '../../schemas/events.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
+import { pinnedRoute } from '../../schemas/traffic.ts';
 import { eventOfTensor, tensorOfEvent } from './event-tensors.ts';
 import { parseInferRequest } from './open-inference/index.ts';
 import { identify, nothingRead, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
@@ -53,6 +54,7 @@ export function parseRecord(
         inputDigest: inputDigest(body.eventInputs),
         deadlineMs: parseDeadline(headerText(raw, 'millrace-deadline')),
         versionMin: parseVersionMin(headerText(raw, 'millrace-deployment-version')),
+        pinned: pinnedRoute(headerText(raw, 'millrace-route') ?? headerText(raw, 'x-seldon-route')),
       },
     );
     return { request, poison: undefined };

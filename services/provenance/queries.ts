@@ -1,7 +1,11 @@
 import type { RunningProjection } from '../../runtime/engine/projection.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
+import { initialWeights } from '../../schemas/traffic.ts';
 import { explain } from './explain/explain.ts';
 import type { CausalChain } from './explain/link.ts';
+import { LinkReader } from './explain/link-reader.ts';
+import { explainRoute, type RouteExplanation } from './explain/route-choice.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
 import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
@@ -187,6 +191,65 @@ export class ProvenanceQueries {
   async explain(id: string): Promise<CausalChain> {
     await this.#fresh();
     return await explain(id, this.#runtime, this.#store);
+  }
+
+  /** Why a prediction took its route. NOT_FOUND when there is no such prediction. */
+  async explainRoute(predictionId: string): Promise<RouteExplanation> {
+    await this.#fresh('predictions', 'deployment-events');
+    return await explainRoute(predictionId, {
+      reader: new LinkReader(this.#runtime),
+      database: this.#store.database,
+    });
+  }
+
+  /** How often shadows agreed, by shadow route and outcome; of the deployment's current and earlier versions. */
+  async shadowTraffic(deployment: string) {
+    await this.#fresh('predictions');
+    const query = this.#store.database.selectFrom('shadow_traffic').selectAll().where('deployment', '=', deployment);
+    return (await query.orderBy('version', 'desc').execute()).map(({ version, shadow, outcome, answers }) => ({
+      version,
+      shadow,
+      outcome,
+      answers,
+    }));
+  }
+
+  /** The version that was in force at a time; undefined when there was none. */
+  async deploymentAt(deployment: string, timeMs: number) {
+    await this.#fresh('deployment-events');
+    const { database } = this.#store;
+    const applied = await database
+      .selectFrom('deployments')
+      .selectAll()
+      .where('deployment', '=', deployment)
+      .where('applied_at', '<=', timeMs)
+      .orderBy('version', 'desc')
+      .executeTakeFirst();
+    if (applied === undefined) return undefined;
+    const removed = await database
+      .selectFrom('removals')
+      .select('removed_at')
+      .where('deployment', '=', deployment)
+      .where('version', '=', applied.version)
+      .where('removed_at', '<=', timeMs)
+      .executeTakeFirst();
+    if (removed !== undefined) return undefined;
+    const weights = await database
+      .selectFrom('weights')
+      .selectAll()
+      .where('deployment', '=', deployment)
+      .where('time_ms', '<=', timeMs)
+      .where('time_ms', '>=', applied.applied_at)
+      .orderBy('weights_version', 'desc')
+      .executeTakeFirst();
+    const { version, document, actor, applied_at } = applied;
+    const shown = { deployment, version, document, actor, appliedAt: applied_at };
+    const initial = initialWeights(JSON.parse(document) as DeploymentDocument);
+    if (weights === undefined) return { ...shown, weightsVersion: 0, weights: initial };
+    const { event } = await new LinkReader(this.#runtime).fact('deployment-events', weights);
+    const changed =
+      event.type === 'weights-changed' && event.data.deploymentVersion === version ? event.data : undefined;
+    return { ...shown, weightsVersion: changed?.weightsVersion ?? 0, weights: changed?.weights ?? initial };
   }
 
   /** What was acknowledged before a question is in its answer. */

@@ -153,6 +153,21 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         ),
       ];
     }
+    case 'deployment-removed': {
+      const { deployment, version, actor } = event.data;
+      return [{ table: 'removals', row: { deployment, version, actor, removed_at: timeMs, ...at } }];
+    }
+    case 'weights-changed': {
+      const { deployment, weightsVersion } = event.data;
+      return [{ table: 'weights', row: { deployment, weights_version: weightsVersion, time_ms: timeMs, ...at } }];
+    }
+    case 'shadow-answered': {
+      const { predictionId, deployment, deploymentVersion, shadow, outcome } = event.data;
+      return [
+        { table: 'shadow_answers', row: { prediction_id: predictionId, shadow, outcome, ...at } },
+        { table: 'shadow_traffic', row: { deployment, version: deploymentVersion, shadow, outcome, answers: 1 } },
+      ];
+    }
     case 'prediction-completed': {
       const { predictionId, deployment, deploymentVersion, route } = event.data;
       const counted = { version: deploymentVersion, route, status: 'completed' };

@@ -166,6 +166,26 @@ export const tables = {
     columns: { deployment: 'text', version: 'integer', document: 'text', actor: 'text', applied_at: 'integer', ...at },
     key: ['deployment', 'version'],
   },
+  removals: {
+    columns: { deployment: 'text', version: 'integer', actor: 'text', removed_at: 'integer', ...at },
+    key: ['deployment', 'version'],
+  },
+  /** Versions of route weights that a bandit or a rollout decided. */
+  weights: {
+    columns: { deployment: 'text', weights_version: 'integer', time_ms: 'integer', ...at },
+    key: ['deployment', 'weights_version'],
+  },
+  /** Mirrored requests of a prediction. */
+  shadow_answers: {
+    columns: { prediction_id: 'text', shadow: 'text', outcome: 'text', ...at },
+    key: ['prediction_id', 'shadow'],
+  },
+  /** How many mirrored requests there were. */
+  shadow_traffic: {
+    columns: { deployment: 'text', version: 'integer', shadow: 'text', outcome: 'text', answers: 'integer' },
+    key: ['deployment', 'version', 'shadow', 'outcome'],
+    sums: ['answers'],
+  },
   /** Which model versions a deployment names. */
   routes: {
     columns: { deployment: 'text', version: 'integer', route: 'text', model: 'text', model_version: 'integer' },

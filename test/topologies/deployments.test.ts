@@ -48,6 +48,7 @@ describe('deployments', () => {
     expect(outputs).toMatchObject([
       { topic: 'deployments', key: 'diamonds', data: { version: 2, appliedAt: driver.nowMs, actor: 'ada' } },
       { type: 'deployment-applied', data: { version: 2, requestId: 'r2' } },
+      { topic: 'route-evidence', type: 'traffic-configured', data: { deploymentVersion: 2 } },
     ]);
     expect(JSON.parse((outputs[0]?.data as { document: string }).document)).toEqual(document);
   });
@@ -65,11 +66,15 @@ describe('deployments', () => {
     expect(remove('r2')).toMatchObject([
       { topic: 'deployments', type: 'tombstone', key: 'diamonds' },
       { type: 'deployment-removed', data: { version: 1 } },
+      { topic: 'route-evidence', type: 'traffic-configured', data: { deploymentVersion: 1, settings: '' } },
     ]);
     expect(remove('r3')).toMatchObject([
       { type: 'deployment-refused', data: { reason: "there is no deployment 'diamonds'" } },
     ]);
-    expect(deploy('r4').at(-1)).toMatchObject({ type: 'deployment-applied', data: { version: 2 } });
+    expect(deploy('r4').find(({ type }) => type === 'deployment-applied')).toMatchObject({
+      type: 'deployment-applied',
+      data: { version: 2 },
+    });
   });
 
   it.each([

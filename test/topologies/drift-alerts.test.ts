@@ -83,7 +83,7 @@ describe('the drift alarm', () => {
     verdict(true);
     const evidenceId = `w${serial}`;
     for (let i = 0; i < 3; i++) verdict(false);
-    const [raised, cleared] = driver.takeOutputs();
+    const [raised, observed, cleared] = driver.takeOutputs();
     expect(raised).toMatchObject({
       topic: 'alerts',
       type: 'alert-raised',
@@ -95,6 +95,7 @@ describe('the drift alarm', () => {
     );
     const alertId = (raised?.data as { alertId: string }).alertId;
     expect(alertId).toMatch(/^[0-9a-f]{32}$/);
+    expect(observed).toMatchObject({ topic: 'route-evidence', type: 'drift-observed', data: { alertId } });
     expect(cleared).toMatchObject({ type: 'alert-cleared', data: { alertId, evidenceId: `w${serial}` } });
   });
 

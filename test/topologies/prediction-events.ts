@@ -16,6 +16,7 @@ export const terms: MonitoringTerms = {
   windowMaxAgeMs: 10_000,
   assessEvery: 10,
   alpha: 0.05,
+  steered: false,
 };
 
 /** Row-major doubles. */
@@ -69,6 +70,9 @@ export function failed(n: number): PredictionFailed {
     deploymentVersion: 1,
     route: 'linear',
     node: '',
+    steered: false,
+    weightsVersion: 0,
+    routedBy: 'prediction-id',
   };
 }
 

@@ -31,12 +31,24 @@ export const deployments: Routes = (app, context) => {
     async (request) => shown(await rowOf(request.params.deployment, context)),
   );
 
-  app.get<Named & { Querystring: { limit?: string } }>(
+  app.get<Named & { Querystring: { limit?: string; at?: string } }>(
     '/api/v1/deployments/:deployment/history',
-    { config: { access: 'read' }, schema: { tags, params, querystring: Type.Object({ limit: limitQuery }) } },
-    async ({ params: { deployment }, query }) => ({
-      versions: await options.queries.deploymentHistory(deployment, limitOf(query.limit)),
-    }),
+    {
+      config: { access: 'read' },
+      schema: {
+        tags,
+        params,
+        querystring: Type.Object({
+          limit: limitQuery,
+          at: Type.Optional(Type.String({ maxLength: 64, description: 'ISO 8601: only the version in force then' })),
+        }),
+      },
+    },
+    async ({ params: { deployment }, query: { limit, at } }) => {
+      if (at === undefined) return { versions: await options.queries.deploymentHistory(deployment, limitOf(limit)) };
+      const then = await options.queries.deploymentAt(deployment, timeOf(at));
+      return { versions: then === undefined ? [] : [then] };
+    },
   );
 
   app.post(
@@ -169,6 +181,12 @@ async function apply(
 /** `<model>/<version>` of everything that it serves. */
 function modelNames({ routes }: DeploymentDocument): readonly string[] {
   return routes.flatMap(modelsOfRoute).map(({ model: { model, modelVersion } }) => `${model}/${modelVersion}`);
+}
+
+function timeOf(text: string): number {
+  const at = Date.parse(text);
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(at)) return at;
+  throw new MillraceError('INVALID_ARGUMENT', `at must be ISO 8601, like 2026-01-31T12:00:00Z, got '${text}'`);
 }
 
 /** YAML arrives as text, JSON as a value; both are filled in and checked alike. */

@@ -2,7 +2,8 @@
  * Open Inference Protocol v2 over HTTP. A model of the protocol is a deployment, its version that of the deployment.
  *
  * Headers beyond the protocol: `millrace-entity` (key of the outcome), `millrace-deadline` (ISO 8601), `millrace-deployment-version`
- * (oldest version that may answer). The answer's parameters name the prediction id, which feedback refers to.
+ * (oldest version that may answer), `millrace-route` or Seldon's `x-seldon-route` (route to take while it has traffic; answers carry it, so
+ * that a client who sends it back stays on its route). The answer's parameters name the prediction id, which feedback refers to.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
@@ -87,8 +88,12 @@ export async function infer(
     source: event.source,
     deadline: textHeader(headers['millrace-deadline'], 'millrace-deadline'),
     versionMin: textHeader(headers['millrace-deployment-version'], 'millrace-deployment-version'),
+    route:
+      textHeader(headers['millrace-route'], 'millrace-route') ??
+      textHeader(headers['x-seldon-route'], 'x-seldon-route'),
   });
   reply.header('millrace-prediction', answer.predictionId);
+  if (answer.type === 'completed') reply.header('x-seldon-route', `:${answer.route}:`);
   if (answer.type === 'completed') return reply.type('application/json').send(JSON.stringify(answer.body));
   const status = statusOf(answer.code);
   if (status === 503) reply.header('retry-after', '1');

@@ -1,13 +1,11 @@
 /** Prediction → route → deployment → model version → artifact → the run that made it. */
 import { addArtifact } from './artifact.ts';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
-import {
-  type DeploymentDocument,
-  type DeploymentRoute,
-  modelsOfRoute,
-  routeOf,
-} from '../../../schemas/deployment-document.ts';
+import { MillraceError, messageOf } from '../../../runtime/ports/errors.ts';
+import { type DeploymentDocument, type DeploymentRoute, modelsOfRoute } from '../../../schemas/deployment-document.ts';
+import type { PredictionCompleted } from '../../../schemas/events.ts';
 import { inputDigest } from '../../../schemas/input-digest.ts';
+import type { Link } from './link.ts';
+import { explainRoute, sharesText } from './route-choice.ts';
 import { addMaking } from './run-causes.ts';
 import type { Walk } from './walk.ts';
 
@@ -119,26 +117,36 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
     under,
   );
   const { document } = await addDeployment(walk, data.deployment, data.deploymentVersion, at, { models: false });
-  const computed = document === undefined ? undefined : routeOf(id, document.routes);
-  const recorded = document?.routes.find(({ name }) => name === data.route);
-  const holds = computed?.name === data.route && recorded !== undefined && isOfRoute(recorded, data.artifactHash);
-  const weights = document?.routes.map(({ name, weight }) => `${name}:${weight}`).join(' ') ?? '?';
-  const route = links.add(
-    {
-      kind: 'route',
-      id: data.route,
-      text: `route ${data.route} of ${weights}`,
-      check: 'route computed again from the prediction id',
-      ...(holds ? {} : { problem: `computed ${computed?.name ?? 'none'}, recorded ${data.route}` }),
-    },
-    at,
-  );
+  const route = links.add({ kind: 'route', id: data.route, ...(await routeLink(data, document, walk)) }, at);
   // Of a graph every model that ran, else the one of the route.
   const ran = data.steps.length === 0 ? [data] : data.steps.filter(({ model }) => model !== '');
   for (const { model, modelVersion, artifactHash } of ran) {
     await addVersion(walk, model, modelVersion, route, artifactHash);
   }
   return at;
+}
+
+/** The route's choice, computed again from the weights in force. */
+async function routeLink(
+  data: PredictionCompleted,
+  document: DeploymentDocument | undefined,
+  walk: Walk,
+): Promise<Pick<Link, 'text' | 'check' | 'problem'>> {
+  const check = `route computed again from the ${data.routedBy}`;
+  const broken = (problem: string) => ({ text: `route ${data.route}`, check, problem });
+  if (document === undefined) return broken('the deployment is not known');
+  try {
+    const { weights, weightsVersion, cause, checks } = await explainRoute(data.predictionId, walk);
+    const recorded = document.routes.find(({ name }) => name === data.route);
+    const other =
+      recorded !== undefined && isOfRoute(recorded, data.artifactHash) ? null : 'the model is not the one of the route';
+    const problems = [...checks.map(({ problem }) => problem), other].filter((problem) => problem !== null);
+    const decided = weightsVersion === 0 ? '' : `, weights version ${weightsVersion} by the ${cause}`;
+    const text = `route ${data.route} of ${sharesText(weights)}${decided}`;
+    return { text, check, ...(problems.length === 0 ? {} : { problem: problems.join('; ') }) };
+  } catch (error) {
+    return broken(messageOf(error));
+  }
 }
 
 /** Whether the model that answered is one of the route's; a graph may answer without any. */

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOnnxRuntime } from '../../../runtime/adapters/onnx/onnx-runtime.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
-import { routeOf } from '../../../schemas/deployment-document.ts';
+import { routeOf } from '../../../schemas/traffic.ts';
 import { type Client, connect } from '../../../sdk/client/index.ts';
 import { deployment } from '../../../sdk/deployment/index.ts';
 import { createFeedbackAdmission } from '../../../services/feedback-admission/feedback-admission.ts';

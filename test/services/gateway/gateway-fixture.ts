@@ -40,6 +40,9 @@ const queries: Queries = {
   listSlots: () => Promise.resolve([]),
   completedSlots: () => Promise.resolve([]),
   flowActivity: () => Promise.resolve(new Map()),
+  explainRoute: (id) => Promise.reject(new MillraceError('NOT_FOUND', `there is no prediction '${id}'`)),
+  shadowTraffic: () => Promise.resolve([]),
+  deploymentAt: () => Promise.resolve(undefined),
   explain: (id) => Promise.reject(new MillraceError('NOT_FOUND', `nothing is known under '${id}'`)),
 };
 
@@ -56,7 +59,12 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
         const message = `there is no deployment '${request.deployment}'`;
         return Promise.resolve({ type: 'failed', predictionId, code: 'NOT_FOUND', message });
       }
-      return Promise.resolve({ type: 'completed', predictionId, body: { model_name: 'iris', outputs: [] } });
+      return Promise.resolve({
+        type: 'completed',
+        predictionId,
+        route: 'main',
+        body: { model_name: 'iris', outputs: [] },
+      });
     },
     describe: (name) =>
       name === 'iris'

@@ -1,6 +1,6 @@
 /**
  * A model runtime whose files are JSON: `{weights, bias, failOn?}` gives y = x · weights + bias. It counts its calls and their rows, so that
- * tests see what was put together, and can be told to fail.
+ * tests see what was put together, and can be told to fail or to be slow.
  */
 import {
   type LoadedModel,
@@ -19,6 +19,8 @@ export interface LinearFile {
   readonly batch?: ModelSignature['batch'];
   /** Answers one value in all, whatever the rows: it cannot be split. */
   readonly sumsRows?: boolean;
+  /** How long a call takes. @default 0 */
+  readonly delayMs?: number;
 }
 
 export class LinearRuntime implements ModelRuntime {
@@ -54,7 +56,9 @@ export class LinearRuntime implements ModelRuntime {
   }
 
   async #run(file: LinearFile, [input]: readonly Tensor[]): Promise<readonly Tensor[]> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) =>
+      file.delayMs === undefined ? setImmediate(resolve) : setTimeout(resolve, file.delayMs),
+    );
     const data = input!.data as Float64Array;
     const width = file.weights.length;
     const rows = data.length / width;

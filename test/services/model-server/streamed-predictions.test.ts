@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../runtime/testing/test-runtime.ts';
-import { type ModelRoute, routeOf } from '../../../schemas/deployment-document.ts';
+import type { ModelRoute } from '../../../schemas/deployment-document.ts';
+import { routeOf } from '../../../schemas/traffic.ts';
 import { partitionOfPrediction } from '../../../schemas/derived-ids.ts';
 import type { PredictionCompleted } from '../../../schemas/events.ts';
 import { inputDigest } from '../../../schemas/input-digest.ts';
@@ -68,7 +69,8 @@ describe('a streamed request', () => {
     expect(partitionOfPrediction(data.predictionId, partitions)).toBe(outcome.partition);
     expect(inputDigest(data.inputs)).toBe(data.inputDigest);
     const row = (await runtime.openTable('deployments')).get('linear');
-    const route = routeOf(data.predictionId, JSON.parse(row!.document).routes) as ModelRoute | undefined;
+    const { routes } = JSON.parse(row!.document) as { routes: ModelRoute[] };
+    const route = routeOf(data.predictionId, routes);
     expect(data).toMatchObject({ route: route!.name, artifactHash: route!.artifactHash });
     expect(valueOf(outcome)).toBe(route!.name === 'route-1' ? 21.5 : 121.5);
   });
