@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/**/*.long.test.ts', 'test/**/*.services.test.ts', 'node_modules/**', 'dist/**'],
+    globalSetup: ['test/compiled.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

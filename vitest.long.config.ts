@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.long.test.ts'],
     exclude: ['node_modules/**', 'dist/**'],
+    globalSetup: ['test/compiled.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 1_800_000,

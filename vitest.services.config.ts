@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.services.test.ts'],
     exclude: ['node_modules/**', 'dist/**'],
+    globalSetup: ['test/compiled.ts'],
     pool: 'forks',
     maxWorkers: 1,
     fileParallelism: false,

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { say } from '../../cli/command.ts';
 import { bold, cyan, dim, green, red } from '../../cli/ui/style.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
+import { moduleForChild } from '../../runtime/adapters/child-module.ts';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import { connect } from '../../sdk/client/index.ts';
@@ -90,7 +91,7 @@ step(
 const client = connect({ url: platform.url });
 
 // 1. A trigger starts the deployed flow.
-const flowFile = fileURLToPath(new URL('./flow.ts', import.meta.url));
+const flowFile = fileURLToPath(moduleForChild('examples/diamonds/flow').url);
 const deployedFlow = await client.flows.deploy(await bundleFlow(flowFile));
 await client.trigger('diamonds-arrived', { seed });
 const runId = await until(
@@ -331,10 +332,11 @@ function ledger(of: Platform): Record<string, number> {
 }
 
 function explainInSecondProcess(id: string): { verified: boolean; reachesTrigger: boolean; links: number } {
-  const cli = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+  const { url: cli, typescript } = moduleForChild('cli/main');
+  const program = [...(typescript ? ['--import', 'tsx'] : []), fileURLToPath(cli)];
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', cli, '--json', '--directory', directory, ...profileArguments, 'explain', id],
+    [...program, '--json', '--directory', directory, ...profileArguments, 'explain', id],
     { encoding: 'utf8' },
   );
   try {

@@ -2,6 +2,7 @@
  * Judges complete windows against the training data, in worker threads: drift per feature, and outlying rows. What cannot be judged is
  * said too, with the reason. Ids follow from the window, so a window that is judged twice has one verdict.
  */
+import { moduleForChild } from '../../runtime/adapters/child-module.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service } from '../../runtime/engine/service.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
@@ -32,9 +33,8 @@ export interface Scorer {
 export async function createScorer(options: ScorerOptions): Promise<Scorer> {
   const { runtime, workers = 1, timeoutMs = 30_000, memoryMb = 512 } = options;
   const documents = await DeploymentDocuments.open(runtime);
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const pool = new WorkerPool<ScoreTask, ScoreAnswer>({
-    module: new URL(`./score-thread.${extension}`, import.meta.url),
+    module: moduleForChild('services/scorer/score-thread'),
     workers,
     timeoutMs,
     memoryMb,

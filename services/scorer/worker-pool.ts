@@ -3,11 +3,12 @@
  * with it: that task fails, the next one gets a new worker.
  */
 import { Worker } from 'node:worker_threads';
+import type { ChildModule } from '../../runtime/adapters/child-module.ts';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 
 export interface WorkerPoolOptions {
-  /** Module that the workers run; it calls `answerTasks`. In a `.ts` module's tree it is `.ts`, when compiled `.js`. */
-  readonly module: URL;
+  /** Module that the workers run; it calls `answerTasks`. */
+  readonly module: ChildModule;
   readonly workers: number;
   readonly timeoutMs: number;
   /** Heap of one worker. */
@@ -95,12 +96,12 @@ export class WorkerPool<T, R> {
   #start(lane: Lane<T>): Worker {
     const { module, memoryMb } = this.#options;
     const limits = { resourceLimits: { maxOldGenerationSizeMb: memoryMb } };
-    const worker = module.pathname.endsWith('.ts')
+    const worker = module.typescript
       ? new Worker(new URL('./typescript-worker.mjs', import.meta.url), {
           ...limits,
-          workerData: { module: module.href },
+          workerData: { module: module.url.href },
         })
-      : new Worker(module, limits);
+      : new Worker(module.url, limits);
     worker.on('message', (reply: WorkerReply) => {
       if (lane.worker !== worker) return;
       if ('error' in reply) this.#finish(lane)?.reject(new MillraceError('USER_CODE_FAILED', reply.error));

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { type Client, connect } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import { compiledFile } from '../compiled.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
@@ -36,7 +37,7 @@ afterAll(async () => {
 const deploy = (file: string): Promise<unknown> => millrace('deploy', join(directory, file));
 
 async function millrace(...words: readonly string[]): Promise<unknown> {
-  const program = ['--import', 'tsx', join(root, 'cli/main.ts'), ...words];
+  const program = [compiledFile(new URL('../../cli/main.ts', import.meta.url)), ...words];
   const { stdout } = await run(process.execPath, [...program, '--url', platform.url!, '--json'], { cwd: root });
   return JSON.parse(stdout);
 }

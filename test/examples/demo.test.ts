@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { compiledFile } from '../compiled.ts';
 
-const demo = fileURLToPath(new URL('../../examples/diamonds/demo.ts', import.meta.url));
+const demo = compiledFile(new URL('../../examples/diamonds/demo.ts', import.meta.url));
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The demo on fewer rows. */
 function runDemo(...args: string[]) {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-demo-'));
   folders.push(directory);
-  return spawnSync(process.execPath, ['--import', 'tsx', demo, '--keep', join(directory, 'data'), ...args], {
+  return spawnSync(process.execPath, [demo, '--keep', join(directory, 'data'), ...args], {
     cwd: root,
     encoding: 'utf8',
   });

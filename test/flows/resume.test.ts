@@ -11,6 +11,7 @@ import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
 import { type Client, connect, type ShownRun, type StartedRun } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import { compiledFile } from '../compiled.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const file = join(root, 'test/flows/flows/resumes.ts');
@@ -49,7 +50,13 @@ const ended = (runId: string): Promise<ShownRun> =>
   );
 
 async function millrace<T>(...words: readonly string[]): Promise<T> {
-  const program = ['--import', 'tsx', join(root, 'cli/main.ts'), ...words, '--url', platform.url ?? '', '--json'];
+  const program = [
+    compiledFile(new URL('../../cli/main.ts', import.meta.url)),
+    ...words,
+    '--url',
+    platform.url ?? '',
+    '--json',
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, program, { cwd: root });
   return JSON.parse(stdout) as T;
 }

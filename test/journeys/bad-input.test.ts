@@ -12,12 +12,11 @@ import { badCalls } from './bad-input/bad-calls.ts';
 import { badFiles } from './bad-input/bad-files.ts';
 import { type BadModel, badModels } from './bad-input/bad-models.ts';
 import { badRecords, forgeries, infer } from './bad-input/bad-records.ts';
-import { type Compiled, compilePlatform } from './compiled.ts';
+import { compiledFile } from '../compiled.ts';
 import { type Journey, modelsFolder, openJourney, type OpenTopic, type Sent } from './bad-input/journey.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 let journey: Journey;
-let cli: Compiled;
 /** Records that were sent to open topics, by place, with the kind of the one outcome that each must have in the end. */
 const books = new Map<string, { readonly topic: OpenTopic; readonly outcome: string; readonly dead: boolean }>();
 /** Of the trigger that asked for it: how its run must end. */
@@ -202,16 +201,11 @@ describe('a bad call', () => {
 });
 
 describe('a wrong file on the command line', () => {
-  beforeAll(async () => {
-    cli = await compilePlatform();
-  });
-  afterAll(() => cli.remove());
-
   it.concurrent.each(badFiles)('$command, $what', async ({ command, file, text, exit, says }) => {
     const path = join(journey.directory, `${command}-${file}`);
     if (text !== undefined) await writeFile(path, text);
     const args = [
-      cli.fileOf(new URL('../../cli/main.ts', import.meta.url)),
+      compiledFile(new URL('../../cli/main.ts', import.meta.url)),
       command,
       path,
       '--url',

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import type { CrashPoint, CrashReport } from '../../runtime/engine/crash-points.ts';
 import { startPlatform } from '../../services/all-in-one/platform.ts';
+import { compiledFile } from '../compiled.ts';
 import { childrenOf, isAlive } from './children.ts';
-import { compilePlatform } from './compiled.ts';
 import { readCrashReports } from './crash-reports.ts';
 import { judge } from './judge.ts';
 import type { Findings } from './nothing-lost.ts';
@@ -31,8 +31,7 @@ const sources = fileURLToPath(new URL('../', import.meta.url));
 export async function killAgainAndAgain(plan: KillPlan): Promise<KillReport> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
   const report = join(directory, 'crashes');
-  const compiled = await compilePlatform();
-  const victim = compiled.fileOf(new URL('./victim.ts', import.meta.url));
+  const victim = compiledFile(new URL('./victim.ts', import.meta.url));
   try {
     const orphans: number[] = [];
     for (const [index, { point, times }] of plan.kills.entries()) {
@@ -51,7 +50,6 @@ export async function killAgainAndAgain(plan: KillPlan): Promise<KillReport> {
     const crashes = readCrashReports(report);
     return { crashes, findings: await findingsIn(join(directory, 'data'), plan, orphans) };
   } finally {
-    compiled.remove();
     rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compiledFile } from '../compiled.ts';
 
 const schemas = fileURLToPath(new URL('../../schemas/', import.meta.url));
 
@@ -27,7 +28,7 @@ describe('the check of schema evolution', () => {
     writeFileSync(file, JSON.stringify(schema));
     const { status, stderr } = spawnSync(
       process.execPath,
-      ['--import', 'tsx', join(schemas, 'check-evolution.ts'), '--root', root],
+      [compiledFile(new URL('../../schemas/check-evolution.ts', import.meta.url)), '--root', root],
       { encoding: 'utf8' },
     );
     writeFileSync(file, before);

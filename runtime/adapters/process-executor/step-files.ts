@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
+import { moduleForChild } from '../child-module.ts';
 import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
 import { valuesOfPack, type PackedValue } from '../../../schemas/codec/value-pack.ts';
 import {
@@ -241,7 +242,6 @@ function linkMillrace(directory: string): void {
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
   const folder = join(directory, 'node_modules', 'millrace');
   mkdirSync(folder, { recursive: true });
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const exported = {
     '.': 'sdk',
     './flow': 'sdk/flow',
@@ -253,7 +253,7 @@ function linkMillrace(directory: string): void {
   };
   const exports: Record<string, string> = {};
   for (const [name, room] of Object.entries(exported)) {
-    const target = new URL(`../../../${room}/index.${extension}`, import.meta.url).href;
+    const target = moduleForChild(`${room}/index`).url.href;
     const file = `${room.replace('/', '-')}.mjs`;
     writeFileSync(join(folder, file), `export * from ${JSON.stringify(target)};\n`);
     exports[name] = `./${file}`;

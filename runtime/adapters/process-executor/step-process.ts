@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { delimiter } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type ChildModule, moduleForChild } from '../child-module.ts';
 import type { FromChild, ToChild } from './protocol.ts';
 import { packageFolders } from './step-files.ts';
 
@@ -32,14 +33,14 @@ export class StepProcess {
   #alive = true;
 
   constructor({ memoryMb, environment }: StepProcessOptions) {
-    const entry = fileURLToPath(new URL(`./step-child.${extension}`, import.meta.url));
-    this.#child = fork(entry, [String(memoryMb)], {
+    const entry = moduleForChild('runtime/adapters/process-executor/step-child');
+    this.#child = fork(fileURLToPath(entry.url), [String(memoryMb)], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // a group of its own, so that what user code starts can be ended too
       detached: true,
       // said in full: a debugger or loader of this process is not inherited
-      execArgv: [...loaderArguments(), `--max-old-space-size=${memoryMb}`],
+      execArgv: [...loaderArguments(entry), `--max-old-space-size=${memoryMb}`],
       env: { ...environment, NODE_PATH: packageFolders().join(delimiter) },
     });
     const child = this.#child;
@@ -114,10 +115,7 @@ export class StepProcess {
   }
 }
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-
-/** From sources, the child needs a loader for TypeScript; compiled code needs none. */
-function loaderArguments(): readonly string[] {
-  if (extension === 'js') return [];
+function loaderArguments({ typescript }: ChildModule): readonly string[] {
+  if (!typescript) return [];
   return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
 }

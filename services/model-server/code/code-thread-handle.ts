@@ -1,5 +1,6 @@
 /** One code thread, from outside: sends calls, answers what the code asks of models, and says when the thread is gone. */
 import { Worker } from 'node:worker_threads';
+import { moduleForChild } from '../../../runtime/adapters/child-module.ts';
 import type { CodeAnswer, CodeCall } from '../../../runtime/inference-graph/graph-services.ts';
 import { MillraceError, messageOf } from '../../../runtime/ports/index.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
@@ -36,10 +37,9 @@ export class CodeThreadHandle {
   constructor(options: ThreadHandleOptions) {
     this.#options = options;
     const { bundle, memoryMb } = options;
-    const module = new URL(import.meta.url.endsWith('.ts') ? './code-thread.ts' : './code-thread.js', import.meta.url);
-    const typescript = module.pathname.endsWith('.ts');
-    this.#worker = new Worker(typescript ? new URL('./typescript-thread.mjs', import.meta.url) : module, {
-      workerData: { bundle, module: module.href } satisfies ThreadData,
+    const { url, typescript } = moduleForChild('services/model-server/code/code-thread');
+    this.#worker = new Worker(typescript ? new URL('./typescript-thread.mjs', import.meta.url) : url, {
+      workerData: { bundle, module: url.href } satisfies ThreadData,
       // Code of a deployment gets nothing of the server's environment: no credentials.
       env: {},
       stdin: false,

@@ -6,11 +6,12 @@ import type { BlobStore } from '../../../runtime/ports/blob-store.ts';
 import { patterned } from './blob-store-builders.ts';
 import type { BlobStoreHarness } from './blob-store-harness.ts';
 import { killWhilePutting } from './kill-child.ts';
+import { compiledFile } from '../../compiled.ts';
 
 /** Wraps a store, to break it. Called once for each store object, with the path of a blob by its hash. */
 export type BreakBlobStore = (store: BlobStore, pathOf: (hash: string) => string) => BlobStore;
 
-const adapter = new URL('../../../runtime/adapters/blobs/directory-blob-store.ts', import.meta.url).href;
+const adapter = compiledFile(new URL('../../../runtime/adapters/blobs/directory-blob-store.ts', import.meta.url));
 
 /** With `breakStore`, a put that is never continued stands for a killed process. */
 export async function createDirectoryHarness(

@@ -1,19 +1,17 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { compiledFile } from '../../compiled.ts';
 
-const script = fileURLToPath(new URL('put-child.ts', import.meta.url));
+const script = compiledFile(new URL('put-child.ts', import.meta.url));
 
 /** Runs `put-child.ts` and kills it with -9 once the store took `bytesMin` bytes of its stream. */
 export async function killWhilePutting(
   adapter: { readonly module: string; readonly open: string; readonly options: unknown },
   bytesMin: number,
 ): Promise<void> {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', script, adapter.module, adapter.open, JSON.stringify(adapter.options)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const child = spawn(process.execPath, [script, adapter.module, adapter.open, JSON.stringify(adapter.options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   for await (const line of createInterface({ input: child.stdout })) {
     if (Number(line) >= bytesMin) child.kill('SIGKILL');

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openEmbeddedLog } from '../../../runtime/adapters/embedded-log/embedded-log.ts';
 import type { EmbeddedLogOptions } from '../../../runtime/adapters/embedded-log/embedded-log-options.ts';
 import type { Clock } from '../../../runtime/ports/clock.ts';
@@ -10,8 +9,9 @@ import type { MutantWorld } from './altered-log.ts';
 import { killWhileAppending } from './kill-while-appending.ts';
 import type { LogHarness } from './log-harness.ts';
 import { mutants } from './mutants.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const adapterModule = fileURLToPath(new URL('../../../runtime/adapters/embedded-log/embedded-log.ts', import.meta.url));
+const adapterModule = compiledFile(new URL('../../../runtime/adapters/embedded-log/embedded-log.ts', import.meta.url));
 
 export interface EmbeddedHarnessOptions extends Partial<Omit<EmbeddedLogOptions, 'directory' | 'clock'>> {
   readonly deadlineMs?: number;

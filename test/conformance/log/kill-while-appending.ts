@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { compiledFile } from '../../compiled.ts';
 import type { AcknowledgedAppend } from './log-harness.ts';
 
-const child = fileURLToPath(new URL('append-child.ts', import.meta.url));
+const child = compiledFile(new URL('append-child.ts', import.meta.url));
 
 export interface ChildAdapter {
   /** Absolute path of the module that exports `open`. */
@@ -20,11 +20,9 @@ export async function killWhileAppending(
   topic: string,
   callsMin: number,
 ): Promise<readonly AcknowledgedAppend[]> {
-  const process_ = spawn(
-    process.execPath,
-    ['--import', 'tsx', child, module, open, JSON.stringify(options), topic, mutant ?? ''],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const process_ = spawn(process.execPath, [child, module, open, JSON.stringify(options), topic, mutant ?? ''], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const exited = new Promise((resolve) => process_.once('exit', resolve));
   const told: AcknowledgedAppend[] = [];
   for await (const line of createInterface({ input: process_.stdout })) {

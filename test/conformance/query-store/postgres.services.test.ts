@@ -1,5 +1,4 @@
 import { afterAll, describe } from 'vitest';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { openPostgresQueryStore } from '../../../runtime/adapters/query/postgres-query-store.ts';
 import { serviceAddress } from '../../services/service-address.ts';
@@ -7,9 +6,10 @@ import { queryStoreConformance } from './index.ts';
 import { killWhileWriting } from './kill-child.ts';
 import { suiteSchema } from './query-store-builders.ts';
 import type { OpenStore, QueryStoreHarness } from './query-store-harness.ts';
+import { compiledFile } from '../../compiled.ts';
 
 const { address, missing } = serviceAddress('MILLRACE_TEST_POSTGRES_URL', 'postgres-up.sh');
-const module = fileURLToPath(new URL('../../../runtime/adapters/query/postgres-query-store.ts', import.meta.url));
+const module = compiledFile(new URL('../../../runtime/adapters/query/postgres-query-store.ts', import.meta.url));
 let harnesses = 0;
 
 describe.skipIf(missing)('PostgreSQL', () => {

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openSqliteQueryStore } from '../../../runtime/adapters/query/sqlite-query-store.ts';
 import { killWhileWriting } from './kill-child.ts';
 import { suiteSchema } from './query-store-builders.ts';
 import type { OpenStore, QueryStoreHarness } from './query-store-harness.ts';
 import { writeForever } from './write-forever.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const module = fileURLToPath(new URL('../../../runtime/adapters/query/sqlite-query-store.ts', import.meta.url));
+const module = compiledFile(new URL('../../../runtime/adapters/query/sqlite-query-store.ts', import.meta.url));
 
 /** Turns the opening of stores into that of broken ones. */
 export type BreakOpening = (open: OpenStore) => OpenStore;

@@ -10,6 +10,7 @@ import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { type Client, connect } from '../../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
+import { compiledFile } from '../../compiled.ts';
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const train = 'fraud.prod.train';
@@ -40,9 +41,9 @@ interface Answer {
 }
 
 async function millrace(...args: readonly string[]): Promise<Answer> {
-  const main = file('../../../cli/main.ts');
+  const main = compiledFile(new URL('../../../cli/main.ts', import.meta.url));
   const own = ['--url', platform.url ?? '', '--actor', 'ada'];
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args, ...own], {
+  const child = spawn(process.execPath, [main, ...args, ...own], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [out, err] = ['', ''];

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDirectoryBlobStore } from '../../../runtime/adapters/blobs/directory-blob-store.ts';
 import { createDirectoryHarness } from '../../conformance/blob-store/directory-harness.ts';
 import { blobStoreConformance } from '../../conformance/blob-store/index.ts';
 import { killWhilePutting } from '../../conformance/blob-store/kill-child.ts';
+import { compiledFile } from '../../compiled.ts';
 
 blobStoreConformance("a directory (durability 'process')", () => createDirectoryHarness('process'));
 blobStoreConformance("a directory (durability 'disk')", () => createDirectoryHarness('disk'));
@@ -21,7 +21,7 @@ describe('the directory blob store', () => {
   const parts = (): Promise<readonly string[]> => readdir(join(directory, 'parts'));
 
   it('removes the part files of a killed process when it is opened', async () => {
-    const module = new URL('../../../runtime/adapters/blobs/directory-blob-store.ts', import.meta.url).href;
+    const module = compiledFile(new URL('../../../runtime/adapters/blobs/directory-blob-store.ts', import.meta.url));
     await killWhilePutting({ module, open: 'openDirectoryBlobStore', options: { directory } }, 1);
     expect(await parts()).toHaveLength(1);
     await openDirectoryBlobStore({ directory });
@@ -60,8 +60,8 @@ describe('the directory blob store', () => {
   });
 
   it('says that the disk is full, and keeps nothing of the blob', () => {
-    const child = fileURLToPath(new URL('disk-full-child.ts', import.meta.url));
-    const limited = `ulimit -f 1024 && exec "$0" --import tsx "$@"`;
+    const child = compiledFile(new URL('disk-full-child.ts', import.meta.url));
+    const limited = `ulimit -f 1024 && exec "$0" "$@"`;
     const output = execFileSync('bash', ['-c', limited, process.execPath, child, directory], { encoding: 'utf8' });
     expect(JSON.parse(output)).toEqual({ codes: ['DISK_FULL', 'DISK_FULL'], blobs: 1, parts: 0 });
   });

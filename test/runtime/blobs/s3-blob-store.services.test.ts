@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openS3BlobStore } from '../../../runtime/adapters/blobs/s3-blob-store.ts';
 import { sweepUploads } from '../../../runtime/adapters/blobs/s3-sweep.ts';
 import { expectCode, inPieces, listed, patterned } from '../../conformance/blob-store/blob-store-builders.ts';
+import { compiledFile } from '../../compiled.ts';
 import { blobStoreConformance } from '../../conformance/blob-store/index.ts';
 import { killWhilePutting } from '../../conformance/blob-store/kill-child.ts';
 import { serviceAddress } from '../../services/service-address.ts';
@@ -48,7 +49,7 @@ describe.skipIf(s3.missing)('the S3 blob store', () => {
 
   it('removes the uploads that killed processes left, once they are old', async () => {
     const store = await openS3BlobStore(bucket.options);
-    const module = new URL('../../../runtime/adapters/blobs/s3-blob-store.ts', import.meta.url).href;
+    const module = compiledFile(new URL('../../../runtime/adapters/blobs/s3-blob-store.ts', import.meta.url));
     await killWhilePutting({ module, open: 'openS3BlobStore', options: bucket.options }, 20 * 1024 * 1024);
     expect(await bucket.uploads()).toHaveLength(1);
     await openS3BlobStore(bucket.options);

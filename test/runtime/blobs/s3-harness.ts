@@ -13,8 +13,9 @@ import { openS3BlobStore, type S3BlobStoreOptions } from '../../../runtime/adapt
 import type { BlobStore } from '../../../runtime/ports/blob-store.ts';
 import type { BlobStoreHarness } from '../../conformance/blob-store/blob-store-harness.ts';
 import { killWhilePutting } from '../../conformance/blob-store/kill-child.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const adapter = new URL('../../../runtime/adapters/blobs/s3-blob-store.ts', import.meta.url).href;
+const adapter = compiledFile(new URL('../../../runtime/adapters/blobs/s3-blob-store.ts', import.meta.url));
 
 /** A bucket of the test's own on the server at `address` (`http://[key:secret@]host:port`), behind the store's back. */
 export class TestBucket {

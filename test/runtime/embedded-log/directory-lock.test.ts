@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { lockDirectory, readInstance } from '../../../runtime/adapters/directory-lock.ts';
 import { createFolder, openLog } from './log-fixture.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const module_ = fileURLToPath(new URL('../../../runtime/adapters/directory-lock.ts', import.meta.url));
+const module_ = compiledFile(new URL('../../../runtime/adapters/directory-lock.ts', import.meta.url));
 const format = { formatVersion: 1 };
 
 describe('lockDirectory', () => {
@@ -33,8 +33,6 @@ describe('lockDirectory', () => {
     const child = spawn(
       process.execPath,
       [
-        '--import',
-        'tsx',
         '--input-type=module',
         '-e',
         `const { lockDirectory } = await import(${JSON.stringify(module_)});

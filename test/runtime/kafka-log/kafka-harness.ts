@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { openKafkaLog, type KafkaLogOptions } from '../../../runtime/adapters/kafka-log/kafka-log.ts';
 import { type Log } from '../../../runtime/ports/log.ts';
 import { killWhileAppending } from '../../conformance/log/kill-while-appending.ts';
@@ -6,8 +5,9 @@ import { type LogHarness } from '../../conformance/log/log-harness.ts';
 import { until } from '../../conformance/log/until.ts';
 import { alterTopic } from './alter-topic.ts';
 import { type TcpProxy } from './tcp-proxy.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const adapter = fileURLToPath(new URL('../../../runtime/adapters/kafka-log/kafka-log.ts', import.meta.url));
+const adapter = compiledFile(new URL('../../../runtime/adapters/kafka-log/kafka-log.ts', import.meta.url));
 
 /** One case of the suite on a real broker. `proxy` stands between, for adapters that lose their connections. */
 export async function createKafkaHarness(options: KafkaLogOptions, proxy?: TcpProxy): Promise<LogHarness> {

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDirectoryBlobStore } from '../../../runtime/adapters/blobs/directory-blob-store.ts';
 import { bundleFlow } from '../../../runtime/adapters/bundler/bundle-flow.ts';
 import { createProcessExecutor } from '../../../runtime/adapters/process-executor/process-executor.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { isRunningNow, pidIn } from '../../conformance/task-executor/suite.ts';
+import { compiledFile } from '../../compiled.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -23,8 +22,7 @@ describe('when the platform dies by kill -9', () => {
     const { code } = await bundleFlow(join(import.meta.dirname, '../../conformance/task-executor/steps.ts'));
     const { hash } = await blobs.put(code);
     const pidFile = join(directory, 'pid');
-    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-    const args = ['--import', loader, join(import.meta.dirname, 'parent.ts'), directory, hash, pidFile];
+    const args = [compiledFile(new URL('parent.ts', import.meta.url)), directory, hash, pidFile];
     const parent = spawn(process.execPath, args, { stdio: 'ignore' });
     const pid = await eventually('the step loops', () => pidIn(pidFile), 25_000);
     expect(await isRunningNow(pid)).toBe(true);

@@ -7,6 +7,7 @@ import { openLmdbStateStore } from '../../../runtime/adapters/state/lmdb-state-s
 import type { StateStore } from '../../../runtime/ports/state-store.ts';
 import { killWhileCommitting } from '../../conformance/state-store/kill-child.ts';
 import type { StateStoreFeatures, StateStoreHarness } from '../../conformance/state-store/state-store-harness.ts';
+import { compiledFile } from '../../compiled.ts';
 
 export const lmdbFeatures: StateStoreFeatures = {
   killWhileCommitting: true,
@@ -14,7 +15,7 @@ export const lmdbFeatures: StateStoreFeatures = {
 };
 
 const tamper = fileURLToPath(new URL('lmdb-tamper.mjs', import.meta.url));
-const adapter = new URL('../../../runtime/adapters/state/lmdb-state-store.ts', import.meta.url).href;
+const adapter = compiledFile(new URL('../../../runtime/adapters/state/lmdb-state-store.ts', import.meta.url));
 
 /** Number of keys in the file, those that no task owns included. */
 export function storedKeyCount(directory: string): number {

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLmdbStateStore } from '../../../runtime/adapters/state/lmdb-state-store.ts';
 import { stateStoreConformance } from '../../conformance/state-store/index.ts';
 import { entry, getText, numbered, pages } from '../../conformance/state-store/state-store-builders.ts';
 import { createLmdbHarness, lmdbFeatures, storedKeyCount } from './lmdb-harness.ts';
+import { compiledFile } from '../../compiled.ts';
 
 stateStoreConformance("lmdb (durability 'process')", () => createLmdbHarness('process'), lmdbFeatures);
 stateStoreConformance("lmdb (durability 'disk')", () => createLmdbHarness('disk'), lmdbFeatures);
@@ -83,8 +83,8 @@ describe('the LMDB state store', () => {
   });
 
   it('refuses a commit whole when the disk is full, and goes on with one that fits', () => {
-    const child = fileURLToPath(new URL('disk-full-child.ts', import.meta.url));
-    const limited = `ulimit -f 1024 && exec "$0" --import tsx "$@"`;
+    const child = compiledFile(new URL('disk-full-child.ts', import.meta.url));
+    const limited = `ulimit -f 1024 && exec "$0" "$@"`;
     const output = execFileSync('bash', ['-c', limited, process.execPath, child, directory], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -6,8 +6,9 @@ import type { StateStore } from '../../../runtime/ports/state-store.ts';
 import { killWhileCommitting } from '../../conformance/state-store/kill-child.ts';
 import type { StateStoreHarness } from '../../conformance/state-store/state-store-harness.ts';
 import { createTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { compiledFile } from '../../compiled.ts';
 
-const adapter = new URL('../../../runtime/adapters/state/redis-state-store.ts', import.meta.url).href;
+const adapter = compiledFile(new URL('../../../runtime/adapters/state/redis-state-store.ts', import.meta.url));
 
 export const newPrefix = (): string => `test-${randomBytes(6).toString('hex')}`;
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { moduleForChild } from '../../../runtime/adapters/child-module.ts';
 import { WorkerPool, type WorkerPoolOptions } from '../../../services/scorer/worker-pool.ts';
 import type { Behaviour } from './misbehaving-worker.ts';
 
@@ -9,7 +10,7 @@ afterEach(async () => {
 
 function createPool(overrule: Partial<WorkerPoolOptions> = {}): WorkerPool<Behaviour, number> {
   const pool = new WorkerPool<Behaviour, number>({
-    module: new URL('./misbehaving-worker.ts', import.meta.url),
+    module: moduleForChild('test/services/scorer/misbehaving-worker'),
     workers: 1,
     timeoutMs: 20_000,
     memoryMb: 64,

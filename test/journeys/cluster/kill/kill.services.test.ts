@@ -12,7 +12,7 @@ import { connect } from '../../../../sdk/client/index.ts';
 import { deployment } from '../../../../sdk/deployment/index.ts';
 import { type Platform, startPlatform } from '../../../../services/all-in-one/platform.ts';
 import { seededRandom } from '../../../../statistics/random.ts';
-import { type Compiled, compilePlatform } from '../../compiled.ts';
+import { compiledFile } from '../../../compiled.ts';
 import { drawHistogram, histogramOf, landedInFlight, readCrashReports } from '../../crash-reports.ts';
 import { judge } from '../../judge.ts';
 import { problemsOf } from '../../nothing-lost.ts';
@@ -62,7 +62,6 @@ function killPlan(): Kill[] {
     .map(({ kill }) => kill);
 }
 
-let compiled: Compiled;
 let world: BreakableWorld;
 let directory: string;
 /** Runs nothing: the applications' door to Kafka. */
@@ -75,7 +74,6 @@ beforeAll(async () => {
   if (skipped) return;
   console.log(`SEED=${seed}`);
   directory = await mkdtemp(join(tmpdir(), 'millrace-kill-'));
-  compiled = await compilePlatform();
   world = await BreakableWorld.start();
   door = await platform('door', []);
   const reply = { name: world.replyTopic, partitions: 2, cleanup: 'delete', recordBytesMax: 1_000_000 } as const;
@@ -96,7 +94,6 @@ afterAll(async () => {
   }
   await door?.close();
   await world?.stop();
-  compiled?.remove();
   if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 }, 60_000);
 
@@ -198,7 +195,7 @@ function reportFile(): string {
 }
 
 function instance(slot: number, environment: Readonly<Record<string, string>> = {}): Instance {
-  const program = compiled.fileOf(new URL('./instance.ts', import.meta.url));
+  const program = compiledFile(new URL('./instance.ts', import.meta.url));
   return new Instance(program, join(directory, `instance-${slot}`), { ...world.environment, ...environment });
 }
 
