@@ -18,6 +18,7 @@ import { flowControl } from './routes/flow-control.ts';
 import { flows } from './routes/flows.ts';
 import { history } from './routes/history.ts';
 import { maintenance } from './routes/maintenance.ts';
+import { modelRepository } from './routes/model-repository.ts';
 import { models } from './routes/models.ts';
 import { openInference } from './routes/open-inference.ts';
 import { probes } from './routes/probes.ts';
@@ -37,6 +38,7 @@ export type { GatewayOptions } from './gateway-options.ts';
 const allRoutes: readonly Routes[] = [
   probes,
   openInference,
+  modelRepository,
   triggers,
   feedback,
   deployments,

@@ -1,32 +1,91 @@
 /** What the gateway needs of a model server in the same process; `ModelServer` of services/model-server fits. */
+import type { Tensor } from '../../runtime/ports/index.ts';
+
 export interface Inference {
   /** Resolves once the outcome is on the log. Rejects with UNAVAILABLE when the request was not admitted. */
   inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer>;
+  /** The same, from and to tensors. */
+  inferTensors(request: TensorInferRequest): Promise<TensorInferAnswer>;
   /** NOT_FOUND when there is no such deployment. */
   describe(deployment: string): Promise<DeploymentDescription>;
   /** Loads the models of all routes. */
   warm(deployment: string, versionMin?: number): Promise<void>;
   deployments(): readonly { readonly name: string; readonly version: number }[];
+  /** Deployments, and whether their models are in memory. */
+  repository(): readonly RepositoryEntry[];
+  /** Gives memory back; the next request loads again. NOT_FOUND when there is no such deployment. */
+  unload(deployment: string): Promise<void>;
 }
 
-export interface OpenInferRequest {
+export interface RepositoryEntry {
+  readonly name: string;
+  readonly version: number;
+  readonly loaded: boolean;
+  /** Why it cannot be loaded. */
+  readonly reason?: string;
+}
+
+export interface RawInferRequest {
   readonly deployment: string;
-  /** Parsed JSON of Open Inference Protocol v2. */
-  readonly body: unknown;
   readonly entity?: string | undefined;
   readonly clientId?: string | undefined;
   readonly source?: string | undefined;
   /** Header `millrace-deadline`, as it came. */
   readonly deadline?: string | undefined;
+  /** Milliseconds since the epoch; comes before `deadline`. */
+  readonly deadlineMs?: number | undefined;
   /** Header `millrace-deployment-version`, as it came. */
   readonly versionMin?: string | undefined;
   /** Header `x-seldon-route` or `millrace-route`, as it came. */
   readonly route?: string | undefined;
 }
 
+export interface OpenInferRequest extends RawInferRequest {
+  /** Parsed JSON of Open Inference Protocol v2, or a function that makes it of another format; what it throws is the outcome. */
+  readonly body: unknown;
+  /** What came behind the JSON. */
+  readonly binary?: Uint8Array | undefined;
+}
+
+export interface TensorInferRequest extends RawInferRequest {
+  /** What it throws is the outcome. */
+  read(): { readonly id?: string; readonly inputs: readonly Tensor[]; readonly outputs?: readonly string[] };
+}
+
 export type OpenInferAnswer =
-  | { readonly type: 'completed'; readonly predictionId: string; readonly route: string; readonly body: object }
-  | { readonly type: 'failed'; readonly predictionId: string; readonly code: string; readonly message: string };
+  | {
+      readonly type: 'completed';
+      readonly predictionId: string;
+      readonly route: string;
+      readonly body: object;
+      /** To be put behind the JSON. */
+      readonly binary?: Uint8Array | undefined;
+    }
+  | FailedAnswer;
+
+export type TensorInferAnswer =
+  | {
+      readonly type: 'completed';
+      readonly predictionId: string;
+      readonly route: string;
+      readonly response: TensorResponse;
+    }
+  | FailedAnswer;
+
+export interface TensorResponse {
+  readonly modelName: string;
+  readonly modelVersion?: string | undefined;
+  readonly id?: string | undefined;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>> | undefined;
+  readonly outputs: readonly Tensor[];
+}
+
+export interface FailedAnswer {
+  readonly type: 'failed';
+  readonly predictionId: string;
+  readonly code: string;
+  readonly message: string;
+}
 
 export interface DeploymentDescription {
   readonly name: string;

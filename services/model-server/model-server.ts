@@ -5,13 +5,8 @@
 import type { Registry } from 'prom-client';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { Service } from '../../runtime/engine/service.ts';
-import {
-  hasCode,
-  MillraceError,
-  type ModelRuntime,
-  type ModelSignature,
-  type Tensor,
-} from '../../runtime/ports/index.ts';
+import { hasCode, MillraceError, type ModelRuntime, type ModelSignature } from '../../runtime/ports/index.ts';
+import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
 import { pinnedRoute } from '../../schemas/traffic.ts';
 import { CodeThreads } from './code/code-threads.ts';
@@ -19,12 +14,23 @@ import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts
 import { eventOfTensor } from './event-tensors.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 import { exportModelServerMetrics } from './model-server-metrics.ts';
-import { parseInferRequest } from './open-inference/index.ts';
+import {
+  type InferRequest,
+  openAnswer,
+  type OpenInferAnswer,
+  type OpenInferRequest,
+  type RawInferRequest,
+  readOpen,
+  type ReadTensors,
+  tensorAnswer,
+  type TensorInferAnswer,
+  type TensorInferRequest,
+} from './open-calls.ts';
+import { type AnswerForm, fitContent } from './open-inference/index.ts';
 import { OutcomePublisher } from './outcome-publisher.ts';
 import { failed, type Outcome } from './outcomes.ts';
 import { identify, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
 import { Predictor } from './predictor.ts';
-import { inferResponse } from './replies.ts';
 import { handleBatch } from './request-batch.ts';
 import { ServerGraph } from './server-graph.ts';
 import { SessionCache } from './session-cache.ts';
@@ -51,43 +57,18 @@ export interface ModelServerOptions {
   readonly metrics?: Registry | undefined;
 }
 
-/** A request from inside of the process. */
-export interface InferRequest {
-  readonly deployment: string;
-  readonly inputs: readonly Tensor[];
-  /** The user's entity: key of the outcome. @default the client id, else an id of its own */
-  readonly entity?: string | undefined;
-  /** Makes a repeat give the stored outcome; unique per source and entity. */
-  readonly clientId?: string | undefined;
-  /** Who gave the client id. @default 'http' */
-  readonly source?: string | undefined;
-  /** Outputs that the answer shall have. @default all */
-  readonly outputNames?: readonly string[] | undefined;
-  /** Milliseconds since the epoch. */
-  readonly deadlineMs?: number | undefined;
-  /** Oldest version of the deployment that may answer. @default 1 */
-  readonly versionMin?: number | undefined;
-  /** Route to take as long as it has traffic, as `x-seldon-route` names it. @default shared out by the weights */
-  readonly route?: string | undefined;
-}
-
-/** The same, with an Open Inference Protocol body and with headers as they came. */
-export interface OpenInferRequest extends Omit<InferRequest, 'inputs' | 'deadlineMs' | 'versionMin'> {
-  /** Parsed JSON. */
-  readonly body: unknown;
-  /** ISO 8601. */
-  readonly deadline?: string | undefined;
-  readonly versionMin?: string | undefined;
-}
-
-export type OpenInferAnswer =
-  | { readonly type: 'completed'; readonly predictionId: string; readonly route: string; readonly body: object }
-  | { readonly type: 'failed'; readonly predictionId: string; readonly code: string; readonly message: string };
-
 export interface DeploymentDescription {
   readonly name: string;
   readonly version: number;
   readonly signature: ModelSignature;
+}
+
+export interface RepositoryEntry {
+  readonly name: string;
+  readonly version: number;
+  readonly loaded: boolean;
+  /** Why it cannot be loaded. */
+  readonly reason?: string;
 }
 
 /** Opens the table of deployments; close it after the service that runs on it. */
@@ -175,13 +156,21 @@ export class ModelServer {
 
   /** Predicts from and to Open Inference Protocol JSON. A body that makes no sense is a failure on `predictions` too. */
   async inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer> {
-    const outcome = await this.#inferBody(request);
-    const { predictionId } = outcome;
-    if (outcome.type === 'completed')
-      return { type: 'completed', predictionId, route: outcome.data.route, body: inferResponse(outcome) };
-    if (outcome.type === 'conflicted')
-      return { type: 'failed', predictionId, code: 'CONFLICT', message: outcome.message };
-    return { type: 'failed', predictionId, code: outcome.data.code, message: outcome.data.message };
+    const { body: _, binary: __, ...raw } = request;
+    let form: AnswerForm | undefined;
+    const outcome = await this.#inferRead(raw, async () => {
+      const read = await readOpen(request);
+      form = read.form;
+      if (read.pending === undefined) return read;
+      const { signature } = await this.describe(request.deployment);
+      return { ...read, inputs: fitContent(read.inputs, read.pending, signature) };
+    });
+    return openAnswer(outcome, form);
+  }
+
+  /** The same from and to tensors. */
+  async inferTensors({ read, ...raw }: TensorInferRequest): Promise<TensorInferAnswer> {
+    return tensorAnswer(await this.#inferRead(raw, read));
   }
 
   /** Signature of a deployment: of its first route. NOT_FOUND when there is none. */
@@ -201,6 +190,24 @@ export class ModelServer {
     return this.#catalog.all().map(({ name, version }) => ({ name, version }));
   }
 
+  /** Deployments, and whether their models are in memory; those that are not are loaded by the next request. */
+  repository(): readonly RepositoryEntry[] {
+    return this.#catalog.all().map(({ name, version, document }) => {
+      const states = modelHashes(document).map((hash) => this.#sessions.state(hash));
+      const refused = states.find((state) => state.refused !== undefined)?.refused;
+      return { name, version, loaded: states.every(({ loaded }) => loaded), ...(refused && { reason: refused }) };
+    });
+  }
+
+  /** Gives the memory of a deployment's models back, but for those of other deployments. NOT_FOUND when there is none. */
+  async unload(name: string): Promise<void> {
+    const { document } = await this.#catalog.find(name);
+    const others = new Set(
+      this.#catalog.all().flatMap((other) => (other.name === name ? [] : modelHashes(other.document))),
+    );
+    for (const hash of modelHashes(document)) if (!others.has(hash)) this.#sessions.unload(hash);
+  }
+
   /** For metrics. */
   stats(): { readonly inFlight: number; readonly loadedModels: number; readonly loadedModelBytes: number } {
     return { inFlight: this.#inFlight, loadedModels: this.#sessions.size, loadedModelBytes: this.#sessions.sizeBytes };
@@ -216,25 +223,28 @@ export class ModelServer {
     await Promise.all(document.routes.map((route) => this.#graph.warm(route)));
   }
 
-  async #inferBody({ body, deadline, versionMin, ...request }: OpenInferRequest): Promise<Outcome> {
-    let read: InferRequest;
+  async #inferRead(
+    { deadline, versionMin, ...request }: RawInferRequest,
+    read: () => ReadTensors | Promise<ReadTensors>,
+  ): Promise<Outcome> {
+    let whole: InferRequest;
     try {
-      const { id, inputs, outputs } = parseInferRequest(body);
-      read = {
+      const { id, inputs, outputs } = await read();
+      whole = {
         ...request,
         inputs,
         outputNames: outputs,
         clientId: id === undefined || id === '' ? request.clientId : id,
-        deadlineMs: parseDeadline(deadline),
+        deadlineMs: request.deadlineMs ?? parseDeadline(deadline),
         versionMin: parseVersionMin(versionMin),
       };
     } catch (error) {
-      if (!hasCode(error, 'INVALID_ARGUMENT', 'UNSUPPORTED', 'TOO_LARGE')) throw error;
+      if (!hasCode(error, 'INVALID_ARGUMENT', 'UNSUPPORTED', 'TOO_LARGE', 'NOT_FOUND', 'MODEL_REFUSED')) throw error;
       const refused = failed(this.#request({ ...request, inputs: [] }), error);
       await this.#publisher.publish(refused.output);
       return refused;
     }
-    return await this.infer(read);
+    return await this.infer(whole);
   }
 
   #request(request: InferRequest): PredictionRequest {
@@ -266,4 +276,8 @@ export class ModelServer {
       },
     );
   }
+}
+
+function modelHashes({ routes }: DeploymentDocument): readonly string[] {
+  return routes.flatMap(modelsOfRoute).map(({ model }) => model.artifactHash);
 }

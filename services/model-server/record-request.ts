@@ -5,6 +5,7 @@
  * `millrace-route` (Seldon's `x-seldon-route` is understood too), `kafka_replyTopic`, `kafka_replyPartition`, `kafka_correlationId`.
  */
 import type { ServiceRecord } from '../../runtime/engine/service.ts';
+import { MillraceError } from '../../runtime/ports/index.ts';
 import { type EventCodec, PoisonError } from '../../schemas/codec/event-codec.ts';
 import { headerText, type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
 import type { PredictionRequested, Tensor as EventTensor } from '../../schemas/events.ts';
@@ -77,7 +78,13 @@ interface Body {
 
 function parseBody(event: OpenEvent): Body {
   if (event.format === 'json') {
-    const { id, inputs, parameters, outputs } = parseInferRequest(event.data);
+    const { id, inputs, parameters, outputs, pending } = parseInferRequest(event.data);
+    if (pending?.frame === true) {
+      throw new MillraceError(
+        'UNSUPPORTED',
+        'content_type pd is understood by HTTP and gRPC; by topic, send the tensors',
+      );
+    }
     const named = parameters?.['deployment'];
     return {
       id: id === '' ? undefined : id,

@@ -4,7 +4,7 @@
  */
 import type { LogRecord, OutgoingRecord } from '../../runtime/ports/index.ts';
 import { partitionOf } from '../../schemas/partitioner.ts';
-import { formatInferResponse } from './open-inference/index.ts';
+import { formatInferResponse, type InferResponse } from './open-inference/index.ts';
 import type { Outcome } from './outcomes.ts';
 
 export interface ReplyAddress {
@@ -58,9 +58,13 @@ export function replyBody(outcome: Outcome): unknown {
   return { error: message, code, id: predictionId };
 }
 
+export function inferResponse(outcome: Extract<Outcome, { type: 'completed' }>): object {
+  return formatInferResponse(openResponse(outcome));
+}
+
 /** Open Inference Protocol v2; what Millrace knows beyond it is in the parameters. */
-export function inferResponse({ data, outputs }: Extract<Outcome, { type: 'completed' }>): object {
-  return formatInferResponse({
+export function openResponse({ data, outputs }: Extract<Outcome, { type: 'completed' }>): InferResponse {
+  return {
     modelName: data.deployment,
     modelVersion: String(data.deploymentVersion),
     id: data.clientId ?? data.predictionId,
@@ -71,7 +75,7 @@ export function inferResponse({ data, outputs }: Extract<Outcome, { type: 'compl
       model_version: data.modelVersion,
     },
     outputs,
-  });
+  };
 }
 
 /** Four bytes, big-endian, as Spring writes it; or decimal text. */

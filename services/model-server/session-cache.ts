@@ -39,6 +39,7 @@ interface Entry<S> extends Lease<S> {
   users: number;
   /** Grows with every use of any model. */
   usedAt: number;
+  dropped: boolean;
 }
 
 export class SessionCache<S> {
@@ -80,7 +81,21 @@ export class SessionCache<S> {
   release(lease: Lease<S>): void {
     const entry = lease as Entry<S>;
     entry.users -= 1;
-    if (entry.users === 0) this.#evict();
+    if (entry.users > 0) return;
+    if (entry.dropped) void entry.model.close().catch(() => undefined);
+    this.#evict();
+  }
+
+  /** Whether it is in memory, and if not, why it never will be. */
+  state(hash: string): { readonly loaded: boolean; readonly refused?: string } {
+    const refused = this.#refused.get(hash);
+    return { loaded: this.#entries.has(hash), ...(refused && { refused: refused.message }) };
+  }
+
+  /** Gives its memory back once nobody uses it; the next request loads it again. */
+  unload(hash: string): void {
+    const entry = this.#entries.get(hash);
+    if (entry !== undefined) this.#drop(entry);
   }
 
   get size(): number {
@@ -121,7 +136,8 @@ export class SessionCache<S> {
       await model.close();
       throw new MillraceError('CLOSED', `the model server was closed while model ${hash} was loaded`);
     }
-    const entry: Entry<S> = { hash, model, session: this.#wrap(model), sizeBytes: bytes.length, users: 0, usedAt: 0 };
+    const session = this.#wrap(model);
+    const entry: Entry<S> = { hash, model, session, sizeBytes: bytes.length, users: 0, usedAt: 0, dropped: false };
     this.#entries.set(hash, entry);
     this.#sizeBytes += entry.sizeBytes;
     return entry;
@@ -154,10 +170,16 @@ export class SessionCache<S> {
         if (entry.users === 0 && entry.usedAt < (oldest?.usedAt ?? Number.POSITIVE_INFINITY)) oldest = entry;
       }
       if (oldest === undefined) return;
-      this.#entries.delete(oldest.hash);
-      this.#sizeBytes -= oldest.sizeBytes;
-      void oldest.model.close().catch(() => undefined);
+      this.#drop(oldest);
     }
+  }
+
+  /** Whoever has it in use may finish: the last one closes it. */
+  #drop(entry: Entry<S>): void {
+    this.#entries.delete(entry.hash);
+    this.#sizeBytes -= entry.sizeBytes;
+    entry.dropped = true;
+    if (entry.users === 0) void entry.model.close().catch(() => undefined);
   }
 }
 

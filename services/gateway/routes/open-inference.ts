@@ -5,13 +5,14 @@
  * (oldest version that may answer), `millrace-route` or Seldon's `x-seldon-route` (route to take while it has traffic; answers carry it, so
  * that a client who sends it back stays on its route). The answer's parameters name the prediction id, which feedback refers to.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type TSchema, Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { cloudEventType, incomingEvent } from '../cloud-events.ts';
 import { errorAnswer, statusOf } from '../error-answers.ts';
 import { anyJson, type GatewayContext, nameParam, type Routes } from '../gateway-context.ts';
-import type { Inference } from '../inference.ts';
+import { acceptBinaryBodies, BinaryBody, sendBinary } from '../infer-body.ts';
+import type { FailedAnswer, Inference, OpenInferRequest, TensorDescription } from '../inference.ts';
 
 interface ModelPath {
   readonly model: string;
@@ -31,43 +32,76 @@ export const openInference: Routes = (app, context) => {
     const ready = context.options.inference !== undefined && context.options.unready() === undefined;
     return await reply.code(ready ? 200 : 503).send({ ready });
   });
-  app.get('/v2', { config: { access: 'read' }, schema: { tags } }, async () => ({
-    name: 'millrace',
-    version: context.options.version,
-    extensions: [],
-  }));
+  app.get('/v2', { config: { access: 'read' }, schema: { tags } }, async () => serverMetadata(context));
   app.get('/v2/models', { config: { access: 'read' }, schema: { tags } }, async () => ({
     models: inferenceOf(context)
       .deployments()
       .map(({ name }) => name)
       .sort(),
   }));
-  for (const [path, schema] of [
-    ['/v2/models/:model', params],
-    ['/v2/models/:model/versions/:version', versionParams],
-  ] as const) {
-    app.get<{ Params: ModelPath }>(path, { config: { access: 'read' }, schema: { tags, params: schema } }, (request) =>
-      metadata(request.params, context),
-    );
-    app.get<{ Params: ModelPath }>(
-      `${path}/ready`,
-      { config: { access: 'read' }, schema: { tags, params: schema } },
-      async ({ params: { model, version } }) => {
-        checkVersion((await inferenceOf(context).describe(model)).version, { model, ...(version && { version }) });
-        await inferenceOf(context).warm(model);
-        return { name: model, ready: true };
-      },
-    );
-    app.post<{ Params: ModelPath }>(
-      `${path}/infer`,
-      {
-        config: { access: 'predict' },
-        schema: { tags, params: schema, body, consumes: ['application/json', cloudEventType] },
-      },
-      (request, reply) => infer(request, reply, context),
-    );
-  }
+  app.register((scope, _, done) => {
+    acceptBinaryBodies(scope);
+    for (const [path, schema] of [
+      ['/v2/models/:model', params],
+      ['/v2/models/:model/versions/:version', versionParams],
+    ] as const) {
+      ofModel(scope, context, path, schema);
+    }
+    done();
+  });
 };
+
+function ofModel(scope: FastifyInstance, context: GatewayContext, path: string, schema: TSchema): void {
+  const read = { config: { access: 'read' }, schema: { tags, params: schema } } as const;
+  scope.get<{ Params: ModelPath }>(path, read, ({ params: { model, version } }) =>
+    modelMetadata(model, version, context),
+  );
+  scope.get<{ Params: ModelPath }>(`${path}/ready`, read, async ({ params: { model, version } }, reply) => {
+    const reason = await unreadyModel(model, version, context);
+    if (reason === undefined) return { name: model, ready: true };
+    return await reply.code(503).header('retry-after', '1').send({ error: reason, name: model, ready: false });
+  });
+  scope.post<{ Params: ModelPath }>(
+    `${path}/infer`,
+    {
+      config: { access: 'predict' },
+      schema: {
+        tags,
+        params: schema,
+        body,
+        consumes: ['application/json', 'application/octet-stream', cloudEventType],
+      },
+    },
+    (request, reply) => infer(request, reply, context),
+  );
+}
+
+export function serverMetadata({ options }: GatewayContext): {
+  readonly name: string;
+  readonly version: string;
+  readonly extensions: readonly string[];
+} {
+  const extensions = ['binary_tensor_data', 'model_repository', 'parameters'];
+  return { name: 'millrace', version: options.version, extensions };
+}
+
+/** Loads the models; undefined when all is there, else what stands in the way. NOT_FOUND when there is no such deployment or version. */
+export async function unreadyModel(
+  model: string,
+  version: string | undefined,
+  context: GatewayContext,
+): Promise<string | undefined> {
+  const inference = inferenceOf(context);
+  const deployed = inference.deployments().find(({ name }) => name === model)?.version;
+  try {
+    checkVersion(deployed ?? (await inference.describe(model)).version, model, version);
+    await inference.warm(model);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code === 'NOT_FOUND') throw error;
+    return error.message;
+  }
+}
 
 /** Also behind `/api/v1/deployments/:deployment/predictions`. */
 export async function infer(
@@ -77,47 +111,85 @@ export async function infer(
 ): Promise<FastifyReply> {
   const { model, version } = request.params;
   const inference = inferenceOf(context);
-  if (version !== undefined) checkVersion((await inference.describe(model)).version, request.params);
-  const { headers } = request;
+  if (version !== undefined) checkVersion((await inference.describe(model)).version, model, version);
   const event = incomingEvent(request);
+  const whole =
+    event.data instanceof BinaryBody ? { body: event.data.json, binary: event.data.binary } : { body: event.data };
   const answer = await inference.inferOpen({
+    ...callHeaders(request),
     deployment: model,
-    body: event.data,
-    entity: textHeader(headers['millrace-entity'], 'millrace-entity'),
+    ...whole,
     clientId: event.id,
     source: event.source,
+  });
+  if (answer.type === 'failed') return await sendFailure(request, reply, answer);
+  reply.header('millrace-prediction', answer.predictionId);
+  reply.header('x-seldon-route', `:${answer.route}:`);
+  if (answer.binary !== undefined) return await sendBinary(reply, answer.body, answer.binary);
+  return reply.type('application/json').send(JSON.stringify(answer.body));
+}
+
+/** What a call says in headers beyond the protocol. */
+export function callHeaders({
+  headers,
+}: FastifyRequest): Pick<OpenInferRequest, 'entity' | 'deadline' | 'versionMin' | 'route'> {
+  return {
+    entity: textHeader(headers['millrace-entity'], 'millrace-entity'),
     deadline: textHeader(headers['millrace-deadline'], 'millrace-deadline'),
     versionMin: textHeader(headers['millrace-deployment-version'], 'millrace-deployment-version'),
     route:
       textHeader(headers['millrace-route'], 'millrace-route') ??
       textHeader(headers['x-seldon-route'], 'x-seldon-route'),
-  });
-  reply.header('millrace-prediction', answer.predictionId);
-  if (answer.type === 'completed') reply.header('x-seldon-route', `:${answer.route}:`);
-  if (answer.type === 'completed') return reply.type('application/json').send(JSON.stringify(answer.body));
-  const status = statusOf(answer.code);
-  if (status === 503) reply.header('retry-after', '1');
-  const message = status === 500 && answer.code === 'INTERNAL' ? 'the prediction failed' : answer.message;
-  return reply.code(status).send({ ...errorAnswer(request, answer.code, message), predictionId: answer.predictionId });
+  };
 }
 
-async function metadata({ model, version }: ModelPath, context: GatewayContext): Promise<object> {
+export async function sendFailure(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, message, predictionId }: FailedAnswer,
+): Promise<FastifyReply> {
+  const status = statusOf(code);
+  reply.header('millrace-prediction', predictionId);
+  if (status === 503) reply.header('retry-after', '1');
+  return await reply.code(status).send({ ...errorAnswer(request, code, shownMessage(code, message)), predictionId });
+}
+
+/** Nothing of the inside. */
+export function shownMessage(code: string, message: string): string {
+  return code === 'INTERNAL' ? 'the prediction failed' : message;
+}
+
+export async function modelMetadata(
+  model: string,
+  version: string | undefined,
+  context: GatewayContext,
+): Promise<ModelMetadata> {
   const described = await inferenceOf(context).describe(model);
-  checkVersion(described.version, version === undefined ? { model } : { model, version });
+  checkVersion(described.version, model, version);
   const { inputs, outputs } = described.signature;
   return { name: model, versions: [String(described.version)], platform: 'onnxruntime_onnx', inputs, outputs };
 }
 
-function inferenceOf({ options }: GatewayContext): Inference {
+export interface ModelMetadata {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorDescription[];
+  readonly outputs: readonly TensorDescription[];
+}
+
+export function inferenceOf({ options }: GatewayContext): Inference {
   if (options.inference !== undefined) return options.inference;
   throw new MillraceError('UNAVAILABLE', 'this process serves no models: ask one that runs the model server');
 }
 
-function checkVersion(current: number, { model, version }: ModelPath): void {
-  if (version === undefined || Number(version) === current) return;
+/** NOT_FOUND unless the version is the one that is served; '' and undefined are any. */
+export function checkVersion(current: number, model: string, version: string | undefined): void {
+  if (version === undefined || version === '' || version === String(current)) return;
+  const asked = version.slice(0, 20);
   throw new MillraceError(
     'NOT_FOUND',
-    `deployment '${model}' is at version ${current}; version ${version} is not served`,
+    `deployment '${model}' is at version ${current}; version ${asked} is not served`,
   );
 }
 

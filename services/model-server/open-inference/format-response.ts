@@ -7,6 +7,9 @@
  */
 import type { Tensor } from '../../../runtime/ports/index.ts';
 import { floatOfHalf } from '../../../runtime/tensors/half-float.ts';
+import { bytesOfData } from '../../../runtime/tensors/raw-bytes.ts';
+import { encodeContent } from './content-types.ts';
+import type { AnswerForm } from './parse-request.ts';
 
 export interface InferResponse {
   readonly modelName: string;
@@ -28,7 +31,35 @@ export interface OutputBody {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
-  readonly data: readonly (number | string | boolean)[];
+  readonly parameters?: Readonly<Record<string, string | number>>;
+  /** Absent when the values lie behind the JSON. */
+  readonly data?: readonly (number | string | boolean)[];
+}
+
+export interface FormedResponse {
+  readonly body: InferResponseBody;
+  /** What is to lie behind the JSON; undefined when all is JSON. */
+  readonly binary: Uint8Array | undefined;
+}
+
+/** The answer in the form that the request asked for: content types, and outputs as bytes. */
+export function formInferResponse(response: InferResponse, form: AnswerForm): FormedResponse {
+  const body = formatInferResponse({ ...response, outputs: [] });
+  const parts: Uint8Array[] = [];
+  const outputs = response.outputs.map((output): OutputBody => {
+    const wanted = form.outputs.get(output.name);
+    const encoded = wanted?.content === undefined ? undefined : encodeContent(output, wanted.content);
+    const typed = encoded === undefined ? undefined : { content_type: wanted?.content ?? '' };
+    const tensor = encoded ?? output;
+    const { name, datatype, shape } = tensor;
+    if (!(wanted?.binary ?? form.binary)) {
+      return { name, datatype, shape, ...(typed && { parameters: typed }), data: jsonData(tensor) };
+    }
+    const bytes = bytesOfData(datatype, tensor.data);
+    parts.push(bytes);
+    return { name, datatype, shape, parameters: { ...typed, binary_data_size: bytes.length } };
+  });
+  return { body: { ...body, outputs }, binary: parts.length === 0 ? undefined : Buffer.concat(parts) };
 }
 
 export function formatInferResponse(response: InferResponse): InferResponseBody {

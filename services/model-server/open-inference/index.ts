@@ -1,2 +1,3 @@
-export { formatInferResponse } from './format-response.ts';
-export { parseInferRequest } from './parse-request.ts';
+export { fitContent } from './content-types.ts';
+export { formatInferResponse, formInferResponse, type InferResponse } from './format-response.ts';
+export { type AnswerForm, parseInferRequest } from './parse-request.ts';

@@ -29,7 +29,11 @@ describe('Open Inference Protocol', () => {
   it('is alive and ready in JSON', async () => {
     expect((await get('/v2/health/live')).json()).toEqual({ live: true });
     expect((await get('/v2/health/ready')).json()).toEqual({ ready: true });
-    expect((await get('/v2')).json()).toEqual({ name: 'millrace', version: '0.0.0', extensions: [] });
+    expect((await get('/v2')).json()).toEqual({
+      name: 'millrace',
+      version: '0.0.0',
+      extensions: ['binary_tensor_data', 'model_repository', 'parameters'],
+    });
   });
 
   it.each(['/v2/models/iris', '/v2/models/iris/versions/3'])('describes a deployment at %s', async (url) => {

@@ -187,8 +187,11 @@ describe('parseInferRequest', () => {
     expect(failure(() => parseInferRequest(input({}), { elementsMax: 3 })).message).toContain('4 values, at most 3');
   });
 
-  it('refuses binary data and too many tensors', () => {
-    expect(failure(() => parsed({ parameters: { binary_data_size: 16 } })).code).toBe('UNSUPPORTED');
+  it('refuses binary data that is not there, and too many tensors', () => {
+    const described = { data: undefined, parameters: { binary_data_size: 16 } };
+    expect(failure(() => parsed(described)).message).toContain(
+      'is the header Inference-Header-Content-Length missing?',
+    );
     expect(failure(() => parseInferRequest({ inputs: Array(257).fill({}) })).message).toContain('at most 256');
   });
 

@@ -1,0 +1,103 @@
+/** Calls from inside of the process in the terms of the Open Inference Protocol: how a request is read, and how its outcome is said. */
+import type { Tensor } from '../../runtime/ports/index.ts';
+import { type AnswerForm, formInferResponse, type InferResponse, parseInferRequest } from './open-inference/index.ts';
+import type { Outcome } from './outcomes.ts';
+import { inferResponse, openResponse } from './replies.ts';
+
+/** A request from inside of the process. */
+export interface InferRequest {
+  readonly deployment: string;
+  readonly inputs: readonly Tensor[];
+  /** The user's entity: key of the outcome. @default the client id, else an id of its own */
+  readonly entity?: string | undefined;
+  /** Makes a repeat give the stored outcome; unique per source and entity. */
+  readonly clientId?: string | undefined;
+  /** Who gave the client id. @default 'http' */
+  readonly source?: string | undefined;
+  /** Outputs that the answer shall have. @default all */
+  readonly outputNames?: readonly string[] | undefined;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs?: number | undefined;
+  /** Oldest version of the deployment that may answer. @default 1 */
+  readonly versionMin?: number | undefined;
+  /** Route to take as long as it has traffic, as `x-seldon-route` names it. @default shared out by the weights */
+  readonly route?: string | undefined;
+}
+
+/** The same, as it came: what cannot be read is a failure on `predictions` too. */
+export interface RawInferRequest extends Omit<InferRequest, 'inputs' | 'versionMin'> {
+  /** ISO 8601. */
+  readonly deadline?: string | undefined;
+  readonly versionMin?: string | undefined;
+}
+
+export interface OpenInferRequest extends RawInferRequest {
+  /** Parsed JSON of Open Inference Protocol v2, or what makes it of another format. */
+  readonly body: unknown;
+  /** What came behind the JSON. */
+  readonly binary?: Uint8Array | undefined;
+}
+
+export interface TensorInferRequest extends RawInferRequest {
+  /** Reads the request's tensors. */
+  read(): ReadTensors;
+}
+
+export interface ReadTensors {
+  readonly id?: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs?: readonly string[];
+}
+
+export type OpenInferAnswer =
+  | {
+      readonly type: 'completed';
+      readonly predictionId: string;
+      readonly route: string;
+      readonly body: object;
+      /** To be put behind the JSON of `body`. */
+      readonly binary?: Uint8Array | undefined;
+    }
+  | FailedAnswer;
+
+export type TensorInferAnswer =
+  | {
+      readonly type: 'completed';
+      readonly predictionId: string;
+      readonly route: string;
+      readonly response: InferResponse;
+    }
+  | FailedAnswer;
+
+export interface FailedAnswer {
+  readonly type: 'failed';
+  readonly predictionId: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export async function readOpen({ body, binary }: OpenInferRequest): Promise<ReturnType<typeof parseInferRequest>> {
+  const made: unknown = typeof body === 'function' ? await (body as () => unknown)() : body;
+  return parseInferRequest(made, {}, binary);
+}
+
+export function openAnswer(outcome: Outcome, form: AnswerForm | undefined): OpenInferAnswer {
+  if (outcome.type !== 'completed') return failedAnswer(outcome);
+  const { predictionId, data } = outcome;
+  const said = { type: 'completed', predictionId, route: data.route } as const;
+  if (form === undefined) return { ...said, body: inferResponse(outcome) };
+  return { ...said, ...formInferResponse(openResponse(outcome), form) };
+}
+
+export function tensorAnswer(outcome: Outcome): TensorInferAnswer {
+  if (outcome.type !== 'completed') return failedAnswer(outcome);
+  const { predictionId, data } = outcome;
+  return { type: 'completed', predictionId, route: data.route, response: openResponse(outcome) };
+}
+
+function failedAnswer(outcome: Exclude<Outcome, { type: 'completed' }>): FailedAnswer {
+  const { predictionId } = outcome;
+  if (outcome.type === 'conflicted')
+    return { type: 'failed', predictionId, code: 'CONFLICT', message: outcome.message };
+  return { type: 'failed', predictionId, code: outcome.data.code, message: outcome.data.message };
+}
