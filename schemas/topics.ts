@@ -115,6 +115,17 @@ export const topics = {
     writtenBy: ['run-progress'],
     readBy: ['step-worker'],
   },
+  'task-output': {
+    access: 'closed',
+    key: 'run id',
+    says: 'what running steps write: lines of their logs, cards',
+    events: ['output-written', 'card-updated'],
+    partitions: 3,
+    cleanup: 'delete',
+    retentionMs: daysMs(7),
+    writtenBy: ['step-worker'],
+    readBy: ['provenance', 'gateway'],
+  },
   artifacts: {
     access: 'closed',
     key: 'run id',

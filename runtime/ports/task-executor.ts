@@ -6,14 +6,24 @@
  *   completed, failed by user code, or ended by the platform (killed, out of memory, timed out, could not start), with the reason.
  * - `cancel` ends the work with all its children; the outcome then is `cancelled`, unless it was already decided.
  * - Work that outlives the executor's process (kill -9) must end by itself: no orphan goes on.
- * - Logs are both streams in order, bounded in bytes; what was cut is said in the log itself.
+ * - Logs are both streams in order, bounded in bytes; what was cut is said in the log itself. The listener hears each line of it as it
+ *   comes, so that a log can be read while its step runs and after the death of this process; the outcome's log begins with just these.
+ * - Cards are heard whole each time that they change, and named by the outcome as they were at the end. None of this can fail the work.
  * - `close` cancels what runs and is idempotent.
  */
 export interface TaskExecutor {
-  start(work: TaskWork): TaskHandle;
+  start(work: TaskWork, listener?: TaskListener): TaskHandle;
   /** How many may run at once. */
   readonly slots: number;
   close(): Promise<void>;
+}
+
+/** Hears what work writes while it runs. */
+export interface TaskListener {
+  /** A line of the log as it is kept (`schemas/codec/log-line.ts`). */
+  line(line: string): void;
+  /** The present document of a card, JSON. */
+  card(name: string, document: Uint8Array): void;
 }
 
 export interface ArtifactRef {
@@ -90,6 +100,8 @@ export type TaskOutcome =
       readonly requests: readonly DeferredRequest[];
       readonly userMs: number;
       readonly logs: ArtifactRef | undefined;
+      /** By name. @default none */
+      readonly cards?: readonly ArtifactRef[];
       /** Items of a foreach. */
       readonly split?: { readonly size: number; readonly packs: readonly Pack[] };
       /** Key that a switch chose. */
@@ -103,6 +115,8 @@ export type TaskOutcome =
       readonly message: string;
       readonly stack: string;
       readonly logs: ArtifactRef | undefined;
+      /** By name. @default none */
+      readonly cards?: readonly ArtifactRef[];
       /** Another attempt would end the same way. */
       readonly final?: boolean;
     };

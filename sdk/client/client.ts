@@ -19,6 +19,7 @@ import { MaintenanceCalls } from './maintenance.ts';
 import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type TriggerExplanation } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { RoutingCalls } from './routing.ts';
+import { type EndOfLines, followRun, type LineFilter, readLines, type StepLine } from './run-output.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
 /** Nothing is sent before the first call. */
@@ -139,7 +140,7 @@ export class Client {
     handler: (event: TopicEvent<T>) => void | Promise<void>,
     options: SubscribeOptions = {},
   ): Subscription {
-    return subscribe(this.#caller, topic, handler, options);
+    return subscribe<T>(this.#caller, path`/api/v1/topics/${topic}/events`, handler, options);
   }
 
   /** The causal chain of whatever the id names: a prediction, run, artifact, `model/version`, deployment, finding, … */
@@ -205,11 +206,14 @@ export class Client {
       return (await this.#post('/api/v1/flows', body, { idempotencyKey })) as DeployedFlow;
     },
     /** Runs a bundle once, without deploying it. */
-    run: async (flow: BundledFlow, parameters: object = {}): Promise<{ runId: string }> => {
+    run: async (
+      flow: BundledFlow,
+      parameters: object = {},
+      { tags = [] }: { readonly tags?: readonly string[] } = {},
+    ): Promise<{ runId: string }> => {
       const bundleHash = await this.#upload(flow.code);
-      return (await this.#post('/api/v1/runs', { flow: flow.name, bundleHash, graph: flow.graph, parameters })) as {
-        runId: string;
-      };
+      const body = { flow: flow.name, bundleHash, graph: flow.graph, parameters, tags };
+      return (await this.#post('/api/v1/runs', body)) as { runId: string };
     },
   };
 
@@ -229,6 +233,24 @@ export class Client {
     },
     cancel: async (runId: string, reason = ''): Promise<void> => {
       await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
+    },
+    /** What becomes of a run and its tasks, from its beginning on. */
+    follow: (runId: string, handler: (event: TopicEvent<'runs'>) => void | Promise<void>): Subscription =>
+      followRun(this.#caller, runId, handler),
+    /** Lines that its steps wrote: both streams, every attempt, in order. */
+    logs: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine> =>
+      readLines(this.#caller, runId, filter, false) as AsyncGenerator<StepLine>,
+    /** The same, with where the lines of an attempt end. */
+    logsWithEnds: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine | EndOfLines> =>
+      readLines(this.#caller, runId, filter, true),
+  };
+
+  readonly files = {
+    /** Stores content; the answer is the value of a parameter of type `file`. */
+    upload: async (content: Uint8Array): Promise<{ readonly hash: string; readonly sizeBytes: number }> => {
+      const headers = { 'content-type': 'application/octet-stream' };
+      const answer = await this.#caller.call({ method: 'POST', path: '/api/v1/files', body: content, headers });
+      return answer as { hash: string; sizeBytes: number };
     },
   };
 

@@ -2,7 +2,7 @@
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import type { EventOf, EventTopic } from '../../schemas/events.ts';
 import { EventStreamParser } from './event-stream.ts';
-import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
+import { errorOf, type HttpCaller, parseJson, query } from './http-caller.ts';
 
 /**
  * A fact of a topic. The first one of an `id` is the fact; repeats do not reach the handler. Numbers that JSON does not have come as the
@@ -42,9 +42,10 @@ export interface Subscription {
 
 const seenMax = 10_000;
 
+/** `stream`: its path. */
 export function subscribe<T extends EventTopic>(
   caller: HttpCaller,
-  topic: T,
+  stream: string,
   handler: (event: TopicEvent<T>) => void | Promise<void>,
   options: SubscribeOptions = {},
 ): Subscription {
@@ -70,7 +71,7 @@ export function subscribe<T extends EventTopic>(
   const readStream = async (): Promise<void> => {
     const call = {
       method: 'GET',
-      path: path`/api/v1/topics/${topic}/events` + query({ from: options.from }),
+      path: stream + query({ from: options.from }),
       headers: { accept: 'text/event-stream', 'last-event-id': lastEventId },
       signal: abort.signal,
     } as const;

@@ -1,7 +1,6 @@
 import type { Leavings, LeftBy } from './artifact-kinds.ts';
 import type { Command, PythonProgram } from './program-types.ts';
 import type {
-  AnyParameterOptions,
   ArtifactsOf,
   Collection,
   ConfigurationOptions,
@@ -12,6 +11,7 @@ import type {
   Merge,
   Nothing,
   ParameterOf,
+  ParameterOptions,
   RepeatOptions,
   Returned,
   StepContext,
@@ -149,7 +149,7 @@ export interface Collected<P, A, Each, F = Nothing, C = Nothing> {
 
 /** A flow before its first step: parameters, configuration, triggers and exit hooks are declared here. */
 export interface FlowHead<P, C = Nothing> extends Chain<P, Nothing, Nothing, Nothing, C> {
-  parameter<N extends string, const O extends AnyParameterOptions>(
+  parameter<N extends string, const O extends ParameterOptions>(
     name: N,
     options: O,
   ): FlowHead<P & { readonly [K in N]: ParameterOf<O> }, C>;

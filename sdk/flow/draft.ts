@@ -9,9 +9,10 @@ import {
 import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
 import type { FlowTrigger } from '../../schemas/flow-triggers.ts';
 import { readConfiguration } from './configuration.ts';
+import { parameterSpecs } from './parameters.ts';
 import { invalid } from './invalid.ts';
 import type { Deciding, StepFunction, UserCode } from './run-step.ts';
-import type { ConfigurationOptions, FlowOptions, StepOptions } from './types.ts';
+import type { ConfigurationOptions, FlowOptions, ParameterOptions, StepOptions } from './types.ts';
 
 type Options = StepOptions | ((given: { readonly configuration: Readonly<Record<string, unknown>> }) => StepOptions);
 type Bare<S> = S extends TaskStep ? Omit<S, keyof TaskSettings> & Pick<TaskSettings, 'runs'> : S;
@@ -19,7 +20,6 @@ type Bare<S> = S extends TaskStep ? Omit<S, keyof TaskSettings> & Pick<TaskSetti
 /** What all chains of one flow write to. */
 export class FlowDraft {
   readonly name: string;
-  readonly parameters: Record<string, ParameterSpec> = {};
   readonly triggers: FlowTrigger[] = [];
   /** Files that programs need beside the bundle. */
   readonly files = new Set<string>();
@@ -29,6 +29,8 @@ export class FlowDraft {
   readonly #steps: Bare<GraphStep>[] = [];
   readonly #settings = new Map<string, Options>();
   readonly #configuration: Record<string, ConfigurationOptions<unknown>> = {};
+  readonly #parameters: Record<string, ParameterOptions> = {};
+  #specs: Readonly<Record<string, ParameterSpec>> | undefined;
   #read: Readonly<Record<string, unknown>> | undefined;
 
   constructor(name: string, options: FlowOptions) {
@@ -79,19 +81,28 @@ export class FlowDraft {
     this.#configuration[name] = options;
   }
 
+  parameter(name: string, options: ParameterOptions): void {
+    if (Object.hasOwn(this.#parameters, name)) throw invalid(`parameter '${name}' is declared twice: remove one`);
+    this.#parameters[name] = options;
+  }
+
   /** Files and computed defaults are read once, when the graph is first asked for. */
   graph(): FlowGraph {
     const { leaseMs, startMs } = { ...flowDefaults, ...this.options };
     const { maxWorkers, maxSplits, resumableMs } = this.options;
     const configured = Object.keys(this.#configuration).length > 0;
     this.#read ??= readConfiguration(this.#configuration);
+    this.#specs ??= parameterSpecs(this.name, this.#parameters, this.#read);
+    // a file that is a default travels with the flow
+    for (const { type, default: value } of Object.values(this.#specs))
+      if (type === 'file' && value !== undefined) this.files.add((value as { path: string }).path);
     const hooks: Record<string, TaskSettings> = {};
     for (const when of ['success', 'error'])
       if (this.code.has(`-${when}`)) hooks[when] = this.#taskSettings(`-${when}`);
     return {
       format: 1,
       name: this.name,
-      parameters: this.parameters,
+      parameters: this.#specs,
       steps: this.#steps.map((step) => ({ ...step, ...this.#settingsOf(step) }) as GraphStep),
       leaseMs,
       startMs,

@@ -81,7 +81,7 @@ class FlowBuilder implements FlowCode {
     const graph = this.#draft.graph();
     const problems = [
       ...flowGraphProblems(graph),
-      ...triggerProblems(this.triggers, Object.keys(this.#draft.parameters)),
+      ...triggerProblems(this.triggers, Object.keys(graph.parameters)),
       ...policyProblems(this.policy),
     ];
     if (problems.length > 0) throw invalid(`flow '${this.name}': ${problems.join('; ')}`);
@@ -115,8 +115,7 @@ class FlowBuilder implements FlowCode {
   }
 
   parameter(name: string, options: ParameterOptions): FlowBuilder {
-    if (Object.hasOwn(this.#draft.parameters, name)) throw invalid(`parameter '${name}' is declared twice: remove one`);
-    this.#draft.parameters[name] = { ...options, required: options.required ?? false };
+    this.#draft.parameter(name, options);
     return this;
   }
 

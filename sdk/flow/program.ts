@@ -1,6 +1,7 @@
 import type { PythonRequest, StepProgram } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { ArtifactKind } from './artifact-kinds.ts';
+import { pathInside } from './path-inside.ts';
 import type { Command, PythonNeeds, PythonProgram } from './program-types.ts';
 import type { StepFunction } from './run-step.ts';
 
@@ -79,7 +80,7 @@ function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand
   return {
     takes,
     leaves: codecs,
-    folder: folder === '' ? '' : pathInside(step, folder),
+    folder: folder === '' ? '' : pathInside(`step '${step}'`, folder),
     ...{ writes: {}, downloads: {}, needs: {} },
   };
 }
@@ -96,31 +97,12 @@ function wordsOf(step: string, said: unknown): readonly string[] {
 }
 
 function filesOf(step: string, files: readonly string[]): readonly string[] {
-  return [...new Set(files.map((file) => pathInside(step, file)))];
-}
-
-/** A path below the folder of the flow's file, in its shortest form. */
-function pathInside(step: string, path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part === '..') {
-      if (parts.pop() === undefined) throw outside(step, path);
-    } else parts.push(part);
-  }
-  if (path.startsWith('/') || path.includes('\\') || path.includes('\0')) throw outside(step, path);
-  return parts.join('/') || '.';
+  return [...new Set(files.map((file) => pathInside(`step '${step}'`, file)))];
 }
 
 function pathFrom(folder: string, file: string): string {
   if (folder === '' || folder === '.') return file;
   return `${'../'.repeat(folder.split('/').length)}${file}`;
-}
-
-function outside(step: string, path: string): MillraceError {
-  return invalid(
-    `step '${step}' needs '${path}', which is not below the folder of the flow's file: move or copy it there`,
-  );
 }
 
 function invalid(message: string): MillraceError {

@@ -1,5 +1,5 @@
 import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
-import type { ParameterType } from '../../schemas/flow-parameters.ts';
+import type { FileForm, ScalarType } from '../../schemas/flow-parameters.ts';
 
 /** What a step may return: an object whose properties become artifacts, or nothing. */
 // biome-ignore lint: void is what a function without return gives
@@ -39,33 +39,86 @@ export type Collection<I> = Iterable<I> | AsyncIterable<I>;
 /** What a switch may choose by; cases are named by its text. */
 export type SwitchKey = string | number | boolean;
 
-export interface ParameterOptions<T extends ParameterType = ParameterType> {
-  readonly type: T;
-  /** @default none: the parameter is null unless it is given */
-  readonly default?: ParameterValue<T>;
+/** What a computed default may use. */
+export interface DefaultContext {
+  readonly flow: string;
+  /** Name of the parameter. */
+  readonly parameter: string;
+  readonly configuration: Readonly<Record<string, unknown>>;
+}
+
+interface ParameterBase<V> {
+  /** A value, or a function that answers one: it is called once, when the flow is run or deployed. @default none: null unless it is given */
+  readonly default?: V | ((given: DefaultContext) => V);
   /** Refuse a run without a value. @default false */
   readonly required?: boolean;
-  /** Shown by `--help`. */
+  /** Shown by `millrace run <file> --help`. */
   readonly help?: string;
 }
 
-/** Options whose default fits their type. */
-export type AnyParameterOptions = { [T in ParameterType]: ParameterOptions<T> }[ParameterType];
+export interface ScalarOptions<T extends ScalarType = ScalarType> extends ParameterBase<Scalars[T]> {
+  readonly type: T;
+}
 
-export type ParameterValue<T extends ParameterType> = {
+export interface JsonOptions extends ParameterBase<unknown> {
+  readonly type: 'json';
+}
+
+/** Comes as JSON or as a text with separators. */
+export interface ListOptions extends ParameterBase<readonly (string | number | boolean)[]> {
+  readonly type: 'list';
+  /** @default 'string' */
+  readonly of?: ScalarType;
+  /** @default ',' */
+  readonly separator?: string;
+}
+
+export interface EnumOptions extends ParameterBase<string | number | boolean> {
+  readonly type: 'enum';
+  readonly values: readonly (string | number | boolean)[];
+}
+
+/** A file whose content steps see. It is stored once, by content; a default is a path beside the flow's file, and travels with the flow. */
+export interface FileOptions extends ParameterBase<string> {
+  readonly type: 'file';
+  /** @default 'text' */
+  readonly as?: FileForm;
+}
+
+export type ParameterOptions =
+  | { [T in ScalarType]: ScalarOptions<T> }[ScalarType]
+  | JsonOptions
+  | ListOptions
+  | EnumOptions
+  | FileOptions;
+
+interface Scalars {
   readonly string: string;
   readonly number: number;
   readonly integer: number;
   readonly boolean: boolean;
-  readonly json: unknown;
-}[T];
+}
 
 /** Null is possible only without a default and without `required`. */
-export type ParameterOf<O> = O extends { readonly type: infer T extends ParameterType }
-  ? O extends { readonly default: unknown } | { readonly required: true }
-    ? ParameterValue<T>
-    : ParameterValue<T> | null
-  : never;
+export type ParameterOf<O> = O extends { readonly default: unknown } | { readonly required: true }
+  ? ParameterValue<O>
+  : ParameterValue<O> | null;
+
+type ParameterValue<O> = O extends { readonly type: infer T extends ScalarType }
+  ? Scalars[T]
+  : O extends { readonly type: 'list' }
+    ? readonly Scalars[O extends { readonly of: infer E extends ScalarType } ? E : 'string'][]
+    : O extends { readonly type: 'enum'; readonly values: readonly (infer V)[] }
+      ? V
+      : O extends { readonly type: 'file' }
+        ? FileContents[O extends { readonly as: infer F extends FileForm } ? F : 'text']
+        : unknown;
+
+interface FileContents {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  readonly json: unknown;
+}
 
 export interface ConfigurationOptions<T> {
   /** JSON or YAML by its ending, from the folder of the command; what is there when the flow is run or deployed counts. */

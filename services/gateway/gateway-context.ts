@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import type { Decisions } from './decisions.ts';
+import type { EventStreams } from './event-streams.ts';
 import type { ResolvedOptions } from './gateway-options.ts';
 import type { Operations } from './operations.ts';
 import type { GatewayTables } from './tables.ts';
@@ -12,6 +13,7 @@ export interface GatewayContext {
   readonly operations: Operations;
   readonly decisions: Decisions;
   readonly tables: GatewayTables;
+  readonly streams: EventStreams;
 }
 
 /** Adds the routes of one concern. */

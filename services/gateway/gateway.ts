@@ -7,6 +7,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { acceptCloudEvents } from './cloud-events.ts';
 import { Decisions } from './decisions.ts';
 import { answerErrors } from './error-answers.ts';
+import { EventStreams } from './event-streams.ts';
 import type { GatewayContext, Routes } from './gateway-context.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
 import { measureCalls } from './http-metrics.ts';
@@ -24,6 +25,7 @@ import { openInference } from './routes/open-inference.ts';
 import { probes } from './routes/probes.ts';
 import { resume } from './routes/resume.ts';
 import { rollouts } from './routes/rollouts.ts';
+import { runOutput } from './routes/run-output.ts';
 import { runs } from './routes/runs.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
@@ -48,6 +50,7 @@ const allRoutes: readonly Routes[] = [
   flowControl,
   runs,
   resume,
+  runOutput,
   history,
   maintenance,
   topics,
@@ -67,7 +70,7 @@ export interface Gateway {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const resolved = resolveOptions(options);
   checkListenAddress(resolved.host, resolved.token);
-  const context: GatewayContext = {
+  const context: Omit<GatewayContext, 'streams'> = {
     options: resolved,
     operations: new Operations(resolved.runtime, resolved.actor),
     decisions: await Decisions.open(resolved.runtime, resolved.decisionTimeoutMs),
@@ -87,9 +90,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-async function buildApp(context: GatewayContext, declared: (route: DeclaredRoute) => void): Promise<FastifyInstance> {
-  const { options } = context;
+async function buildApp(
+  parts: Omit<GatewayContext, 'streams'>,
+  declared: (route: DeclaredRoute) => void,
+): Promise<FastifyInstance> {
+  const { options } = parts;
   const app = createServer(options);
+  const context: GatewayContext = { ...parts, streams: new EventStreams(app, options.streamsMax) };
   measureCalls(app, options.metrics);
   checkHostAndOrigin(app, options.hosts);
   authorize(app, options.token, declared);
@@ -142,7 +149,7 @@ function callIds(incarnation: string): () => string {
   };
 }
 
-async function closeAll(app: FastifyInstance, { decisions, tables }: GatewayContext): Promise<void> {
+async function closeAll(app: FastifyInstance, { decisions, tables }: Omit<GatewayContext, 'streams'>): Promise<void> {
   await app.close();
   await decisions.close();
   await tables.close();

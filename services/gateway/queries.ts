@@ -3,6 +3,14 @@ export interface Queries {
   /** Newest first. */
   listRuns(filter: RunFilter): Promise<readonly RunSummary[]>;
   showRun(runId: string): Promise<RunDetail | undefined>;
+  /** Where the run begins on the log, and how it stands; undefined when there is no such run. */
+  placeOfRun(runId: string): Promise<RunPlace | undefined>;
+  /** Attempts of its tasks in the order of their starts. */
+  listAttempts(runId: string, filter?: { readonly task?: string | undefined }): Promise<readonly TaskAttempt[]>;
+  /** Where its lines lie that were written while steps ran, in the order of each step's lines. */
+  listLines(runId: string): Promise<readonly LinesPlace[]>;
+  /** Its cards as they were last heard while steps ran. */
+  listHeardCards(runId: string): Promise<readonly HeardCard[]>;
   /** Newest first. */
   listOperations(filter: OperationFilter): Promise<readonly OperationSummary[]>;
   /** Every version that was applied, newest first. */
@@ -56,6 +64,46 @@ export interface RunDetail extends RunSummary {
   readonly parameters: object;
   /** The run that it resumes; its own id: it was resumed in place. */
   readonly originRunId: string | null;
+}
+
+export interface RunPlace {
+  readonly partition: number;
+  readonly offset: number;
+  readonly status: string;
+  readonly flow: string;
+}
+
+/** Tells the attempts of a run apart. */
+export interface AttemptKey {
+  readonly taskId: string;
+  readonly dispatch: number;
+  readonly incarnation: string;
+}
+
+export interface TaskAttempt extends AttemptKey {
+  readonly attempt: number;
+  readonly worker: string;
+  /** running, completed or the kind of failure. */
+  readonly status: string;
+  readonly message: string | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly logsHash: string | null;
+  /** Hash by name. */
+  readonly cards: Readonly<Record<string, string>>;
+  /** Where its dispatch lies on `tasks`. */
+  readonly work: { readonly partition: number; readonly offset: number } | null;
+}
+
+export interface LinesPlace extends AttemptKey {
+  readonly firstLine: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface HeardCard extends AttemptKey {
+  readonly card: string;
+  readonly hash: string;
 }
 
 export interface OperationFilter {

@@ -6,6 +6,7 @@ import { explain } from './explain/explain.ts';
 import type { CausalChain } from './explain/link.ts';
 import { LinkReader } from './explain/link-reader.ts';
 import { explainRoute, type RouteExplanation } from './explain/route-choice.ts';
+import { listAttempts, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
 import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
@@ -90,6 +91,27 @@ export class ProvenanceQueries {
           .map(({ name, hash, size_bytes, codec }) => ({ name, hash, sizeBytes: size_bytes, codec })),
       })),
     };
+  }
+
+  /** undefined when there is no such run. */
+  async placeOfRun(runId: string) {
+    await this.#fresh('runs');
+    return await placeOfRun(this.#store, runId);
+  }
+
+  async listAttempts(runId: string, filter: { readonly task?: string | undefined } = {}) {
+    await this.#fresh('runs');
+    return await listAttempts(this.#store, runId, filter);
+  }
+
+  async listLines(runId: string) {
+    await this.#fresh('task-output');
+    return await listLines(this.#store, runId);
+  }
+
+  async listHeardCards(runId: string) {
+    await this.#fresh('task-output');
+    return await listHeardCards(this.#store, runId);
   }
 
   async listOperations({

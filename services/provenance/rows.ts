@@ -2,6 +2,7 @@ import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
+import { attemptRows, outputRows } from './attempt-rows.ts';
 import { startRows } from './start-rows.ts';
 import { taskRows } from './task-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
@@ -13,6 +14,7 @@ export const projectedTopics = [
   'operations',
   'starts',
   'runs',
+  'task-output',
   'artifacts',
   'registry',
   'deployment-events',
@@ -91,7 +93,10 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'task-failed':
     case 'task-retried':
     case 'task-closed':
-      return taskRows(event, at);
+      return [...taskRows(event, at), ...attemptRows(event)];
+    case 'output-written':
+    case 'card-updated':
+      return outputRows(event, at);
     case 'artifact-written': {
       const { runId, taskId, step, artifact } = event.data;
       return [

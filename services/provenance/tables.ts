@@ -122,6 +122,56 @@ export const tables = {
     /** A run that is resumed in place goes on with the next attempt. */
     newestBy: ['attempt', 'closed', 'dispatch'],
   },
+  /** Each dispatch that a worker began, whatever became of it. */
+  attempts: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      dispatch: 'integer',
+      incarnation: 'text',
+      attempt: 'integer',
+      worker: 'text',
+      /** running, completed or the kind of failure. */
+      status: 'text',
+      message: 'text?',
+      started_at: 'integer?',
+      ended_at: 'integer?',
+      logs_hash: 'text?',
+      /** JSON: hash by name. */
+      cards: 'text',
+      work_partition: 'integer?',
+      work_offset: 'integer?',
+    },
+    key: ['run_id', 'task_id', 'dispatch', 'incarnation'],
+  },
+  /** Where lines lie that a step wrote while it ran. */
+  task_lines: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      dispatch: 'integer',
+      incarnation: 'text',
+      first_line: 'integer',
+      lines: 'integer',
+      partition: 'integer',
+      offset: 'integer',
+    },
+    key: ['run_id', 'task_id', 'dispatch', 'incarnation', 'first_line', 'lines'],
+  },
+  /** Cards of steps as they were last heard. */
+  task_cards: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      dispatch: 'integer',
+      incarnation: 'text',
+      card: 'text',
+      hash: 'text',
+      update_number: 'integer',
+    },
+    key: ['run_id', 'task_id', 'dispatch', 'incarnation', 'card'],
+    newestBy: ['update_number'],
+  },
   artifacts: {
     columns: {
       run_id: 'text',

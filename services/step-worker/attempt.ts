@@ -3,10 +3,11 @@ import type { PublishedAt, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import type { TaskExecutor, TaskHandle, TaskOutcome, TaskWork } from '../../runtime/ports/task-executor.ts';
-import type { TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
+import type { Position, TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
 import type { Claim } from './claim.ts';
 import { freeAddress, type Gangs } from './gangs.ts';
 import { packResults } from './pack-results.ts';
+import type { TaskOutput } from './task-output.ts';
 import { endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
 
 export interface AttemptParts {
@@ -20,6 +21,9 @@ export interface AttemptParts {
   /** Called when its heart must begin to beat. */
   beating(): void;
   readonly gangs: Gangs;
+  readonly output: TaskOutput;
+  /** Where its dispatch lies. */
+  readonly work: Position;
   /** Where members of a gang reach this machine. */
   readonly host: string;
 }
@@ -79,7 +83,7 @@ export class Attempt {
     if (this.#revoked !== undefined) return true;
     const { gang = null } = dispatched;
     const own = gang?.rank === 0 ? await freeAddress(host) : '';
-    const [at] = await this.#say(startedFact(dispatched, identity, own));
+    const [at] = await this.#say(startedFact(dispatched, identity, own, this.#parts.work));
     if (this.#stopping) return await this.#end(factOf('stopped', dispatched, identity, stopped));
     if (!(await this.#inTime(at))) {
       const message = 'its start was acknowledged too late: user code was not begun';
@@ -109,8 +113,15 @@ export class Attempt {
   async #execute(executor: TaskExecutor, work: TaskWork): Promise<TaskOutcome> {
     if (this.#ending.signal.aborted)
       return { type: 'failed', kind: 'cancelled', message: '', stack: '', logs: undefined };
-    this.#handle = executor.start(work);
-    return await this.#handle.outcome;
+    const output = this.#parts.output.of(this.dispatched);
+    try {
+      this.#handle = executor.start(work, output.listener);
+      return await this.#handle.outcome;
+    } finally {
+      // nothing else will tell the last words of one that was revoked
+      if (this.#revoked !== undefined) await output.flush();
+      output.end();
+    }
   }
 
   /** Heartbeats go on until the fact is acknowledged, however long that takes. */

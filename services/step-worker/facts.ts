@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import type { TaskOutcome } from '../../runtime/ports/task-executor.ts';
-import type { TaskDispatched } from '../../schemas/events.ts';
+import type { Position, TaskDispatched } from '../../schemas/events.ts';
 import { tokenOf } from './claim.ts';
 
 export interface WorkerName {
@@ -14,11 +14,12 @@ export function startedFact(
   dispatched: TaskDispatched,
   { worker, incarnation }: WorkerName,
   address: string,
+  work: Position,
 ): IdentifiedOutput {
   const { runId, taskId } = dispatched;
   const token = tokenOf(dispatched, incarnation);
   const id = idOf('started', runId, taskId, token.attempt, token.dispatch, incarnation);
-  return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker, address } };
+  return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker, address, work } };
 }
 
 /** A failure that the worker itself states. */
@@ -46,7 +47,7 @@ export function endedFact(
   const { worker, incarnation } = name;
   const token = tokenOf(dispatched, incarnation);
   const id = idOf(what, runId, taskId, token.attempt, token.dispatch, incarnation);
-  const base = { runId, taskId, token, worker, logs: outcome.logs ?? null };
+  const base = { runId, taskId, token, worker, logs: outcome.logs ?? null, cards: outcome.cards ?? [] };
   if (outcome.type === 'completed') {
     const { artifacts, requests, userMs, split = null, choice = null, again = false } = outcome;
     const data = { ...base, artifacts, requests, userMs, split, choice, again };

@@ -9,7 +9,7 @@ import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engine/service.ts';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
-import type { TaskDispatched } from '../../schemas/events.ts';
+import type { Position, TaskDispatched } from '../../schemas/events.ts';
 import { Attempt } from './attempt.ts';
 import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
 import { factOf, type WorkerName } from './facts.ts';
@@ -17,6 +17,7 @@ import { Gangs } from './gangs.ts';
 import { Heart } from './heart.ts';
 import { Revocations } from './revocations.ts';
 import { Slots } from './slots.ts';
+import { TaskOutput } from './task-output.ts';
 
 export interface StepWorkerOptions {
   readonly runtime: Runtime;
@@ -45,6 +46,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const attempts = new Map<string, Attempt>();
   const slots = new Slots(executor.slots);
   const gangs = new Gangs();
+  const output = new TaskOutput(runtime, identity);
   const revocations = new Revocations(
     runtime,
     (revoked) => {
@@ -57,7 +59,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const over = new Map<string, string[]>();
   let closed = false;
 
-  const begin = (task: ServiceTask, claim: Claim): void => {
+  const begin = (task: ServiceTask, claim: Claim, work: Position): void => {
     const key = claimKey(claim);
     const attempt = new Attempt({
       runtime,
@@ -65,6 +67,8 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       identity,
       claim,
       gangs,
+      output,
+      work,
       host: options.host ?? '127.0.0.1',
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
       committed: () => committed(task, key, identity.incarnation, () => closed),
@@ -81,7 +85,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const service: Service<'tasks'> = {
     name: 'step-worker',
     inputs: ['tasks'],
-    outputs: ['runs'],
+    outputs: ['runs', 'task-output'],
     summary: 'runs the steps of flows in child processes',
     first: 'commit',
     // a claim is for a free slot, so tasks are taken one by one
@@ -119,10 +123,11 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
         const waitMs = Math.max(0, dispatched.startDeadline - raw.timestampMs);
         const claim: Claim = { dispatched, ...identity, claimedAt: now(), waitMs };
         const key = claimKey(claim);
+        const work = { topic: 'tasks', partition: raw.partition, offset: raw.offset };
         crashPoint('before-claim');
         put.push([key, claim]);
         // After a commit that was refused the same record comes again, while the attempt still waits for its claim.
-        if (!attempts.has(key)) begin(task, claim);
+        if (!attempts.has(key)) begin(task, claim, work);
         else if (slotted) slots.release();
       }
       return { outputs: [], put, delete: remove, count: { claimed: put.length } };
@@ -139,6 +144,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       const running = [...attempts.values()];
       for (const attempt of running) attempt.stop();
       await Promise.all(running.map(({ done }) => done));
+      await output.close();
       await revocations.close();
     },
   };

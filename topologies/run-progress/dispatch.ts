@@ -1,6 +1,7 @@
 import { partitionOf } from '../../schemas/partitioner.ts';
 import type { TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
 import { flowDefaults, type TaskSettings } from '../../schemas/flow-graph.ts';
+import { fileParameters } from '../../schemas/flow-parameters.ts';
 import { topics } from '../../schemas/topics.ts';
 import { leaseClosed, leaseOpened } from './clock.ts';
 import { gangOf, type Place, placeOf, settingsOf, stepNameOf } from './places.ts';
@@ -133,6 +134,8 @@ function memberOf(
 function executorSettings(work: Work, { graph }: RunPlan, place: Place): Readonly<Record<string, unknown>> {
   const { resources, compute, image, environment, secrets, memoise }: TaskSettings = settingsOf(place);
   const shown: Record<string, unknown> = { resources, compute, image, environment, secrets, memoise };
+  const files = fileParameters(graph.parameters);
+  if (Object.keys(files).length > 0) shown['files'] = files;
   if (place.kind === 'hook') shown['end'] = { status: work.run?.status, ...work.run?.end };
   if (place.kind === 'step' && place.step.kind === 'foreach')
     shown['maxSplits'] = graph.maxSplits ?? flowDefaults.maxSplits;

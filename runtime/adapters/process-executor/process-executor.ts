@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
-import type { TaskExecutor, TaskHandle, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
+import type { TaskExecutor, TaskHandle, TaskListener, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
 import { PythonEnvironments } from '../python-environment/python-environments.ts';
 import { StepFiles } from './step-files.ts';
 import { ProcessPool } from './process-pool.ts';
@@ -65,11 +65,11 @@ class ProcessExecutor implements TaskExecutor {
     return this.#settings.slots;
   }
 
-  start(work: TaskWork): TaskHandle {
+  start(work: TaskWork, listener?: TaskListener): TaskHandle {
     if (this.#closing !== undefined) {
       throw new MillraceError('CLOSED', `step '${work.step}' of run ${work.runId} was given to a closed executor`);
     }
-    const run = new StepRun(work, this.#parts, this.#settings);
+    const run = new StepRun(work, this.#parts, this.#settings, listener);
     this.#runs.add(run);
     const outcome = run.outcome.catch((error: unknown): TaskOutcome => {
       const stack = error instanceof Error ? (error.stack ?? '') : '';

@@ -39,6 +39,8 @@ export interface RunStep {
   readonly environment: Readonly<Record<string, string>>;
   /** JSON. */
   readonly parameters: string;
+  /** Parameters that are files. */
+  readonly files: readonly FileParameter[];
   /** JSON. */
   readonly configuration: string;
   readonly runId: string;
@@ -49,6 +51,13 @@ export interface RunStep {
   readonly outDirectory: string;
   /** For a step that is a program: the folder of its attempt. Made by the child, removed by the parent. */
   readonly attemptDirectory: string;
+}
+
+export interface FileParameter {
+  readonly name: string;
+  /** text, bytes or json. */
+  readonly as: string;
+  readonly path: string;
 }
 
 export type ToChild =

@@ -9,6 +9,7 @@ import { encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import { type FlowCode, isFlowCode, type StepCall, type StepProgram, type StepResult } from '../../ports/flow-code.ts';
 import { childInputs, itemArtifact } from './child-inputs.ts';
 import { captureLog } from './child-log.ts';
+import { withContents } from './file-parameters.ts';
 import {
   bundleFolder,
   type EncodedArtifact,
@@ -69,7 +70,7 @@ async function run(work: RunStep): Promise<void> {
     const call: StepCall = {
       ...inputs,
       step,
-      parameters: JSON.parse(work.parameters) as Readonly<Record<string, unknown>>,
+      parameters: withContents(JSON.parse(work.parameters) as Record<string, unknown>, work.files),
       configuration: JSON.parse(work.configuration) as Readonly<Record<string, unknown>>,
       runId,
       taskId,
@@ -146,6 +147,7 @@ async function runApart(
       bundleFiles: bundleFolder(work.bundlePath),
       directory: work.attemptDirectory,
       handover: work.outDirectory,
+      files: work.files,
       environment,
     });
     return { artifacts, models };

@@ -126,6 +126,13 @@ export class StepFiles {
     return await this.#file(hash, sizeBytes);
   }
 
+  /** A text as a file, which stays as long as the lease. */
+  async text(text: string, lease: Lease): Promise<string> {
+    const bytes = Buffer.from(text);
+    const { hash, sizeBytes } = await this.#blobs.put(bytes);
+    return await this.file(hash, sizeBytes, lease);
+  }
+
   release(lease: Lease): void {
     for (const hash of lease) {
       const left = (this.#leased.get(hash) ?? 1) - 1;

@@ -1,8 +1,12 @@
+import { formatLogLine } from '../../../schemas/codec/log-line.ts';
 import { logMark } from './protocol.ts';
 
+/** Time, stream and the end of a line. */
+const lineOverheadBytes = 30;
+
 /**
- * The log of one step: lines of both streams in the order in which they were written, each behind `out ` or `err `. Bounded: what is
- * beyond is counted and said at the end.
+ * The log of one step: lines of both streams in the order in which they were written, each with its time. Bounded: what is beyond is
+ * counted and said at the end. Of a line that was drawn over (a progress bar with `\r`) the last state is kept.
  */
 export class StepLog {
   readonly #bytesMax: number;
@@ -19,8 +23,12 @@ export class StepLog {
 
   #mask: (text: string) => string = (text) => text;
 
-  constructor(bytesMax: number) {
+  readonly #onLine: (line: string) => void;
+
+  /** `onLine` hears each line that is kept, in order. */
+  constructor(bytesMax: number, onLine: (line: string) => void = () => undefined) {
     this.#bytesMax = bytesMax;
+    this.#onLine = onLine;
   }
 
   /** What must not be kept is taken out of each line. */
@@ -69,12 +77,11 @@ export class StepLog {
     return this.#partial.includes(text) || this.#lines.some((line) => line.includes(text));
   }
 
-  /** The whole log; undefined when nothing was written. */
+  /** The whole log; undefined when nothing was written. Nothing is kept afterwards. */
   text(): string | undefined {
     this.#flush();
-    if (this.#lines.length === 0) return undefined;
-    const cut = this.#cutBytes === 0 ? [] : [`err [the log was cut: ${this.#cutBytes} bytes more were written]`];
-    return `${[...this.#lines, ...cut].join('\n')}\n`;
+    if (this.#cutBytes > 0) this.#append('err', `[the log was cut: ${this.#cutBytes} bytes more were written]`);
+    return this.#lines.length === 0 ? undefined : `${this.#lines.join('\n')}\n`;
   }
 
   #mark(mark: string): void {
@@ -104,13 +111,20 @@ export class StepLog {
   }
 
   #keep(written: string): void {
-    const line = this.#mask(written);
-    const bytes = Buffer.byteLength(line) + 5;
+    const drawn = written.endsWith('\r') ? written.slice(0, -1) : written;
+    const text = this.#mask(drawn.slice(drawn.lastIndexOf('\r') + 1));
+    const bytes = Buffer.byteLength(text) + lineOverheadBytes;
     if (this.#bytes + bytes > this.#bytesMax) {
       this.#cutBytes += bytes;
       return;
     }
     this.#bytes += bytes;
-    this.#lines.push(`${this.#stream} ${line}`);
+    this.#append(this.#stream, text);
+  }
+
+  #append(stream: 'out' | 'err', text: string): void {
+    const line = formatLogLine({ timeMs: Date.now(), stream, text });
+    this.#lines.push(line);
+    this.#onLine(line);
   }
 }

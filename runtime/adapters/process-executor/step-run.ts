@@ -1,8 +1,9 @@
 import { hasCode, messageOf } from '../../ports/errors.ts';
 import type { PythonRequest } from '../../ports/flow-code.ts';
-import type { ArtifactRef, DeferredRequest, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
+import type { ArtifactRef, DeferredRequest, TaskListener, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
 import type { PythonEnvironment, PythonEnvironments } from '../python-environment/python-environments.ts';
 import type { ExecutorParts, ExecutorSettings } from './process-executor.ts';
+import { fileParameters } from './file-parameters.ts';
 import type { ProcessPool } from './process-pool.ts';
 import { bundleFolder, type EncodedArtifact, type FromChild, type RunStep } from './protocol.ts';
 import { StepClock } from './step-clock.ts';
@@ -41,13 +42,18 @@ export class StepRun {
   #mask: (text: string) => string = (text) => text;
   #memoryMb = 0;
 
-  constructor(work: TaskWork, { files, pool, environments }: ExecutorParts, settings: ExecutorSettings) {
+  constructor(
+    work: TaskWork,
+    { files, pool, environments }: ExecutorParts,
+    settings: ExecutorSettings,
+    listener?: TaskListener,
+  ) {
     this.#work = work;
     this.#files = files;
     this.#pool = pool;
     this.#environments = environments;
     this.#settings = settings;
-    this.#log = new StepLog(settings.logBytesMax);
+    this.#log = new StepLog(settings.logBytesMax, (line) => listener?.line(line));
     this.outcome = this.#run();
   }
 
@@ -67,7 +73,9 @@ export class StepRun {
         stepInputs(this.#work, this.#files, lease),
       ]);
       const environment = { ...settings.environment, ...secrets };
-      return await this.#inChild(bundlePath, inputs, settings, environment);
+      const { parameters } = this.#work;
+      const given = await fileParameters(settings.files, parameters, bundlePath, this.#files, lease);
+      return await this.#inChild(bundlePath, { ...inputs, files: given }, settings, environment);
     } finally {
       this.#files.release(lease);
     }
@@ -75,7 +83,7 @@ export class StepRun {
 
   async #inChild(
     bundlePath: string,
-    inputs: StepInputs,
+    inputs: StepInputs & Pick<RunStep, 'files'>,
     settings: WorkSettings,
     environment: Readonly<Record<string, string>>,
   ): Promise<TaskOutcome> {
@@ -108,7 +116,7 @@ export class StepRun {
 
   #message(
     bundlePath: string,
-    inputs: StepInputs,
+    inputs: StepInputs & Pick<RunStep, 'files'>,
     settings: WorkSettings,
     environment: Readonly<Record<string, string>>,
   ): RunStep {

@@ -55,6 +55,34 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     },
   );
 
+  app.addContentTypeParser(
+    'application/octet-stream',
+    { parseAs: 'buffer', bodyLimit: options.bundleBytesMax },
+    (_, body, done) => done(null, body),
+  );
+
+  app.post<{ Body: Buffer }>(
+    '/api/v1/files',
+    {
+      bodyLimit: options.bundleBytesMax,
+      config: { access: 'write', action: 'file.upload' },
+      schema: {
+        tags,
+        description: 'Stores content by its hash; the answer is the value of a parameter of type file.',
+        consumes: ['application/octet-stream'],
+        response: { 201: Type.Object({ hash: Type.String(), sizeBytes: Type.Integer() }) },
+      },
+    },
+    async (request, reply) => {
+      const operation = operations.begin(request);
+      if (!Buffer.isBuffer(request.body))
+        throw new MillraceError('INVALID_ARGUMENT', 'the body must be the content, sent as application/octet-stream');
+      const { hash, sizeBytes } = await options.runtime.parts.blobs.put(request.body);
+      await operations.publish(request, operation, hash, [], { sizeBytes });
+      return await reply.code(201).send({ hash, sizeBytes });
+    },
+  );
+
   app.get('/api/v1/flows', { config: { access: 'read' }, schema: { tags } }, async () => {
     await tables.flows.refresh();
     const activity = await options.queries.flowActivity();

@@ -22,6 +22,8 @@ export interface Case {
   run(bench: Bench): Promise<void>;
 }
 
+const untimed = (text: string): string => text.replaceAll(/^\S+Z /gm, '');
+
 export const logBytesMax = 100_000;
 
 export const cases: readonly Case[] = [
@@ -281,7 +283,7 @@ async function decoded({ blobs }: Bench, artifacts: readonly ArtifactRef[]): Pro
 }
 
 async function logOf({ blobs }: Bench, outcome: TaskOutcome): Promise<string> {
-  return outcome.logs === undefined ? '' : (await blobs.get(outcome.logs.hash)).toString('utf8');
+  return outcome.logs === undefined ? '' : untimed((await blobs.get(outcome.logs.hash)).toString('utf8'));
 }
 
 export function scratch(name: string): string {

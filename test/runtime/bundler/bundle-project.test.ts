@@ -17,6 +17,8 @@ import { decodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import type { FlowGraph } from '../../../schemas/flow-graph.ts';
 import { resolveParameters } from '../../../schemas/flow-parameters.ts';
 
+const untimed = (text: string): string => text.replaceAll(/^\S+Z /gm, '');
+
 const folder = join(import.meta.dirname, 'mlproject');
 let directory: string;
 let blobs: BlobStore;
@@ -55,7 +57,7 @@ async function runBundle(bundle: ProjectBundle, other: Readonly<Record<string, s
 }
 
 async function said(outcome: TaskOutcome): Promise<readonly string[]> {
-  const text = outcome.logs === undefined ? '' : (await blobs.get(outcome.logs.hash)).toString('utf8');
+  const text = outcome.logs === undefined ? '' : untimed((await blobs.get(outcome.logs.hash)).toString('utf8'));
   return text
     .split('\n')
     .filter((line) => line !== '')

@@ -11,6 +11,8 @@ import { decodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import { NdArray } from '../../../schemas/codec/npy.ts';
 import { isRunningNow, pidIn, scratch } from '../../conformance/task-executor/suite.ts';
 
+const untimed = (text: string): string => text.replaceAll(/^\S+Z /gm, '');
+
 let directory: string;
 let blobs: BlobStore;
 let executor: TaskExecutor;
@@ -79,7 +81,7 @@ async function values(artifacts: readonly ArtifactRef[]): Promise<Record<string,
 }
 
 const logOf = async (outcome: TaskOutcome): Promise<string> =>
-  outcome.logs === undefined ? '' : (await blobs.get(outcome.logs.hash)).toString('utf8');
+  outcome.logs === undefined ? '' : untimed((await blobs.get(outcome.logs.hash)).toString('utf8'));
 
 describe('a step that is a program', () => {
   let begun: readonly ArtifactRef[];

@@ -31,6 +31,10 @@ export interface Seen {
 const queries: Queries = {
   listRuns: ({ limit }) => Promise.resolve([{ runId: 'a'.repeat(32), limit } as never]),
   showRun: () => Promise.resolve(undefined),
+  placeOfRun: () => Promise.resolve(undefined),
+  listAttempts: () => Promise.resolve([]),
+  listLines: () => Promise.resolve([]),
+  listHeardCards: () => Promise.resolve([]),
   listOperations: () => Promise.resolve([]),
   deploymentHistory: () => Promise.resolve([]),
   listFindings: () => Promise.resolve([]),

@@ -7,7 +7,7 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { StepCall, StepProgram } from '../../../ports/flow-code.ts';
-import { type EncodedArtifact, programFolder } from '../protocol.ts';
+import { type EncodedArtifact, type FileParameter, programFolder } from '../protocol.ts';
 import { type ArtifactFile, writeArtifactFile } from './artifact-files.ts';
 import { fetchAll } from './fetch-all.ts';
 import { LastLines } from './last-lines.ts';
@@ -28,6 +28,8 @@ export interface ProgramWork {
   readonly handover: string;
   /** Added to the environment of this process; a PATH here goes first. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Parameters that are files. */
+  readonly files: readonly FileParameter[];
 }
 
 /** Resolves with what it left; rejects with a {@link ProgramFailure} that says why there is nothing. */
@@ -56,7 +58,7 @@ export async function runProgram(work: ProgramWork): Promise<ProgramOutputs> {
 }
 
 /** What the program can read about its task. */
-function writeManifest({ flow, call, program, artifacts, directory }: ProgramWork, output: string): string {
+function writeManifest({ flow, call, program, artifacts, directory, files }: ProgramWork, output: string): string {
   const taken = program.takes ?? artifacts.map(({ name }) => name);
   const written: Record<string, ArtifactFile> = {};
   for (const name of taken) {
@@ -67,7 +69,7 @@ function writeManifest({ flow, call, program, artifacts, directory }: ProgramWor
       );
     written[name] = writeArtifactFile(join(directory, 'in'), artifact);
   }
-  const { step, runId, taskId, attempt, idempotencyKey, parameters } = call;
+  const { step, runId, taskId, attempt, idempotencyKey } = call;
   const manifest = join(directory, 'manifest.json');
   const said = {
     format: 1,
@@ -77,12 +79,22 @@ function writeManifest({ flow, call, program, artifacts, directory }: ProgramWor
     taskId,
     attempt,
     idempotencyKey,
-    parameters,
+    parameters: parametersOf(call.parameters, files),
     artifacts: written,
     output,
   };
   writeFileSync(manifest, JSON.stringify(said, null, 2));
   return manifest;
+}
+
+/** A file is its path: its content may be big, and a program can read it. */
+function parametersOf(
+  parameters: Readonly<Record<string, unknown>>,
+  files: readonly FileParameter[],
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.keys(parameters).map((name) => [name, files.find((file) => file.name === name)?.path ?? parameters[name]]),
+  );
 }
 
 interface Places {

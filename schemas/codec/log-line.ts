@@ -1,0 +1,19 @@
+/** A line of a step's log, as it is kept: `2026-11-28T05:12:17.003Z out text`. */
+export interface LogLine {
+  /** When it was complete, milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly stream: 'out' | 'err';
+  readonly text: string;
+}
+
+export function formatLogLine({ timeMs, stream, text }: LogLine): string {
+  return `${new Date(timeMs).toISOString()} ${stream} ${text}`;
+}
+
+const shape = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z) (out|err) (.*)$/s;
+
+/** A line that has not the shape is shown as it is. */
+export function parseLogLine(line: string): LogLine {
+  const [, time = '', stream = 'out', text = line] = shape.exec(line) ?? [];
+  return { timeMs: time === '' ? 0 : Date.parse(time), stream: stream === 'err' ? 'err' : 'out', text };
+}

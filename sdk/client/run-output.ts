@@ -1,0 +1,73 @@
+/** What a run says while it runs and afterwards. */
+import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
+import { subscribe, type Subscription, type TopicEvent } from './subscription.ts';
+
+export interface LineFilter {
+  /** Step or task. @default all */
+  readonly of?: string | undefined;
+  /** @default all */
+  readonly attempt?: number | undefined;
+  /** @default both */
+  readonly stream?: 'out' | 'err' | undefined;
+  /** Text that a line must hold, whatever its case. */
+  readonly grep?: string | undefined;
+  /** Goes on with what comes until the run has ended. @default false */
+  readonly follow?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A line of a step's log. */
+export interface StepLine {
+  readonly taskId: string;
+  readonly step: string;
+  readonly attempt: number;
+  /** Number within the attempt, from 0. */
+  readonly line: number;
+  readonly stream: 'out' | 'err';
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly text: string;
+}
+
+/** All lines of an attempt have been told. */
+export interface EndOfLines {
+  readonly taskId: string;
+  readonly step: string;
+  readonly attempt: number;
+  /** completed or the kind of failure. */
+  readonly ended: string;
+}
+
+/** Lines and, with `ends`, where those of an attempt end. */
+export async function* readLines(
+  caller: HttpCaller,
+  runId: string,
+  { signal, follow, ...filter }: LineFilter,
+  ends: boolean,
+): AsyncGenerator<StepLine | EndOfLines> {
+  const flags = { follow: follow === true ? 'true' : undefined, ends: ends ? 'true' : undefined };
+  const call = {
+    method: 'GET',
+    path: path`/api/v1/runs/${runId}/logs` + query({ ...filter, ...flags }),
+    headers: { accept: 'application/x-ndjson' },
+    signal,
+  } as const;
+  const response = await caller.open(call);
+  if (!response.ok) throw errorOf(response.status, parseJson(await response.text()), call);
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of response.body ?? []) {
+    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as StepLine | EndOfLines;
+  }
+}
+
+/** Events of one run from its beginning on; heartbeats are left out. */
+export function followRun(
+  caller: HttpCaller,
+  runId: string,
+  handler: (event: TopicEvent<'runs'>) => void | Promise<void>,
+): Subscription {
+  return subscribe<'runs'>(caller, path`/api/v1/runs/${runId}/events`, handler);
+}
