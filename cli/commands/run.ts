@@ -1,40 +1,51 @@
 import { statSync } from 'node:fs';
+import type { Command } from 'commander';
 import type { FlowBundle } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import type { Client } from '../../sdk/client/index.ts';
+import { type CommandModule, next, optionsOf, print, say } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { existingFile } from '../load-file.ts';
-import { withPlatform } from '../session.ts';
-import { bold, dim, green, red } from '../ui/style.ts';
+import { flowHelp } from '../run/flow-help.ts';
+import { parametersOfEnvironment, parametersOfWords, withFiles } from '../run/given-parameters.ts';
+import { changedGraph, type GraphChanges } from '../run/graph-changes.ts';
+import { type FirstCause, RunProgress } from '../run/run-progress.ts';
+import { JsonView, LiveView, PlainView, type RunView } from '../run/run-views.ts';
+import { watchRun } from '../run/watch-run.ts';
+import { type GlobalOptions, withPlatform } from '../session.ts';
+import { bold, dim, green, red, yellow } from '../ui/style.ts';
 import { duration } from '../ui/table.ts';
 import { objectOf } from './trigger.ts';
 
-interface ShownTask {
-  readonly taskId: string;
-  readonly status: string;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly message: string | null;
-}
-
-interface RunOptions {
+interface RunOptions extends GraphChanges {
   readonly param: readonly string[];
   readonly parameters: string;
   readonly entryPoint?: string;
+  readonly tag: readonly string[];
+  readonly help?: boolean;
+}
+
+interface ToRun {
+  readonly bundled: FlowBundle;
+  readonly graph: FlowGraph;
+  readonly parameters: Readonly<Record<string, unknown>>;
 }
 
 /** The flow of a file or of a project's entry point, with the parameters as it names them. */
-async function bundle(path: string, options: RunOptions): Promise<{ bundled: FlowBundle; parameters: object }> {
-  const parameters = { ...objectOf(options.parameters), ...Object.fromEntries(options.param.map(pair)) };
+async function prepare(path: string, words: readonly string[], options: RunOptions): Promise<ToRun> {
+  const said = { ...objectOf(options.parameters), ...Object.fromEntries(options.param.map(pair)) };
   if (statSync(path).isDirectory()) {
     const { bundleProject } = await import('../../runtime/adapters/bundler/bundle-project.ts');
-    const texts = Object.entries(parameters).map(([name, value]) => [
+    const texts = Object.entries(said).map(([name, value]) => [
       name,
       typeof value === 'string' ? value : JSON.stringify(value),
     ]);
+    if (words.length > 0)
+      throw new MillraceError('INVALID_ARGUMENT', `${words[0]}: parameters of a project are -P name=value`);
     const given = Object.fromEntries(texts) as Record<string, string>;
     const project = await bundleProject(path, { entry: options.entryPoint, parameters: given });
-    return { bundled: project, parameters: project.parameters };
+    return { bundled: project, graph: project.graph as FlowGraph, parameters: project.parameters };
   }
   if (options.entryPoint !== undefined)
     throw new MillraceError(
@@ -42,7 +53,11 @@ async function bundle(path: string, options: RunOptions): Promise<{ bundled: Flo
       `-e names an entry point of an MLproject folder, and ${path} is a file`,
     );
   const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
-  return { bundled: await bundleFlow(path), parameters };
+  const bundled = await bundleFlow(path);
+  const graph = bundled.graph as FlowGraph;
+  const environment = parametersOfEnvironment(process.env, graph.parameters);
+  const parameters = { ...environment, ...said, ...parametersOfWords(words, graph.parameters) };
+  return { bundled, graph, parameters };
 }
 
 function pair(text: string): readonly [string, string] {
@@ -51,54 +66,94 @@ function pair(text: string): readonly [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+const repeatable = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
 export const command: CommandModule = {
   configure: (cmd) =>
     cmd
-      .argument('<file>', 'a file that exports a flow by default, or an MLproject folder')
-      .option(
-        '-P, --param <name=value>',
-        'a parameter (repeatable)',
-        (value: string, all: string[]) => [...all, value],
-        [],
-      )
+      .argument('[file]', 'a file that exports a flow by default, or an MLproject folder')
+      .argument('[parameters...]', "the flow's parameters: --alpha 0.5, --name=value, --flag, --no-flag")
+      .allowUnknownOption()
+      .helpOption(false)
+      .option('-h, --help', "help; behind a file, that flow's parameters")
+      .option('-P, --param <name=value>', 'a parameter (repeatable)', repeatable, [])
       .option('--parameters <json>', 'parameters as a JSON object', '{}')
       .option('-e, --entry-point <name>', 'entry point of an MLproject folder (default: main)')
-      .action(async (file: string) => {
-        const options = optionsOf<RunOptions>(cmd);
-        const { bundled, parameters } = await bundle(existingFile(file), options);
-        await withPlatform(options, async ({ client }) => {
-          const { runId } = await client.flows.run(bundled, parameters);
-          say(`${bold(bundled.name)} ${dim(`run ${runId}`)}`);
-          const told = new Set<string>();
-          for (;;) {
-            const run = (await client.runs.show(runId).catch(() => undefined)) as
-              | (Awaited<ReturnType<typeof client.runs.show>> & { tasks: readonly ShownTask[]; failure: string | null })
-              | undefined;
-            for (const task of run?.tasks ?? []) {
-              const line = `${task.taskId} ${task.status}`;
-              if (told.has(line)) continue;
-              told.add(line);
-              const took =
-                task.startedAt === null || task.endedAt === null
-                  ? ''
-                  : dim(` ${duration(task.endedAt - task.startedAt)}`);
-              say(
-                `  ${task.status === 'completed' ? green('✔') : task.status === 'running' ? dim('…') : red('✘')} ${task.taskId} ${task.status}${took}${task.message === null ? '' : ` ${red(task.message)}`}`,
-              );
-            }
-            if (run !== undefined && run.endedAt !== null) {
-              show(
-                options,
-                run,
-                ({ status, startedAt, endedAt, failure }) =>
-                  `${status === 'completed' ? green(status) : red(status)} after ${duration((endedAt ?? startedAt) - startedAt)}${failure === null ? '' : `: ${failure}`}`,
-              );
-              if (run.status !== 'completed') process.exitCode = exitCode.failure;
-              break;
-            }
-            await new Promise<void>((resolve) => setTimeout(resolve, 50));
-          }
-          next(options, `millrace runs show ${runId}`);
-        });
-      }),
+      .option('--with <retry>', 'for steps that say nothing themselves: retry, or retry:5 (repeatable)', repeatable, [])
+      .option('--max-workers <n>', 'tasks that may be under way at once')
+      .option('--max-splits <n>', 'items that a foreach may have')
+      .option('--tag <tag>', 'a tag of the run (repeatable)', repeatable, [])
+      .action((file: string | undefined) => run(cmd, file)),
 };
+
+async function run(cmd: Command, file: string | undefined): Promise<void> {
+  const options = optionsOf<RunOptions>(cmd);
+  if (file === undefined) {
+    if (options.help !== true)
+      throw new MillraceError('INVALID_ARGUMENT', 'which flow? millrace run <file>, or <folder> of an MLproject');
+    cmd.outputHelp();
+    return;
+  }
+  const path = existingFile(file);
+  if (options.help === true && statSync(path).isFile()) {
+    const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
+    const { graph } = await bundleFlow(path);
+    if (options.json === true) print(JSON.stringify((graph as FlowGraph).parameters, null, 2));
+    else print(flowHelp(file, graph as FlowGraph));
+    return;
+  }
+  const { bundled, graph, parameters } = await prepare(path, cmd.args.slice(1), options);
+  const changed = changedGraph(graph, options);
+  await withPlatform(options, async ({ client }) => {
+    const values = await withFiles(parameters, graph.parameters, (content) => client.files.upload(content));
+    const { runId } = await client.flows.run({ ...bundled, graph: changed }, values, { tags: options.tag });
+    await follow(client, runId, changed, options);
+  });
+}
+
+async function follow(client: Client, runId: string, graph: FlowGraph, options: GlobalOptions): Promise<void> {
+  const progress = new RunProgress(graph);
+  if (options.json !== true) say(`${bold(graph.name)} ${dim(`run ${runId}`)}`);
+  const view = viewOf(runId, progress, options);
+  try {
+    await watchRun(client, runId, progress, view);
+  } finally {
+    view.close();
+  }
+  if (view instanceof JsonView) view.ended(await client.runs.show(runId));
+  else tellEnd(runId, progress);
+  const status = progress.end?.status;
+  if (status === 'failed') process.exitCode = exitCode.failure;
+  if (status === 'cancelled' && process.exitCode === undefined) process.exitCode = exitCode.failure;
+  const { cause } = progress;
+  if (cause === undefined || cause.taskId === '')
+    next(options, `millrace runs show ${runId}`, `millrace logs ${runId}`);
+  else next(options, `millrace logs ${runId}/${cause.taskId}`, `millrace runs show ${runId}`);
+}
+
+function viewOf(runId: string, progress: RunProgress, { json }: GlobalOptions): RunView {
+  if (json === true) return new JsonView();
+  const { stderr, env } = process;
+  const live = stderr.isTTY === true && env['TERM'] !== 'dumb' && env['CI'] === undefined;
+  return live ? new LiveView(runId, progress, stderr) : new PlainView(runId, progress);
+}
+
+/** The outcome; of a failed run the first cause, whatever failed after it. */
+function tellEnd(runId: string, { end, cause, startedMs = 0, graph }: RunProgress): void {
+  if (end === undefined) return;
+  const took = duration(end.atMs - startedMs);
+  const text = { completed: green('✔ completed'), failed: red('✘ failed'), cancelled: yellow('■ cancelled') };
+  const lines = cause === undefined ? [] : causeLines(cause);
+  print([`${text[end.status]} ${bold(graph.name)} ${dim(`run ${runId}`)} after ${took}`, ...lines].join('\n'));
+}
+
+function causeLines({ taskId, attempt, kind, message, stack }: FirstCause): readonly string[] {
+  const frames = stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'))
+    .slice(0, 3);
+  return [
+    `  ${bold('first cause')} ${red(kind)} in ${bold(taskId === '' ? 'the start of the run' : taskId)}${attempt > 1 ? ` (attempt ${attempt})` : ''}: ${message}`,
+    ...frames.map((line) => dim(`  ${line.trimEnd()}`)),
+  ];
+}

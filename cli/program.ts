@@ -1,0 +1,67 @@
+import { Command, CommanderError } from 'commander';
+import { editDistance } from '../runtime/config/resolve.ts';
+import { MillraceError } from '../runtime/ports/errors.ts';
+import { say, type CommandModule } from './command.ts';
+import { commands } from './commands/index.ts';
+import { exitCode, exitCodeOf } from './exit-codes.ts';
+import { bold, dim, red } from './ui/style.ts';
+
+/** Runs one command and answers its exit code. Loads only what was called: start-up is what a person waits for. */
+export async function runCommand(argv: readonly string[]): Promise<number> {
+  const program = new Command('millrace')
+    .description('Event-driven machine learning on one log.')
+    .option('--json', 'print data as JSON')
+    .option(
+      '--set <name=value>',
+      'override a setting (repeatable)',
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
+    .option('--config <file>', 'settings file (default: millrace.yaml when it is there)')
+    .option('--directory <path>', 'where the local profile keeps everything (default: .millrace)')
+    .option('--url <address>', 'talk to the instance at this address')
+    .option('--actor <name>', 'who is recorded for what this command changes')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+  const name = argv.find((argument, index) => !argument.startsWith('-') && !takesValue(argv[index - 1]));
+  const entry = commands.find((command) => command.name === name);
+  if (entry === undefined && name !== undefined) {
+    say(`${red('error')}: there is no command '${name}'.${suggestion(name)} \`millrace --help\` lists all.`);
+    return exitCode.usage;
+  }
+  for (const { name: other, summary } of commands) {
+    if (other !== name) program.command(other).description(summary);
+  }
+  if (entry !== undefined) {
+    const module: CommandModule = await entry.load();
+    module.configure(program.command(entry.name).description(entry.summary));
+  }
+  try {
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCode.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    report(error);
+    return exitCodeOf(error);
+  }
+}
+
+function report(error: unknown): void {
+  if (error instanceof MillraceError) say(`${red('error')} ${bold(error.code)}: ${error.message}`);
+  else if (error instanceof Error)
+    say(`${red('error')}: ${error.message}\n${dim(error.stack?.split('\n').slice(1, 6).join('\n') ?? '')}`);
+  else say(`${red('error')}: ${String(error)}`);
+}
+
+function takesValue(flag: string | undefined): boolean {
+  return flag !== undefined && ['--set', '--config', '--directory', '--url', '--actor'].includes(flag);
+}
+
+function suggestion(name: string): string {
+  const near = commands
+    .map((command) => ({ name: command.name, distance: editDistance(name, command.name) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near !== undefined && near.distance <= 2 ? ` Did you mean '${near.name}'?` : '';
+}

@@ -1,0 +1,171 @@
+/** What a run does, as its events tell it: counts by step, so that a wide foreach stays one line. Pure. */
+import type { EventOf } from '../../schemas/events.ts';
+import { type FlowGraph, type GraphStep, isPoint, isTask, scopesOf } from '../../schemas/flow-graph.ts';
+import { stepOfTask } from '../../schemas/task-id.ts';
+
+export type RunEvent = EventOf<'runs'> & { readonly timeMs: number };
+
+export interface StepProgress {
+  readonly step: string;
+  /** How many tasks it will have; undefined while that is not known. */
+  readonly total: number | undefined;
+  readonly running: ReadonlyMap<string, { readonly sinceMs: number; readonly attempt: number }>;
+  readonly completed: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+export interface FirstCause {
+  readonly taskId: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly kind: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+export interface RunEnd {
+  readonly status: 'completed' | 'failed' | 'cancelled';
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Counting = Mutable<Omit<StepProgress, 'running' | 'total'>> & {
+  readonly running: Map<string, { readonly sinceMs: number; readonly attempt: number }>;
+};
+
+export class RunProgress {
+  readonly graph: FlowGraph;
+  readonly #steps = new Map<string, Counting>();
+  /** Items of foreachs that are known so far, by the foreach. */
+  readonly #items = new Map<string, number>();
+  readonly #around: ReadonlyMap<string, GraphStep | undefined>;
+  readonly #failures = new Map<string, FirstCause>();
+  startedMs: number | undefined;
+  end: RunEnd | undefined;
+  cause: FirstCause | undefined;
+
+  constructor(graph: FlowGraph) {
+    this.graph = graph;
+    this.#around = loopsAround(graph);
+  }
+
+  take(event: RunEvent): void {
+    const { timeMs } = event;
+    switch (event.type) {
+      case 'run-requested':
+        this.startedMs = timeMs;
+        return;
+      case 'task-started': {
+        const { taskId, token } = event.data;
+        const step = this.#step(taskId, timeMs);
+        step.running.set(taskId, { sinceMs: timeMs, attempt: token.attempt });
+        return;
+      }
+      case 'task-completed': {
+        const { taskId, split = null } = event.data;
+        const step = this.#ended(taskId, timeMs);
+        step.completed += 1;
+        if (split !== null && split !== undefined)
+          this.#items.set(step.step, (this.#items.get(step.step) ?? 0) + split.size);
+        return;
+      }
+      case 'task-failed': {
+        const { taskId, token, kind, message, stack } = event.data;
+        const step = this.#ended(taskId, timeMs);
+        this.#failures.set(taskId, { taskId, step: step.step, attempt: token.attempt, kind, message, stack });
+        step.failed += 1;
+        return;
+      }
+      case 'task-retried': {
+        const step = this.#ended(event.data.taskId, timeMs);
+        step.retried += 1;
+        return;
+      }
+      case 'run-completed':
+        this.end = { status: 'completed', atMs: timeMs, reason: '' };
+        return;
+      case 'run-cancelled':
+        this.end = { status: 'cancelled', atMs: timeMs, reason: event.data.reason };
+        return;
+      case 'run-failed': {
+        const { taskId, step, kind, message } = event.data;
+        const known = this.#failures.get(taskId);
+        const { attempt = 1, stack = '' } = known ?? {};
+        this.cause = { taskId, step, kind, message, attempt, stack };
+        this.end = { status: 'failed', atMs: timeMs, reason: message };
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  /** Steps in the order in which they began. */
+  steps(): readonly StepProgress[] {
+    return [...this.#steps.values()].map((step) => ({ ...step, total: this.#total(step.step) }));
+  }
+
+  /** Whether nothing more comes: exit hooks run after the end. */
+  get over(): boolean {
+    const { end } = this;
+    if (end === undefined) return false;
+    const { hooks = {} } = this.graph;
+    const hook = end.status === 'completed' ? hooks.success : end.status === 'failed' ? hooks.error : undefined;
+    if (hook === undefined) return true;
+    const run = this.#steps.get(end.status === 'completed' ? '-success' : '-error');
+    return run !== undefined && run.running.size === 0 && run.completed + run.failed > run.retried;
+  }
+
+  #total(step: string): number | undefined {
+    const around = this.#around.get(step);
+    if (around === undefined) return 1;
+    if (around.kind === 'foreach') return this.#items.get(around.name);
+    return around.kind === 'gang' && typeof around.size === 'number' ? around.size : undefined;
+  }
+
+  #step(taskId: string, timeMs: number): Counting {
+    const step = stepOfTask(taskId);
+    const known = this.#steps.get(step);
+    if (known !== undefined) {
+      known.lastMs = timeMs;
+      return known;
+    }
+    const none = { completed: 0, failed: 0, retried: 0, firstMs: timeMs, lastMs: timeMs };
+    const fresh = { step, running: new Map<string, { sinceMs: number; attempt: number }>(), ...none };
+    this.#steps.set(step, fresh);
+    return fresh;
+  }
+
+  #ended(taskId: string, timeMs: number): Counting {
+    const step = this.#step(taskId, timeMs);
+    step.running.delete(taskId);
+    return step;
+  }
+}
+
+/** Milliseconds until the tasks of a step that are known will be done at the pace so far; undefined while that says nothing. */
+export function leftMs(step: StepProgress, nowMs: number): number | undefined {
+  const { total, completed, firstMs } = step;
+  if (total === undefined || total < 2 || completed < 2 || completed >= total) return undefined;
+  return ((nowMs - firstMs) / completed) * (total - completed);
+}
+
+/** The innermost foreach, repeat or gang around each task; a switch when it lies between. */
+function loopsAround({ steps }: FlowGraph): ReadonlyMap<string, GraphStep | undefined> {
+  const opener = new Map<string, GraphStep>();
+  for (const step of steps) if (isPoint(step)) for (const scope of scopesOf(step)) opener.set(scope, step);
+  const around = (scope: string): GraphStep | undefined => {
+    let choice: GraphStep | undefined;
+    for (let point = opener.get(scope); point !== undefined; point = opener.get(point.scope)) {
+      if (point.kind === 'switch') choice ??= point;
+      // how many of them choose a case is not known before
+      else if (point.kind !== 'branch') return choice ?? point;
+    }
+    return undefined;
+  };
+  return new Map(steps.filter(isTask).map((step) => [step.name, around(step.scope)]));
+}

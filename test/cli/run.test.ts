@@ -1,0 +1,195 @@
+/** `millrace run` and `millrace logs`, as a data scientist meets them. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveConfiguration } from '../../runtime/config/resolve.ts';
+import { eventually } from '../../runtime/testing/index.ts';
+import { type Client, connect } from '../../sdk/client/index.ts';
+import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import { millrace, type Said } from './cli-driver.ts';
+
+let directory: string;
+let platform: Platform;
+let client: Client;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-run-'));
+  const configuration = resolveConfiguration({
+    flags: { directory: join(directory, 'millrace'), 'http.port': '0' },
+    environment: {},
+  });
+  platform = await startPlatform({
+    configuration,
+    only: ['flow-starts', 'run-progress', 'step-worker', 'provenance', 'gateway'],
+  });
+  await platform.ready();
+  client = connect({ url: platform.url! });
+}, 60_000);
+
+afterAll(async () => {
+  await platform.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const file = (name: string): string => join(import.meta.dirname, 'flows', `${name}.ts`);
+const cli = (...words: readonly string[]): Promise<Said> => millrace([...words, '--url', platform.url!]);
+
+interface Told {
+  readonly type: string;
+  readonly [name: string]: unknown;
+}
+
+async function json(...words: readonly string[]): Promise<{ events: readonly Told[]; run: Run; code: number }> {
+  const { out, code, err } = await cli('run', ...words, '--json');
+  expect(out, err).not.toBe('');
+  const events = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Told);
+  return { events, run: events.at(-1)?.['run'] as Run, code };
+}
+
+interface Run {
+  readonly runId: string;
+  readonly status: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+describe('millrace run', () => {
+  it('lists the parameters of a flow with type, default and help', async () => {
+    const { out, code } = await cli('run', file('search'), '--help');
+    expect(code).toBe(0);
+    const plain = out.replaceAll(/\u001b\[[0-9;]*m/g, '');
+    expect(plain).toMatch(
+      /--rates <list of number> +learning rates to try\n +default \[0\.1,1\]\n +MILLRACE_RUN_RATES/,
+    );
+    expect(plain).toMatch(/--max-depth <integer> +default 3\n/);
+    expect(plain).toMatch(/--mode <fast\|slow\|3> +default fast\n/);
+    expect(plain).toMatch(/--words <file as text> +what to read\n +default words\.txt\n/);
+    expect(plain).toMatch(/--extra <json> +optional\n/);
+  });
+
+  it('takes parameters of every type from the command line and the environment, files by their content', async () => {
+    const table = join(directory, 'table.json');
+    await writeFile(table, '{"a": [1, 2]}');
+    process.env['MILLRACE_RUN_MODE'] = '3';
+    process.env['MILLRACE_RUN_RATES'] = '7';
+    try {
+      const words = [
+        '--rates',
+        '0.5, 2',
+        '--maxDepth=7',
+        '-P',
+        'extra={"deep":[true]}',
+        '--table',
+        table,
+        '--tag',
+        'night',
+      ];
+      const { run, code } = await json(file('search'), ...words);
+      expect(code).toBe(0);
+      expect(run.status).toBe('completed');
+      const seen = await artifact(run.runId, 'prepare', 'seen');
+      expect(seen).toEqual({
+        words: 'apple pear\n',
+        table: { a: [1, 2] },
+        mode: 3,
+        maxDepth: 7,
+        extra: { deep: [true] },
+        rates: [0.5, 2],
+      });
+      expect(await artifact(run.runId, 'choose', 'best')).toBe(2);
+    } finally {
+      delete process.env['MILLRACE_RUN_MODE'];
+      delete process.env['MILLRACE_RUN_RATES'];
+    }
+  });
+
+  it('evaluates a computed default once, for all tasks of the run', async () => {
+    const { run } = await json(file('search'));
+    expect(await artifact(run.runId, 'choose', 'stamps')).toBe(1);
+    const again = await json(file('search'));
+    expect(again.run.parameters['stamp']).not.toBe(run.parameters['stamp']);
+  });
+
+  it('says what is wrong with a parameter, and runs nothing', async () => {
+    const wrong = async (...words: readonly string[]): Promise<Said> => {
+      const said = await cli('run', file('search'), ...words);
+      expect(said.code).toBe(2);
+      return said;
+    };
+    const { err } = await wrong('--mode', 'medium', '--rates', '1,x');
+    expect(err).toContain(`must be one of "fast", "slow", 3, got "medium"`);
+    expect(err).toContain("parameter 'rates' must be a list of numbers");
+    expect((await wrong('--table', 'nowhere.json')).err).toContain('nowhere.json cannot be read');
+  });
+
+  it('prefixes logs with run and task, and ends with the outcome, the first cause and what to do next', async () => {
+    const { out, err, code } = await cli('run', file('search'), '--bad', '--with', 'retry:1', '--max-workers', '1');
+    expect(code).toBe(1);
+    expect(err).toMatch(/\[[0-9a-f]{8}\/prepare\] preparing\n/);
+    expect(err).toMatch(/\[[0-9a-f]{8}\/trials\.1\.fit#2\] fitting 1 attempt 2\n/);
+    expect(err).toContain('↻ trials.1.fit attempt 2 follows');
+    const [outcome, cause] = out.split('\n');
+    expect(outcome).toMatch(/^✘ failed search run [0-9a-f]{32} after/);
+    expect(cause).toBe('  first cause user in trials.1.fit (attempt 2): cannot fit 1');
+    expect(err).toMatch(/Next: `millrace logs [0-9a-f]{32}\/trials\.1\.fit`/);
+  });
+
+  it('streams events and lines as JSON', async () => {
+    const { events } = await json(file('search'), '--rates', '1');
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['run-requested', 'task-started', 'log', 'task-completed', 'run-completed', 'run']),
+    );
+    const lines = events.filter(({ type, taskId }) => type === 'log' && taskId === 'prepare');
+    expect(lines).toMatchObject([
+      { step: 'prepare', attempt: 1, line: 0, stream: 'out', text: 'preparing' },
+      { step: 'prepare', attempt: 1, line: 1, stream: 'err', text: 'to the error stream' },
+    ]);
+  });
+
+  it('cancels the run at Ctrl-C and ends what its steps started; lines can be read live, afterwards, and searched', async () => {
+    let text = '';
+    const running = millrace(['run', file('slow'), '--url', platform.url!], (chunk) => {
+      text += chunk;
+    });
+    const child = await eventually('the step has begun', () => /child (\d+)/.exec(text)?.[1], 20_000);
+    const runId = /run ([0-9a-f]{32})/.exec(text)![1]!;
+    const live = readLines(runId);
+    await eventually('a line came live', () => text.includes('second 0'), 10_000);
+    expect(existsSync(`/proc/${child}`)).toBe(true);
+    process.emit('SIGINT');
+    const { code, out } = await running;
+    expect(code).toBe(130);
+    expect(out).toContain('■ cancelled slow');
+    expect((await client.runs.show(runId)).status).toBe('cancelled');
+    await eventually('the child is gone', () => !existsSync(`/proc/${child}`));
+    expect((await live).slice(0, 2)).toEqual([`child ${child}`, 'second 0']);
+    const found = await cli('logs', `${runId}/wait`, '--grep', 'SECOND', '--json');
+    const [first] = found.out.split('\n');
+    expect(JSON.parse(first!)).toMatchObject({ taskId: 'wait', stream: 'out', line: 1, text: 'second 0' });
+    expect((await cli('logs', `${runId}/elsewhere`)).out).toBe('');
+    expect((await cli('logs', '0'.repeat(32))).code).toBe(3);
+    expect((await cli('logs', 'what')).code).toBe(2);
+  });
+});
+
+async function readLines(runId: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const { text } of client.runs.logs(runId, { follow: true })) lines.push(text);
+  return lines;
+}
+
+/** From what was published: the artifact's value, small ones lie with their names. */
+async function artifact(runId: string, task: string, name: string): Promise<unknown> {
+  let found: { inline?: { data: number[] } | null } | undefined;
+  const events = client.runs.follow(runId, (event) => {
+    if (event.type !== 'task-completed' || event.data.taskId !== task) return;
+    found = event.data.artifacts.find((one) => one.name === name) as never;
+  });
+  const { inline } = await eventually(`${task} left ${name}`, () => found);
+  await events.close();
+  return JSON.parse(Buffer.from(inline?.data ?? []).toString('utf8'));
+}
