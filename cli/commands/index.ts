@@ -13,6 +13,8 @@ export const commands: readonly CommandEntry[] = [
     name: 'resume',
     summary: 'go on where a run stopped',
     load: async () => (await import('./resume.ts')).command,
+  },
+  {
     name: 'logs',
     summary: 'lines that the steps of a run wrote',
     load: async () => (await import('./logs.ts')).command,

@@ -128,7 +128,7 @@ async function follow(client: Client, runId: string, graph: FlowGraph, options: 
   const { cause } = progress;
   if (cause === undefined || cause.taskId === '')
     next(options, `millrace runs show ${runId}`, `millrace logs ${runId}`);
-  else next(options, `millrace logs ${runId}/${cause.taskId}`, `millrace runs show ${runId}`);
+  else next(options, `millrace logs ${runId}/${cause.taskId}`, `millrace resume ${runId}`);
 }
 
 function viewOf(runId: string, progress: RunProgress, { json }: GlobalOptions): RunView {
