@@ -459,6 +459,34 @@ export interface RunForgotten {
   readonly runId: string;
 }
 
+/** Please change the user tags of a run: first remove, then add. */
+export interface RunTagsRequested {
+  readonly runId: string;
+  readonly requestId: string;
+  readonly actor: string;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** The user tags of a run from here on. Added and removed are what is different from before. */
+export interface RunTagsChanged {
+  readonly runId: string;
+  readonly requestId: string;
+  readonly actor: string;
+  readonly tags: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** When the run was requested. */
+  readonly requestedAt: number;
+}
+
+/** The tags of the run stay as they are. */
+export interface RunTagsRefused {
+  readonly runId: string;
+  readonly requestId: string;
+  readonly reason: string;
+}
+
 /** A task of a resumed run, or all members of a gang, are to be looked up among what the origin has kept. */
 export interface TaskRecalled {
   readonly runId: string;
@@ -1365,6 +1393,9 @@ export interface EventData {
     'phase-lapsed': PhaseLapsed;
     'run-swept': RunSwept;
     'run-forgotten': RunForgotten;
+    'run-tags-requested': RunTagsRequested;
+    'run-tags-changed': RunTagsChanged;
+    'run-tags-refused': RunTagsRefused;
     'task-recalled': TaskRecalled;
   };
   'tasks': {
@@ -1503,6 +1534,9 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'runs/phase-lapsed': '{"type":"record","name":"PhaseLapsed","namespace":"millrace.runs","doc":"A phase of a task was over by time.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"phase","type":"string"}]}',
   'runs/run-swept': '{"type":"record","name":"RunSwept","namespace":"millrace.runs","doc":"What the walk of a run that is over left in the state may go.","fields":[{"name":"runId","type":"string"}]}',
   'runs/run-forgotten': '{"type":"record","name":"RunForgotten","namespace":"millrace.runs","doc":"What was kept of a run to resume it may go.","fields":[{"name":"runId","type":"string"}]}',
+  'runs/run-tags-requested': '{"type":"record","name":"RunTagsRequested","namespace":"millrace.runs","doc":"Please change the user tags of a run: first remove, then add.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"},{"name":"add","type":{"type":"array","items":"string"}},{"name":"remove","type":{"type":"array","items":"string"}}]}',
+  'runs/run-tags-changed': '{"type":"record","name":"RunTagsChanged","namespace":"millrace.runs","doc":"The user tags of a run from here on. Added and removed are what is different from before.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"},{"name":"tags","type":{"type":"array","items":"string"}},{"name":"added","type":{"type":"array","items":"string"}},{"name":"removed","type":{"type":"array","items":"string"}},{"name":"requestedAt","type":"long","doc":"When the run was requested."}]}',
+  'runs/run-tags-refused': '{"type":"record","name":"RunTagsRefused","namespace":"millrace.runs","doc":"The tags of the run stay as they are.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"}]}',
   'runs/task-recalled': '{"type":"record","name":"TaskRecalled","namespace":"millrace.runs","doc":"A task of a resumed run, or all members of a gang, are to be looked up among what the origin has kept.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string","doc":"Of a gang: its point."},{"name":"origin","type":"string"},{"name":"gang","type":"boolean"}]}',
   'tasks/task-dispatched': '{"type":"record","name":"TaskDispatched","namespace":"millrace.tasks","doc":"Work for a step worker. Times are append times in milliseconds.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"bundleHash","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"TaskInput","namespace":"millrace.common","doc":"Artifacts that one incoming branch brings.","fields":[{"name":"branch","type":"string"},{"name":"artifacts","type":{"type":"array","items":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}}}]}}},{"name":"parameters","type":"string"},{"name":"idempotencyKey","type":"string"},{"name":"timeoutMs","type":"long"},{"name":"leaseMs","type":"long"},{"name":"startDeadline","type":"long"},{"name":"kind","type":"string","default":"step","omittable":true,"doc":"step, join, foreach, switch, hook, or pack: results of walks into one blob."},{"name":"frames","type":{"type":"array","items":{"type":"record","name":"Frame","namespace":"millrace.common","doc":"A foreach, repeat or gang around a task. A repeat does not know its size: -1.","fields":[{"name":"point","type":"string"},{"name":"kind","type":"string"},{"name":"index","type":"int"},{"name":"size","type":"int"}]}},"default":[],"omittable":true,"doc":"Outermost first."},{"name":"items","type":{"type":"array","items":{"type":"record","name":"ItemRef","namespace":"millrace.common","doc":"One value in a pack.","fields":[{"name":"pack","type":"string"},{"name":"at","type":"int"}]}},"default":[],"omittable":true,"doc":"Items of the foreachs around it, outermost first."},{"name":"packs","type":{"type":"array","items":{"type":"record","name":"Pack","namespace":"millrace.common","doc":"A blob that holds several values in order.","fields":[{"name":"hash","type":"string"},{"name":"count","type":"int"}]}},"default":[],"omittable":true,"doc":"Inputs of a join that are too many for the record, in order."},{"name":"gang","type":["null",{"type":"record","name":"GangMember","namespace":"millrace.common","doc":"One of several tasks that begin together.","fields":[{"name":"point","type":"string"},{"name":"round","type":"int"},{"name":"rank","type":"int"},{"name":"size","type":"int"}]}],"default":null,"omittable":true},{"name":"settings","type":"string","default":"{}","omittable":true,"doc":"TaskSettings of the step, JSON."},{"name":"configuration","type":"string","default":"{}","omittable":true,"doc":"JSON."}]}',
   'task-control/task-revoked': '{"type":"record","name":"TaskRevoked","namespace":"millrace.task_control","doc":"Whoever runs this dispatch must stop.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":["null","string"],"default":null},{"name":"reason","type":"string"}]}',

@@ -32,12 +32,14 @@ import {
   readsOfPoint,
   readsOfRun,
   readsOfSweep,
+  readsOfTags,
   readsOfTask,
   sweepMax,
   tasksPrefix,
   walksPrefix,
 } from './run-progress/state.ts';
 import { endRun } from './run-progress/run-end.ts';
+import { changeTags } from './run-progress/tagging.ts';
 import { fill, fillFrom } from './run-progress/walk.ts';
 import { pulseName, Work } from './run-progress/work.ts';
 
@@ -68,6 +70,8 @@ export const runProgress: Topology<'runs'> = {
         return readsOfEnd(runId, event.data.taskId);
       case 'walk-resumed':
         return readsOfPoint(runId, event.data.pointId);
+      case 'run-tags-requested':
+        return readsOfTags(runId);
       case 'task-recalled': {
         const { taskId, origin, gang } = event.data;
         return isPlainId(origin) ? readsOfRecall(runId, taskId, origin, gang) : {};
@@ -103,6 +107,8 @@ function isOwn({ type }: InputEvent<'runs'>): boolean {
     case 'task-retried':
     case 'task-closed':
     case 'completion-refused':
+    case 'run-tags-changed':
+    case 'run-tags-refused':
     case 'run-completed':
     case 'run-failed':
     case 'run-cancelled':
@@ -134,6 +140,9 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
       return;
     case 'walk-resumed':
       resume(work, event.data.pointId, state);
+      return;
+    case 'run-tags-requested':
+      changeTags(work, event.data);
       return;
     case 'task-recalled': {
       const { taskId, origin, gang } = event.data;

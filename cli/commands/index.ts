@@ -71,7 +71,17 @@ export const commands: readonly CommandEntry[] = [
     summary: 'explain what became of an event',
     load: async () => (await import('./triggers.ts')).command,
   },
-  { name: 'runs', summary: 'list, show and cancel runs', load: async () => (await import('./runs.ts')).command },
+  {
+    name: 'artifacts',
+    summary: 'list and get what tasks wrote',
+    load: async () => (await import('./artifacts.ts')).command,
+  },
+  {
+    name: 'dump',
+    summary: 'all artifacts of a run or task with their values',
+    load: async () => (await import('./dump.ts')).command,
+  },
+  { name: 'runs', summary: 'list, show, tag and cancel runs', load: async () => (await import('./runs.ts')).command },
   {
     name: 'deployments',
     summary: 'list, show, roll out, roll back and remove deployments, with their history',

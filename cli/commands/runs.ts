@@ -1,5 +1,6 @@
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
-import type { Client, ShownRun } from '../../sdk/client/index.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { Client, RunFilter, ShownRun } from '../../sdk/client/index.ts';
 import { withPlatform } from '../session.ts';
 import { dim, green, red, yellow } from '../ui/style.ts';
 import { ago, duration, table } from '../ui/table.ts';
@@ -10,17 +11,20 @@ export const command: CommandModule = {
       .command('list')
       .description('newest first')
       .option('--flow <flow>')
-      .option('--status <status>')
+      .option('--status <status>', 'running, completed, failed or cancelled')
+      .option('--by <actor>', 'who started it')
+      .option('--since <time>', 'requested at or after, ISO 8601 or milliseconds')
+      .option('--until <time>', 'requested before')
+      .option('--tag <tag>', 'user or system tag (repeatable)', collect, [])
+      .option('--namespace <tag>', 'as user:ada or production:<token>')
+      .option('-P, --param <name=value>', 'parameter (repeatable)', collect, [])
+      .option('--artifact <name=value>', 'artifact of any task, by its short JSON value (repeatable)', collect, [])
+      .option('--cursor <cursor>', 'the page behind another one')
       .option('--limit <n>', 'at most so many', '20');
     list.action(async () => {
-      const options = optionsOf<{ flow?: string; status?: string; limit: string }>(list);
+      const options = optionsOf<ListOptions>(list);
       await withPlatform(options, async ({ client }) => {
-        const { flow, status, limit } = options;
-        const runs = await client.runs.list({
-          limit: Number(limit),
-          ...(flow === undefined ? {} : { flow }),
-          ...(status === undefined ? {} : { status }),
-        });
+        const { runs, next: cursor } = await client.runs.page(filterOf(options));
         show(options, runs, (rows) =>
           rows.length === 0
             ? dim('no runs yet')
@@ -35,9 +39,14 @@ export const command: CommandModule = {
                   align: 'right',
                 },
                 { title: 'BY', value: ({ actor }) => actor },
+                { title: 'TAGS', value: ({ tags }) => tags.join(', ') },
               ]),
         );
-        next(options, ...runs.slice(0, 1).map(({ runId }) => `millrace runs show ${runId}`));
+        next(
+          options,
+          ...runs.slice(0, 1).map(({ runId }) => `millrace runs show ${runId}`),
+          ...(cursor === null ? [] : [`--cursor ${cursor}`]),
+        );
       });
     });
     const one = cmd.command('show').description('steps, attempts and artifacts of a run').argument('<run-id>');
@@ -70,6 +79,22 @@ export const command: CommandModule = {
         });
       });
     });
+    const tag = cmd
+      .command('tag')
+      .description('user tags of a run: shown, or changed')
+      .argument('<run-id>')
+      .option('--add <tag>', 'repeatable', collect, [])
+      .option('--remove <tag>', 'before the others are added (repeatable)', collect, []);
+    tag.action(async (runId: string) => {
+      const options = optionsOf<{ add: readonly string[]; remove: readonly string[] }>(tag);
+      const { add, remove } = options;
+      await withPlatform(options, async ({ client }) => {
+        const change = add.length + remove.length > 0;
+        if (change) await client.runs.tag(runId, { add, remove });
+        const { tags, systemTags } = await client.runs.show(runId);
+        show(options, { runId, tags, systemTags }, () => [...tags, ...systemTags.map(dim)].join('\n'));
+      });
+    });
     const cancel = cmd
       .command('cancel')
       .description('stop a run')
@@ -84,6 +109,52 @@ export const command: CommandModule = {
     });
   },
 };
+
+interface ListOptions {
+  readonly flow?: string;
+  readonly status?: 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly by?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly tag: readonly string[];
+  readonly namespace?: string;
+  readonly param: readonly string[];
+  readonly artifact: readonly string[];
+  readonly cursor?: string;
+  readonly limit: string;
+}
+
+function filterOf({ flow, status, by, since, until, tag, namespace, param, artifact, cursor, limit }: ListOptions) {
+  const given = { flow, status, actor: by, since, until, cursor };
+  return {
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<RunFilter>),
+    tags: namespace === undefined ? tag : [namespace, ...tag],
+    parameters: valuesOf(param),
+    artifacts: valuesOf(artifact),
+    limit: Number(limit),
+  };
+}
+
+/** `name=value`, where what is no JSON is a text. */
+function valuesOf(pairs: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new MillraceError('INVALID_ARGUMENT', `${pair}: write it as name=value`);
+      return [pair.slice(0, at), valueOf(pair.slice(at + 1))];
+    }),
+  );
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 /** Waits until a run is over. */
 export async function endOf(client: Client, runId: string): Promise<ShownRun> {

@@ -20,11 +20,13 @@ import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type Trigge
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { RoutingCalls } from './routing.ts';
 import { type EndOfLines, followRun, type LineFilter, readLines, type StepLine } from './run-output.ts';
+import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
+import type { ArtifactFilter, RunFilter } from './run-filter.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
 /** Nothing is sent before the first call. */
 export function connect(options: ConnectOptions = {}): Client {
-  return new Client(new HttpCaller(options));
+  return new Client(new HttpCaller(options), options.namespace ?? null);
 }
 
 /** A repeat with the same key gets the stored answer. */
@@ -76,6 +78,7 @@ export interface ShownDeployment {
 export class Client {
   readonly #caller: HttpCaller;
   readonly #predictions: Predictions;
+  readonly #past: PastRuns;
   /** Findings, operations, dead letters, audit and tasks. */
   readonly maintenance: MaintenanceCalls;
   /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
@@ -83,8 +86,9 @@ export class Client {
   /** Weights of routes, rollouts, and why a prediction took its route. */
   readonly routing: RoutingCalls;
 
-  constructor(caller: HttpCaller) {
+  constructor(caller: HttpCaller, namespace: string | null = null) {
     this.#caller = caller;
+    this.#past = new PastRuns(caller, namespace);
     this.production = new ProductionCalls(caller);
     this.routing = new RoutingCalls(caller);
     this.#predictions = new Predictions(caller);
@@ -218,8 +222,16 @@ export class Client {
   };
 
   readonly runs = {
-    list: async (filter: { flow?: string; status?: string; limit?: number } = {}): Promise<readonly RunSummary[]> =>
-      ((await this.#get(`/api/v1/runs${query(filter)}`)) as { runs: RunSummary[] }).runs,
+    /** The first page, newest first. */
+    list: async (filter: RunFilter = {}): Promise<readonly RunSummary[]> => (await this.#past.page(filter)).runs,
+    /** A page; `next` is the cursor of the next one, null on the last. */
+    page: async (filter: RunFilter = {}): Promise<{ runs: readonly RunSummary[]; next: string | null }> =>
+      await this.#past.page(filter),
+    /** All of them, newest first, read page by page. */
+    all: (filter: RunFilter = {}): AsyncGenerator<Run> => this.#past.all(filter),
+    /** Changes user tags: removes, then adds. Answers all that the run has then. */
+    tag: async (runId: string, change: { add?: readonly string[]; remove?: readonly string[] }) =>
+      await this.#past.tag(runId, change),
     show: async (runId: string): Promise<ShownRun> => (await this.#get(path`/api/v1/runs/${runId}`)) as ShownRun,
     /** Starts the deployed version of a flow. */
     start: async (flow: string, parameters: object = {}, options: MutationOptions = {}): Promise<{ runId: string }> =>
@@ -253,6 +265,25 @@ export class Client {
       return answer as { hash: string; sizeBytes: number };
     },
   };
+
+  readonly artifacts = {
+    /** A page of what tasks wrote: of one run by task and name, else newest first. */
+    page: async (filter: ArtifactFilter = {}) => await this.#past.artifactPage(filter),
+    /** All of them, or as many as `limit` says. */
+    list: async (filter: ArtifactFilter): Promise<readonly DataArtifact[]> => await this.#past.artifacts(filter),
+    bytes: async (hash: string): Promise<Uint8Array> => await this.#past.bytes(hash),
+  };
+
+  /** Past runs of a flow, as objects. */
+  flow(name: string): Flow {
+    return new Flow(this.#past, name);
+  }
+
+  /** A past run by its id, or by `flow/id`. */
+  async run(pathspec: string): Promise<Run> {
+    const parts = pathspec.split('/');
+    return await this.#past.run(parts[1] ?? parts[0] ?? '');
+  }
 
   async #upload(code: Uint8Array): Promise<string> {
     const headers = { 'content-type': 'application/javascript' };
@@ -371,4 +402,8 @@ export interface RunSummary {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly actor: string;
+  /** Of users; they can change. */
+  readonly tags: readonly string[];
+  /** Of the platform. */
+  readonly systemTags: readonly string[];
 }

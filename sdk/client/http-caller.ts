@@ -8,6 +8,8 @@ export interface ConnectOptions {
   readonly token?: string | undefined;
   /** Who asks, for the record. @default as the gateway is configured */
   readonly actor?: string | undefined;
+  /** Tag that every run must have which lists and `run` show, as `user:ada` or `production:<token>`. @default none */
+  readonly namespace?: string | undefined;
   /** How long a call may take. @default 30000 */
   readonly timeoutMs?: number | undefined;
 }
@@ -46,6 +48,13 @@ export class HttpCaller {
     const body = parseJson(text);
     if (response.ok) return body;
     throw errorOf(response.status, body, call);
+  }
+
+  /** The bytes of the answer; rejects like `call`. */
+  async bytes(call: Call): Promise<Uint8Array> {
+    const response = await this.open({ ...call, signal: AbortSignal.timeout(this.#timeoutMs) });
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    throw errorOf(response.status, parseJson(await response.text()), call);
   }
 
   /** The response itself, for streams. */

@@ -28,6 +28,8 @@ export type {
   TriggerExplanation,
   TriggerOutcome,
 } from './production.ts';
+export { DataArtifact, Flow, Run, Step, Task, type WrittenArtifact } from './past-runs.ts';
+export type { ArtifactFilter, RunFilter } from './run-filter.ts';
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { RolloutAction, RouteExplanation, ShownRollout, ShownRoutes } from './routing.ts';

@@ -16,6 +16,7 @@ export type Decision =
   | { readonly type: 'flow-controlled'; readonly data: EventData['starts']['flow-controlled'] }
   | { readonly type: 'backfill-accepted'; readonly data: EventData['starts']['backfill-accepted'] }
   | { readonly type: 'run-requested'; readonly data: RunRequested }
+  | { readonly type: 'run-tags-changed'; readonly data: EventData['runs']['run-tags-changed'] }
   | { readonly type: 'start-queued'; readonly data: EventData['starts']['start-queued'] }
   | { readonly type: 'start-skipped'; readonly data: EventData['starts']['start-skipped'] }
   | { readonly type: 'refused'; readonly reason: string };
@@ -120,6 +121,7 @@ interface Fact {
   readonly model?: string;
   readonly deployment?: string;
   readonly flow?: string;
+  readonly runId?: string;
   readonly reason?: string;
   readonly cause?: { readonly kind: string; readonly id: string };
 }
@@ -141,9 +143,11 @@ function answerOf({
     case 'flow-deployed':
     case 'flow-controlled':
     case 'backfill-accepted':
+    case 'run-tags-changed':
     case 'start-queued':
     case 'start-skipped':
       return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
+    case 'run-tags-refused':
     case 'deployment-refused':
     case 'rollout-refused':
     case 'registry-refused':
@@ -173,5 +177,5 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
   );
 }
 
-const subjectOf = ({ model, deployment, flow }: Fact): string => model ?? deployment ?? flow ?? '';
+const subjectOf = ({ model, deployment, flow, runId }: Fact): string => model ?? deployment ?? flow ?? runId ?? '';
 const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

@@ -13,6 +13,7 @@ import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gat
 import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
 import { Operations } from './operations.ts';
+import { artifacts } from './routes/artifacts.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
 import { flowControl } from './routes/flow-control.ts';
@@ -51,6 +52,7 @@ const allRoutes: readonly Routes[] = [
   runs,
   resume,
   runOutput,
+  artifacts,
   history,
   maintenance,
   topics,

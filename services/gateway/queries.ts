@@ -1,7 +1,11 @@
 /** What the gateway shows and does not know itself: the query store answers. All times are milliseconds since the epoch. */
 export interface Queries {
-  /** Newest first. */
-  listRuns(filter: RunFilter): Promise<readonly RunSummary[]>;
+  /** Newest first, a page of them. */
+  listRuns(filter: RunFilter): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
+  /** A page of them; those of one run by task and name, else newest first. */
+  listArtifacts(
+    filter: ArtifactFilter,
+  ): Promise<{ readonly artifacts: readonly WrittenArtifact[]; readonly next: string | null }>;
   showRun(runId: string): Promise<RunDetail | undefined>;
   /** Where the run begins on the log, and how it stands; undefined when there is no such run. */
   placeOfRun(runId: string): Promise<RunPlace | undefined>;
@@ -42,7 +46,50 @@ export interface Queries {
 export interface RunFilter {
   readonly flow?: string | undefined;
   readonly status?: string | undefined;
+  readonly actor?: string | undefined;
+  /** Requested at or after. */
+  readonly since?: number | undefined;
+  /** Requested before. */
+  readonly until?: number | undefined;
+  /** User or system tags; a run has all of them. */
+  readonly tags?: readonly string[] | undefined;
+  /** Values are JSON. */
+  readonly parameters?: readonly NamedValue[] | undefined;
+  /** Values are JSON, and short. */
+  readonly artifacts?: readonly NamedValue[] | undefined;
   readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface NamedValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface ArtifactFilter {
+  readonly runId?: string | undefined;
+  readonly taskId?: string | undefined;
+  readonly step?: string | undefined;
+  readonly name?: string | undefined;
+  readonly hash?: string | undefined;
+  /** JSON, short. */
+  readonly value?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface WrittenArtifact {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly step: string;
+  readonly name: string;
+  readonly hash: string;
+  readonly sizeBytes: number;
+  readonly codec: string;
+  /** The bytes of a small one, base64; null: they lie in the blob of its hash. */
+  readonly inline: string | null;
+  readonly originRunId: string | null;
+  readonly writtenAt: number;
 }
 
 export interface RunSummary {
@@ -54,6 +101,8 @@ export interface RunSummary {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly actor: string;
+  readonly tags: readonly string[];
+  readonly systemTags: readonly string[];
 }
 
 export interface RunDetail extends RunSummary {

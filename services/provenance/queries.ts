@@ -9,6 +9,7 @@ import { explainRoute, type RouteExplanation } from './explain/route-choice.ts';
 import { listAttempts, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
+import { type ArtifactFilter, findArtifacts, findRuns, type RunFilter, summaryOf, tagsOfRun } from './run-queries.ts';
 import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
 
 export interface Finding {
@@ -36,20 +37,14 @@ export class ProvenanceQueries {
     this.#projection = projection;
   }
 
-  async listRuns({
-    flow,
-    status,
-    limit,
-  }: {
-    readonly flow?: string | undefined;
-    readonly status?: string | undefined;
-    readonly limit: number;
-  }) {
-    await this.#fresh('runs');
-    let query = this.#store.database.selectFrom('runs').selectAll().orderBy('requested_at', 'desc').limit(limit);
-    if (flow !== undefined) query = query.where('flow', '=', flow);
-    if (status !== undefined) query = query.where('status', '=', status);
-    return (await query.execute()).map(runSummary);
+  async listRuns(filter: RunFilter) {
+    await this.#fresh('runs', ...(filter.artifacts === undefined ? [] : (['artifacts'] as const)));
+    return await findRuns(this.#store, filter);
+  }
+
+  async listArtifacts(filter: ArtifactFilter) {
+    await this.#fresh('artifacts');
+    return await findArtifacts(this.#store, filter);
   }
 
   async showRun(runId: string) {
@@ -70,7 +65,8 @@ export class ProvenanceQueries {
       .orderBy('offset')
       .execute();
     return {
-      ...runSummary(run),
+      ...summaryOf(run),
+      ...(await tagsOfRun(this.#store, runId)),
       failure: run.failure,
       bundleHash: run.bundle_hash,
       cause: { kind: run.cause_kind, id: run.cause_id },
@@ -278,24 +274,4 @@ export class ProvenanceQueries {
   async #fresh(...topics: readonly ProjectedTopic[]): Promise<void> {
     await this.#projection.caughtUp(freshMs, topics.length === 0 ? undefined : topics);
   }
-}
-
-function runSummary(run: {
-  id: string;
-  flow: string;
-  version: number;
-  status: string;
-  requested_at: number;
-  ended_at: number | null;
-  actor: string;
-}) {
-  return {
-    runId: run.id,
-    flow: run.flow,
-    version: run.version,
-    status: run.status,
-    startedAt: run.requested_at,
-    endedAt: run.ended_at,
-    actor: run.actor,
-  };
 }

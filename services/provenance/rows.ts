@@ -1,13 +1,16 @@
 import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
-import type { EventTopic } from '../../schemas/events.ts';
+import type { Artifact, EventTopic, RunRequested } from '../../schemas/events.ts';
 import { attemptRows, outputRows } from './attempt-rows.ts';
 import { startRows } from './start-rows.ts';
 import { taskRows } from './task-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
 
 export type Change = RowChange<ProvenanceTables>;
+
+/** Longest value that can be looked for, characters of JSON. */
+export const searchedMax = 200;
 
 /** Topics of which the query store keeps an index. */
 export const projectedTopics = [
@@ -80,7 +83,14 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       // In place it runs again, and is otherwise what it was.
       if (resume?.runId === runId)
         return [{ table: 'runs', row, set: ['status', 'ended_at', 'failure', 'origin_run_id', 'bundle_hash'] }];
-      return [{ table: 'runs', row }];
+      return [{ table: 'runs', row }, ...labelsOf(event.data, timeMs)];
+    }
+    case 'run-tags-changed': {
+      const { runId, added, removed, requestedAt } = event.data;
+      return [
+        ...removed.map((name): Change => ({ table: 'run_labels', remove: { run_id: runId, kind: 'tag', name } })),
+        ...added.map((name) => label(runId, 'tag', name, '', requestedAt)),
+      ];
     }
     case 'run-completed':
       return [ended(event.data, 'completed', null, timeMs, at)];
@@ -98,7 +108,7 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'card-updated':
       return outputRows(event, at);
     case 'artifact-written': {
-      const { runId, taskId, step, artifact } = event.data;
+      const { runId, taskId, step, artifact, originRunId = null } = event.data;
       return [
         {
           table: 'artifacts',
@@ -111,6 +121,9 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
             size_bytes: artifact.sizeBytes,
             codec: artifact.codec,
             inline: artifact.inline?.toString('base64') ?? null,
+            value: shortText(artifact),
+            origin_run_id: originRunId,
+            written_at: timeMs,
             ...at,
           },
           // a task that ran again in place
@@ -244,6 +257,25 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     default:
       return [];
   }
+}
+
+function labelsOf({ runId, tags, systemTags = [], parameters }: RunRequested, requestedAt: number): readonly Change[] {
+  return [
+    ...tags.map((name) => label(runId, 'tag', name, '', requestedAt)),
+    ...systemTags.map((name) => label(runId, 'system', name, '', requestedAt)),
+    ...Object.entries(JSON.parse(parameters) as Record<string, unknown>).map(([name, value]) =>
+      label(runId, 'parameter', name, JSON.stringify(value).slice(0, searchedMax), requestedAt),
+    ),
+  ];
+}
+
+function label(runId: string, kind: string, name: string, value: string, requestedAt: number): Change {
+  return { table: 'run_labels', row: { run_id: runId, kind, name, value, requested_at: requestedAt }, set: 'all' };
+}
+
+/** What can be looked for by its value: JSON of so many characters at most. */
+function shortText({ codec, inline = null }: Artifact): string | null {
+  return codec === 'json' && inline !== null && inline.length <= searchedMax ? inline.toString('utf8') : null;
 }
 
 type At = { topic: string; partition: number; offset: number };

@@ -98,7 +98,26 @@ export const tables = {
       ...at,
     },
     key: ['id'],
-    indexes: [['-requested_at'], ['flow', '-requested_at'], ['cause_id']],
+    indexes: [
+      ['-requested_at'],
+      ['flow', '-requested_at'],
+      ['status', '-requested_at'],
+      ['flow', 'status', '-requested_at'],
+      ['cause_id'],
+    ],
+  },
+  /** By what runs are found: user and system tags, and parameters with their values as JSON. */
+  run_labels: {
+    columns: {
+      run_id: 'text',
+      /** `tag`, `system` or `parameter`. */
+      kind: 'text',
+      name: 'text',
+      value: 'text',
+      requested_at: 'integer',
+    },
+    key: ['run_id', 'kind', 'name'],
+    indexes: [['kind', 'name', 'value', '-requested_at']],
   },
   tasks: {
     columns: {
@@ -183,10 +202,15 @@ export const tables = {
       codec: 'text',
       /** The bytes of a small one, which lie in no blob: base64. */
       inline: 'text?',
+      /** Of short JSON: the text, so that it can be looked for. */
+      value: 'text?',
+      /** The run whose task wrote it, when a resumed run took it over. */
+      origin_run_id: 'text?',
+      written_at: 'integer',
       ...at,
     },
     key: ['run_id', 'task_id', 'name'],
-    indexes: [['hash']],
+    indexes: [['hash'], ['name', 'value', '-written_at'], ['-written_at']],
   },
   versions: {
     columns: {

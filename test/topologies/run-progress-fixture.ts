@@ -20,6 +20,7 @@ const toItself: ReadonlySet<string> = new Set([
   'run-swept',
   'task-recalled',
   'run-forgotten',
+  'run-tags-requested',
 ]);
 
 /** Plays the worker and the clock around one run. */

@@ -186,6 +186,19 @@ function announce(
 /** Says what the step asked for. The id follows from the task, so asking again, whatever the attempt, is the same request. */
 function ask(work: Work, taskId: string, request: DeferredRequest, index: number): void {
   const { runId, run } = work;
+  if (request.kind === 'tag-run') {
+    const tags = tagsOf(request.body);
+    const requestId = `${runId}.${taskId}.${index}`;
+    if (tags === undefined || run === undefined) work.count('requestsRefused');
+    else
+      work.emit({
+        topic: 'runs',
+        type: 'run-tags-requested',
+        key: runId,
+        data: { runId, requestId, actor: run.actor, ...tags },
+      });
+    return;
+  }
   const body = request.kind === 'register-model' ? registrationOf(request.body) : undefined;
   if (body === undefined || run === undefined) {
     work.count('requestsRefused');
@@ -204,6 +217,16 @@ function ask(work: Work, taskId: string, request: DeferredRequest, index: number
       actor: run.actor,
     },
   });
+}
+
+function tagsOf(body: string): { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined {
+  try {
+    const { add = [], remove = [] } = JSON.parse(body) as { add?: readonly string[]; remove?: readonly string[] };
+    const texts = [...add, ...remove].every((tag) => typeof tag === 'string');
+    return texts ? { add, remove } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Registration {

@@ -5,6 +5,7 @@ import { resolveParameters } from '../../schemas/flow-parameters.ts';
 import { type OpenTasks, revokeOpen } from './ending.ts';
 import { forgetLater } from './run-end.ts';
 import { forgetName, type RunPlan, type RunState } from './state.ts';
+import { openTags } from './tagging.ts';
 import { enter, gangSize, maxWorkers } from './walk.ts';
 import type { Work } from './work.ts';
 
@@ -30,6 +31,7 @@ export function openRun(work: Work, requested: RunRequested, open: OpenTasks): v
     resuming: false,
   };
   work.count('runsOpened');
+  openTags(work, requested);
   const planned = resume === null ? planOf(requested) : planFrom(work, requested, resume);
   if (planned.problems !== undefined) {
     refuse(work, run, planned.problems);

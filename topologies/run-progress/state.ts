@@ -114,6 +114,13 @@ export interface PastOutcome {
   readonly again?: boolean;
 }
 
+/** Tags of a run, kept for as long as the run is known. */
+export interface TagState {
+  readonly user: readonly string[];
+  readonly system: readonly string[];
+  readonly requestedAt: number;
+}
+
 /** An open task. It is deleted when the task ends. */
 export interface TaskState {
   /** From 1, never reset; 0 while it is recalled. */
@@ -151,6 +158,7 @@ export interface ClockState {
 export const clockKey = 'clock';
 export const runKey = (runId: string): string => `run/${runId}`;
 export const planKey = (runId: string): string => `plan/${runId}`;
+export const tagsKey = (runId: string): string => `tags/${runId}`;
 export const taskKey = (runId: string, taskId: string): string => `task/${runId}/${taskId}`;
 export const tasksPrefix = (runId: string): string => `task/${runId}/`;
 export const leaseName = (runId: string, taskId: string): string => `lease/${runId}/${taskId}`;
@@ -191,6 +199,10 @@ export function readsOfRun(runId: string): Reads {
     keys: [clockKey, runKey(runId), planKey(runId), walkKey(runId, '')],
     ranges: [{ prefix: tasksPrefix(runId), limit: openTasksMax }],
   };
+}
+
+export function readsOfTags(runId: string): Reads {
+  return { keys: [clockKey, runKey(runId), tagsKey(runId)] };
 }
 
 /** A run that is requested, and the one that it resumes. */

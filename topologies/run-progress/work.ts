@@ -19,6 +19,8 @@ import {
   type RunPlan,
   type RunState,
   runKey,
+  type TagState,
+  tagsKey,
   type TaskState,
   taskKey,
   walkKey,
@@ -77,6 +79,14 @@ export class Work {
 
   set plan(plan: RunPlan | undefined) {
     this.#values.set(planKey(this.runId), plan);
+  }
+
+  get tags(): TagState | undefined {
+    return this.#get<TagState>(tagsKey(this.runId));
+  }
+
+  set tags(tags: TagState) {
+    this.#values.set(tagsKey(this.runId), tags);
   }
 
   task(taskId: string): TaskState | undefined {

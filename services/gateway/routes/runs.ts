@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { StartRequested } from '../../../schemas/events.ts';
-import { type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
+import { type ListQuery, listQuery, runFilterOf } from '../run-filter.ts';
+import { type GatewayContext, idOf, nameParam, type Routes } from '../gateway-context.ts';
 
 const tags = ['runs'];
 const runId = Type.String({ pattern: '^[0-9a-f]{32}$' });
@@ -27,26 +28,18 @@ const startBody = Type.Object(
   { additionalProperties: false },
 );
 
-/** List, show, start, cancel. */
+const tagList = Type.Optional(
+  Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 100, description: 'removed, then added' }),
+);
+
+/** List, show, start, tag, cancel. */
 export const runs: Routes = (app, context) => {
   const { options, operations, decisions } = context;
 
-  app.get<{ Querystring: { flow?: string; status?: string; limit?: string } }>(
+  app.get<{ Querystring: ListQuery }>(
     '/api/v1/runs',
-    {
-      config: { access: 'read' },
-      schema: {
-        tags,
-        querystring: Type.Object({
-          flow: Type.Optional(nameParam),
-          status: Type.Optional(Type.Enum(['running', 'completed', 'failed', 'cancelled'])),
-          limit: limitQuery,
-        }),
-      },
-    },
-    async ({ query: { flow, status, limit } }) => ({
-      runs: await options.queries.listRuns({ flow, status, limit: limitOf(limit) }),
-    }),
+    { config: { access: 'read' }, schema: { tags, querystring: listQuery } },
+    async ({ query }) => await options.queries.listRuns(runFilterOf(query)),
   );
 
   app.get<{ Params: { runId: string } }>(
@@ -87,6 +80,29 @@ export const runs: Routes = (app, context) => {
       }
       const { runId: started, version } = decision.data;
       return await reply.code(201).send({ runId: started, flow, version });
+    },
+  );
+
+  app.post<{ Params: { runId: string }; Body: { add?: readonly string[]; remove?: readonly string[] } }>(
+    '/api/v1/runs/:runId/tags',
+    {
+      config: { access: 'write', action: 'run.tag' },
+      schema: { tags, params, body: Type.Object({ add: tagList, remove: tagList }, { additionalProperties: false }) },
+    },
+    async (request) => {
+      const operation = operations.begin(request);
+      const { requestId, actor } = operation;
+      const id = request.params.runId;
+      if ((await options.queries.showRun(id)) === undefined)
+        throw new MillraceError('NOT_FOUND', `there is no run '${id}'`);
+      const { add = [], remove = [] } = request.body;
+      const data = { runId: id, requestId, actor, add, remove };
+      const changed = await decisions.ask('run-tags-changed', id, requestId, () =>
+        operations.publish(request, operation, id, [
+          { topic: 'runs', type: 'run-tags-requested', data, key: id, id: idOf('tags', id, requestId) },
+        ]),
+      );
+      return { runId: id, tags: changed.tags };
     },
   );
 

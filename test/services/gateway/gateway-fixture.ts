@@ -29,7 +29,8 @@ export interface Seen {
 }
 
 const queries: Queries = {
-  listRuns: ({ limit }) => Promise.resolve([{ runId: 'a'.repeat(32), limit } as never]),
+  listRuns: ({ limit }) => Promise.resolve({ runs: [{ runId: 'a'.repeat(32), limit } as never], next: null }),
+  listArtifacts: () => Promise.resolve({ artifacts: [], next: null }),
   showRun: () => Promise.resolve(undefined),
   placeOfRun: () => Promise.resolve(undefined),
   listAttempts: () => Promise.resolve([]),

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import type { DataArtifact } from '../../sdk/client/index.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import { type CommandModule, optionsOf, print, say, show } from '../command.ts';
+import { withPlatform } from '../session.ts';
+import { dim } from '../ui/style.ts';
+import { ago, table } from '../ui/table.ts';
+
+interface ListOptions {
+  readonly task?: string;
+  readonly step?: string;
+  readonly name?: string;
+  readonly limit: string;
+}
+
+export const command: CommandModule = {
+  configure: (cmd) => {
+    const list = cmd
+      .command('list')
+      .description('what tasks wrote: of a run, or newest first')
+      .argument('[run-id]')
+      .option('--task <id>')
+      .option('--step <name>')
+      .option('--name <name>')
+      .option('--limit <n>', 'at most so many', '50');
+    list.action(async (runId: string | undefined) => {
+      const options = optionsOf<ListOptions>(list);
+      const { task: taskId, step, name, limit } = options;
+      const given = Object.entries({ runId, taskId, step, name }).filter(([, value]) => value !== undefined);
+      await withPlatform(options, async ({ client }) => {
+        const { artifacts } = await client.artifacts.page({ ...Object.fromEntries(given), limit: Number(limit) });
+        show(options, artifacts, (rows) =>
+          rows.length === 0
+            ? dim('no artifacts')
+            : table(rows, [
+                { title: 'RUN', value: (row) => row.runId },
+                { title: 'TASK', value: (row) => row.taskId },
+                { title: 'NAME', value: (row) => row.name },
+                { title: 'CODEC', value: ({ codec }) => codec },
+                { title: 'BYTES', value: ({ sizeBytes }) => sizeBytes, align: 'right' },
+                { title: 'WRITTEN', value: ({ writtenAt }) => ago(writtenAt) },
+                { title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
+              ]),
+        );
+      });
+    });
+    const get = cmd
+      .command('get')
+      .description('the value of an artifact: of a task, or by its hash')
+      .argument('<what>', '<run id>/<task>/<name>, or the hash')
+      .option('-o, --output <file>', 'write the bytes there');
+    get.action(async (what: string) => {
+      const options = optionsOf<{ output?: string }>(get);
+      await withPlatform(options, async ({ client }) => {
+        const artifact = await found(what, async (filter) => await client.artifacts.list({ ...filter, limit: 1 }));
+        if (options.output !== undefined) {
+          writeFileSync(options.output, await artifact.bytes());
+          say(`${artifact.sizeBytes} bytes, ${artifact.codec}: ${options.output}`);
+          return;
+        }
+        const value = await artifact.value();
+        if (options.json !== true && typeof value === 'string') print(value);
+        else print(JSON.stringify(shown(value), null, 2));
+      });
+    });
+  },
+};
+
+type Found = (filter: {
+  hash?: string;
+  runId?: string;
+  taskId?: string;
+  name?: string;
+}) => Promise<readonly DataArtifact[]>;
+
+async function found(what: string, list: Found): Promise<DataArtifact> {
+  const [, runId, taskId, name] = /^([^/]+)\/(.+)\/([^/]+)$/.exec(what) ?? [];
+  const filter =
+    runId === undefined || taskId === undefined || name === undefined
+      ? { hash: what }
+      : { runId, taskId: taskId.split('/').at(-1) ?? taskId, name };
+  const [artifact] = await list(filter);
+  if (artifact === undefined) throw new MillraceError('NOT_FOUND', `there is no artifact '${what}'`);
+  return artifact;
+}
+
+/** Bytes as their number: a terminal shows no more of them. */
+export function shown(value: unknown): unknown {
+  return value instanceof Uint8Array ? `${value.length} bytes` : value;
+}

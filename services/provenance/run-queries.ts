@@ -1,0 +1,188 @@
+/** Runs, their tasks and artifacts as people look for them: newest first, page by page. */
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { ProvenanceStore } from './index.ts';
+import { searchedMax } from './rows.ts';
+
+export interface RunFilter {
+  readonly flow?: string | undefined;
+  readonly status?: string | undefined;
+  readonly actor?: string | undefined;
+  /** Requested at or after, milliseconds. */
+  readonly since?: number | undefined;
+  /** Requested before, milliseconds. */
+  readonly until?: number | undefined;
+  /** User or system tags; a run has all of them. */
+  readonly tags?: readonly string[] | undefined;
+  /** Values are JSON. */
+  readonly parameters?: readonly NamedValue[] | undefined;
+  /** Artifacts of any of its tasks, by value: short JSON only. */
+  readonly artifacts?: readonly NamedValue[] | undefined;
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface NamedValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface ArtifactFilter {
+  readonly runId?: string | undefined;
+  readonly taskId?: string | undefined;
+  readonly step?: string | undefined;
+  readonly name?: string | undefined;
+  readonly hash?: string | undefined;
+  readonly value?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** With the labels of each run. `next` is null on the last page. */
+export async function findRuns({ database }: ProvenanceStore, filter: RunFilter) {
+  const { flow, status, actor, since, until, tags = [], parameters = [], artifacts = [], limit, cursor } = filter;
+  let query = database.selectFrom('runs').selectAll('runs');
+  if (flow !== undefined) query = query.where('runs.flow', '=', flow);
+  if (status !== undefined) query = query.where('runs.status', '=', status);
+  if (actor !== undefined) query = query.where('runs.actor', '=', actor);
+  if (since !== undefined) query = query.where('runs.requested_at', '>=', since);
+  if (until !== undefined) query = query.where('runs.requested_at', '<', until);
+  for (const name of tags)
+    query = query.where('runs.id', 'in', (inner) =>
+      inner.selectFrom('run_labels').select('run_id').where('kind', 'in', ['tag', 'system']).where('name', '=', name),
+    );
+  for (const { name, value } of parameters)
+    query = query.where('runs.id', 'in', (inner) =>
+      inner
+        .selectFrom('run_labels')
+        .select('run_id')
+        .where('kind', '=', 'parameter')
+        .where('name', '=', name)
+        .where('value', '=', value.slice(0, searchedMax)),
+    );
+  for (const { name, value } of artifacts)
+    query = query.where('runs.id', 'in', (inner) =>
+      inner.selectFrom('artifacts').select('run_id').where('name', '=', name).where('value', '=', value),
+    );
+  const after = cursor === undefined ? undefined : placeOf(cursor);
+  if (after !== undefined)
+    query = query
+      .where('runs.requested_at', '<=', after.at)
+      .where((where) => where.or([where('runs.requested_at', '<', after.at), where('runs.id', '<', after.id)]));
+  const found = await query
+    .orderBy('runs.requested_at', 'desc')
+    .orderBy('runs.id', 'desc')
+    .limit(limit + 1)
+    .execute();
+  const page = found.slice(0, limit);
+  const labels = await labelsOf(
+    database,
+    page.map(({ id }) => id),
+  );
+  const last = page.at(-1);
+  return {
+    runs: page.map((run) => ({ ...summaryOf(run), ...tagsOf(labels.get(run.id) ?? []) })),
+    next: found.length > limit && last !== undefined ? `${last.requested_at}-${last.id}` : null,
+  };
+}
+
+export async function tagsOfRun({ database }: ProvenanceStore, runId: string) {
+  return tagsOf((await labelsOf(database, [runId])).get(runId) ?? []);
+}
+
+/** Newest first; of one run in the order in which they were written. `next` is null on the last page. */
+export async function findArtifacts({ database }: ProvenanceStore, filter: ArtifactFilter) {
+  const { runId, taskId, step, name, hash, value, limit, cursor } = filter;
+  let query = database.selectFrom('artifacts').selectAll();
+  if (runId !== undefined) query = query.where('run_id', '=', runId);
+  if (taskId !== undefined) query = query.where('task_id', '=', taskId);
+  if (step !== undefined) query = query.where('step', '=', step);
+  if (name !== undefined) query = query.where('name', '=', name);
+  if (hash !== undefined) query = query.where('hash', '=', hash);
+  if (value !== undefined) query = query.where('value', '=', value);
+  const skipped = cursor === undefined ? 0 : Number(cursor);
+  if (!Number.isSafeInteger(skipped) || skipped < 0) throw badCursor(cursor ?? '');
+  const ordered = runId === undefined ? query.orderBy('written_at', 'desc') : query.orderBy('task_id').orderBy('name');
+  const found = await ordered
+    .orderBy('partition')
+    .orderBy('offset')
+    .limit(limit + 1)
+    .offset(skipped)
+    .execute();
+  return {
+    artifacts: found.slice(0, limit).map((row) => ({
+      runId: row.run_id,
+      taskId: row.task_id,
+      step: row.step,
+      name: row.name,
+      hash: row.hash,
+      sizeBytes: row.size_bytes,
+      codec: row.codec,
+      inline: row.inline,
+      originRunId: row.origin_run_id,
+      writtenAt: row.written_at,
+    })),
+    next: found.length > limit ? String(skipped + limit) : null,
+  };
+}
+
+interface Label {
+  readonly kind: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+async function labelsOf(
+  database: ProvenanceStore['database'],
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly Label[]>> {
+  const labels = new Map<string, Label[]>();
+  if (runIds.length === 0) return labels;
+  const rows = await database
+    .selectFrom('run_labels')
+    .selectAll()
+    .where('run_id', 'in', [...runIds])
+    .orderBy('name')
+    .execute();
+  for (const row of rows) labels.set(row.run_id, [...(labels.get(row.run_id) ?? []), row]);
+  return labels;
+}
+
+function tagsOf(labels: readonly Label[]): {
+  readonly tags: readonly string[];
+  readonly systemTags: readonly string[];
+} {
+  const of = (kind: string): string[] => labels.filter((one) => one.kind === kind).map(({ name }) => name);
+  return { tags: of('tag'), systemTags: of('system') };
+}
+
+/** What a list shows of a run. */
+export function summaryOf(run: {
+  readonly id: string;
+  readonly flow: string;
+  readonly version: number;
+  readonly status: string;
+  readonly requested_at: number;
+  readonly ended_at: number | null;
+  readonly actor: string;
+}) {
+  return {
+    runId: run.id,
+    flow: run.flow,
+    version: run.version,
+    status: run.status,
+    startedAt: run.requested_at,
+    endedAt: run.ended_at,
+    actor: run.actor,
+  };
+}
+
+function placeOf(cursor: string): { readonly at: number; readonly id: string } {
+  const [, at = '', id = ''] = /^(\d{1,16})-([0-9a-zA-Z_.-]{1,400})$/.exec(cursor) ?? [];
+  if (id === '') throw badCursor(cursor);
+  return { at: Number(at), id };
+}
+
+function badCursor(cursor: string): MillraceError {
+  return new MillraceError('INVALID_ARGUMENT', `cursor '${cursor.slice(0, 80)}' is none of a page of this list`);
+}
