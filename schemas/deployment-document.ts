@@ -3,6 +3,7 @@ import {
   type CodeUse,
   codeOfGraph,
   type InferenceGraph,
+  mapGraph,
   type ModelPin,
   modelsOfGraph,
 } from './inference-graph.ts';
@@ -22,6 +23,8 @@ export interface DeploymentDocument {
   readonly output?: string;
   readonly feedback: FeedbackSettings;
   readonly monitors: MonitorSettings;
+  /** When an alias that names a model moves, a new version is applied by itself. @default false */
+  readonly follow?: boolean;
   /** @default by prediction id, with the weights of the routes */
   readonly traffic?: TrafficSettings;
 }
@@ -48,8 +51,27 @@ export interface GraphRoute extends RouteBase {
 /** Every model of a route with its place in the route's graph; '' for a route that is a model. */
 export function modelsOfRoute(route: DeploymentRoute): readonly { readonly at: string; readonly model: ModelPin }[] {
   if (route.graph !== undefined) return modelsOfGraph(route.graph);
-  const { model, modelVersion, artifactHash } = route;
-  return [{ at: '', model: { model, modelVersion, artifactHash } }];
+  return [{ at: '', model: pinOf(route) }];
+}
+
+function pinOf({ model, modelVersion, artifactHash, alias }: ModelPin): ModelPin {
+  return { model, modelVersion, artifactHash, ...(alias === undefined ? {} : { alias }) };
+}
+
+/** The document with other models; the same object when `change` gives every pin back as it was. */
+export function mapModels(document: DeploymentDocument, change: (pin: ModelPin) => ModelPin): DeploymentDocument {
+  let changed = false;
+  const of = (pin: ModelPin): ModelPin => {
+    const next = change(pin);
+    changed ||= next !== pin;
+    return next;
+  };
+  const routes = document.routes.map((route): DeploymentRoute => {
+    if (route.graph !== undefined)
+      return { ...route, graph: mapGraph(route.graph, { model: of, code: (code) => code }) };
+    return { ...route, ...of(route) };
+  });
+  return changed ? { ...document, routes } : document;
 }
 
 /** Every node of a route that runs code. */

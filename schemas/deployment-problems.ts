@@ -42,6 +42,7 @@ const pin = {
   model: Type.String({ minLength: 1, maxLength: 128 }),
   modelVersion: Type.Integer({ minimum: 1 }),
   artifactHash: hash,
+  alias: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
 };
 const pinned: NamingForms = {
   route: pin,
@@ -106,6 +107,9 @@ export const deploymentSchema = Type.Object(
     output: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     feedback: feedbackSchema,
     monitors: monitorsSchema,
+    follow: Type.Optional(
+      Type.Boolean({ description: 'a new version by itself when an alias that names a model moves; default false' }),
+    ),
     traffic: Type.Optional(trafficSchema),
   },
   closed,

@@ -707,6 +707,18 @@ export interface DeploymentRefused {
   readonly actor: string;
 }
 
+/** An alias that a deployment follows names another version of its model. */
+export interface AliasMoved {
+  readonly deployment: string;
+  readonly model: string;
+  readonly alias: string;
+  readonly modelVersion: number;
+  readonly artifactHash: string;
+  readonly requestId: string;
+  /** Who moved the alias. */
+  readonly actor: string;
+}
+
 /** Share of a route = weight / sum of weights. */
 export interface RouteWeight {
   readonly route: string;
@@ -1425,6 +1437,7 @@ export interface EventData {
     'deployment-applied': DeploymentApplied;
     'deployment-removed': DeploymentRemoved;
     'deployment-refused': DeploymentRefused;
+    'alias-moved': AliasMoved;
     'weights-changed': WeightsChanged;
     'rollout-moved': RolloutMoved;
     'rollout-refused': RolloutRefused;
@@ -1554,6 +1567,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'deployment-events/deployment-applied': '{"type":"record","name":"DeploymentApplied","namespace":"millrace.deployment_events","doc":"The deployment has a new version.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-removed': '{"type":"record","name":"DeploymentRemoved","namespace":"millrace.deployment_events","doc":"The deployment is gone.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-refused': '{"type":"record","name":"DeploymentRefused","namespace":"millrace.deployment_events","doc":"A deployment request had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'deployment-events/alias-moved': '{"type":"record","name":"AliasMoved","namespace":"millrace.deployment_events","doc":"An alias that a deployment follows names another version of its model.","fields":[{"name":"deployment","type":"string"},{"name":"model","type":"string"},{"name":"alias","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","doc":"Who moved the alias.","type":"string"}]}',
   'deployment-events/weights-changed': '{"type":"record","name":"WeightsChanged","namespace":"millrace.deployment_events","doc":"The routes of a deployment share its traffic anew, and why. With the settings of the deployment and the evidence here the weights can be computed again.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"weightsVersion","doc":"Counted per deployment; 0 is what a document begins with.","type":"int"},{"name":"weights","type":{"type":"array","items":{"type":"record","name":"RouteWeight","namespace":"millrace.common","doc":"Share of a route = weight / sum of weights.","fields":[{"name":"route","type":"string"},{"name":"weight","type":"double"}]}}},{"name":"cause","doc":"bandit or rollout.","type":"string"},{"name":"reason","type":"string"},{"name":"seed","doc":"Of the draws; \'\' when there were none.","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}}]}',
   'deployment-events/rollout-moved': '{"type":"record","name":"RolloutMoved","namespace":"millrace.deployment_events","doc":"A rollout went on, was held, came through or was taken back.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"rollout","type":{"type":"record","name":"RolloutState","namespace":"millrace.common","doc":"How far a rollout is.","fields":[{"name":"stable","type":"string"},{"name":"canary","type":"string"},{"name":"phase","doc":"running, paused, promoted or rolled-back.","type":"string"},{"name":"step","doc":"From 1.","type":"int"},{"name":"steps","type":"int"},{"name":"percent","doc":"Share of the canary.","type":"double"},{"name":"sinceMs","doc":"Since when it is at this step.","type":"long"},{"name":"reason","doc":"Why it is where it is, or what it waits for.","type":"string"}]}},{"name":"action","doc":"begin, advance, promote, rollback, pause or resume.","type":"string"},{"name":"actor","doc":"Who asked; \'criteria\' when nobody did.","type":"string"},{"name":"requestId","doc":"\'\' when nobody asked.","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}}]}',
   'deployment-events/rollout-refused': '{"type":"record","name":"RolloutRefused","namespace":"millrace.deployment_events","doc":"What was asked of a rollout had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',

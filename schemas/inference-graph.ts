@@ -16,6 +16,8 @@ export interface ModelPin {
   readonly model: string;
   readonly modelVersion: number;
   readonly artifactHash: string;
+  /** Alias by which it was named, of a deployment that follows aliases. */
+  readonly alias?: string;
 }
 
 /** A function of a code bundle, by the hash of the bundle. */

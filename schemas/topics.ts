@@ -148,7 +148,7 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'run-progress', 'registry'],
-    readBy: ['registry', 'provenance'],
+    readBy: ['registry', 'alias-follower', 'provenance'],
   },
   'deployment-events': {
     access: 'closed',
@@ -160,13 +160,14 @@ export const topics = {
       'deployment-applied',
       'deployment-removed',
       'deployment-refused',
+      'alias-moved',
       'weights-changed',
       'rollout-moved',
       'rollout-refused',
     ],
     partitions: 3,
     cleanup: 'delete',
-    writtenBy: ['gateway', 'deployments', 'route-weights'],
+    writtenBy: ['gateway', 'deployments', 'route-weights', 'alias-follower'],
     readBy: ['deployments', 'provenance'],
   },
   flows: {
@@ -187,7 +188,7 @@ export const topics = {
     partitions: 1,
     cleanup: 'compact',
     writtenBy: ['registry'],
-    readBy: ['gateway'],
+    readBy: ['gateway', 'alias-follower'],
   },
   deployments: {
     access: 'closed',
@@ -197,7 +198,7 @@ export const topics = {
     partitions: 1,
     cleanup: 'compact',
     writtenBy: ['deployments'],
-    readBy: ['model-server', 'gateway', 'scorer'],
+    readBy: ['model-server', 'gateway', 'scorer', 'alias-follower'],
   },
   routers: {
     access: 'closed',

@@ -2,10 +2,17 @@
  * Deployments: each accepted document is a new version, numbered from 1 without holes, also across removals. A request that comes
  * again (same deployment and requestId) changes nothing: its answer is on the topic already.
  */
-import { nothing, type Output, type Topology } from '../runtime/engine/topology.ts';
-import type { DeploymentDocument } from '../schemas/deployment-document.ts';
+import {
+  type Effects,
+  type InputEvent,
+  nothing,
+  type Output,
+  type StateView,
+  type Topology,
+} from '../runtime/engine/topology.ts';
+import { type DeploymentDocument, mapModels } from '../schemas/deployment-document.ts';
 import { deploymentProblems } from '../schemas/deployment-problems.ts';
-import type { DeployRequested, RemovalRequested } from '../schemas/events.ts';
+import type { AliasMoved, DeployRequested, RemovalRequested } from '../schemas/events.ts';
 import type { SteeringSettings } from '../schemas/traffic.ts';
 import { type Decision, decideOnce, decisionKey, stateKey } from './decision-request.ts';
 
@@ -17,13 +24,14 @@ export const deployments: Topology<'deployment-events'> = {
   summary: 'checks deployment documents, numbers their versions, keeps the table of current deployments',
 
   reads(event) {
-    if (event.type !== 'deploy-requested' && event.type !== 'removal-requested') return {};
+    if (!isRequest(event)) return {};
     const { deployment, requestId } = event.data;
     return { keys: [decisionKey(deployment, requestId), currentKey(deployment)] };
   },
 
   fold(event, state) {
-    if (event.type !== 'deploy-requested' && event.type !== 'removal-requested') return nothing;
+    if (!isRequest(event)) return nothing;
+    if (event.type === 'alias-moved') return follow(event.data, state, event.timeMs);
     const { deployment, requestId, actor } = event.data;
     const current = state.get<Current>(currentKey(deployment));
     return decideOnce(
@@ -41,9 +49,42 @@ export const deployments: Topology<'deployment-events'> = {
   },
 };
 
+type Request = Extract<
+  InputEvent<'deployment-events'>,
+  { readonly type: 'deploy-requested' | 'removal-requested' | 'alias-moved' }
+>;
+
+function isRequest(event: InputEvent<'deployment-events'>): event is Request {
+  return event.type === 'deploy-requested' || event.type === 'removal-requested' || event.type === 'alias-moved';
+}
+
 interface Current {
   readonly version: number;
   readonly removed: boolean;
+  /** JSON of one that follows aliases. */
+  readonly following?: string;
+}
+
+/** What others pinned by an alias is pinned anew. Whoever does not follow, or has that version, is left as it is. */
+function follow(
+  { deployment, model, alias, modelVersion, artifactHash, requestId, actor }: AliasMoved,
+  state: StateView,
+  timeMs: number,
+): Effects {
+  const current = state.get<Current>(currentKey(deployment));
+  const answered = decisionKey(deployment, requestId);
+  if (current?.following === undefined || current.removed || state.get(answered) !== undefined)
+    return { count: { aliasMovesIgnored: 1 } };
+  const before = JSON.parse(current.following) as DeploymentDocument;
+  const after = mapModels(before, (pin) =>
+    pin.model === model && pin.alias === alias && pin.modelVersion !== modelVersion
+      ? { ...pin, modelVersion, artifactHash }
+      : pin,
+  );
+  if (after === before) return { count: { aliasMovesIgnored: 1 } };
+  const applied = apply({ deployment, requestId, document: JSON.stringify(after), actor }, current, timeMs);
+  if (applied.refused !== undefined) return { count: { aliasMovesIgnored: 1 } };
+  return { ...applied, put: [[answered, 'accepted'], ...(applied.put ?? [])], count: { followed: 1 } };
 }
 
 function apply(request: DeployRequested, current: Current | undefined, timeMs: number): Decision {
@@ -52,7 +93,7 @@ function apply(request: DeployRequested, current: Current | undefined, timeMs: n
   if (problem !== undefined) return { refused: problem };
   const version = (current?.version ?? 0) + 1;
   return {
-    put: [[currentKey(deployment), { version, removed: false } satisfies Current]],
+    put: [[currentKey(deployment), currentOf(version, document)]],
     emit: [
       {
         topic: 'deployments',
@@ -99,6 +140,11 @@ function settingsOf(document: string): string {
     traffic,
   };
   return JSON.stringify(settings);
+}
+
+function currentOf(version: number, document: string): Current {
+  const { follow: follows } = JSON.parse(document) as DeploymentDocument;
+  return { version, removed: false, ...(follows === true ? { following: document } : {}) };
 }
 
 function documentProblem({ deployment, document }: DeployRequested): string | undefined {

@@ -22,6 +22,8 @@ export interface DeploymentSpec {
   readonly output?: string;
   readonly feedback: FeedbackSettings;
   readonly monitors: MonitorSettings;
+  /** When an alias that names a model moves, a new version is applied by itself. @default false */
+  readonly follow?: boolean;
   /** @default by prediction id, with the weights of the routes */
   readonly traffic?: TrafficSettings;
 }

@@ -86,6 +86,11 @@ export class Deployment<Routes extends string = never> {
     return this.#withRoute(name, target, { weight: 0, shadow: { ...defaultShadow, ...options } });
   }
 
+  /** Follows the aliases by which its models are named: when one moves, a new version is applied by itself. */
+  follow(): Deployment<Routes> {
+    return this.#with({ follow: true });
+  }
+
   /** What is hashed against the weights; `entity` keeps an entity on its route. @default 'prediction-id' */
   splitBy(by: TrafficSettings['by']): Deployment<Routes> {
     return this.#traffic({ by });

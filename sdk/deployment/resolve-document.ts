@@ -19,7 +19,8 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
   const rows = models.rows();
   const pin = (text: string, where: string): ModelPin => {
     const resolved = resolveModel(text, rows);
-    if (typeof resolved !== 'string') return resolved;
+    const alias = spec.follow === true ? parseModelReference(text)?.alias : undefined;
+    if (typeof resolved !== 'string') return alias === undefined ? resolved : { ...resolved, alias };
     problems.push(`${where}: ${resolved}`);
     return unresolved;
   };

@@ -78,6 +78,15 @@ export const roles: readonly Role[] = [
     },
   },
   {
+    name: 'alias-follower',
+    kind: 'service',
+    summary: 'tells deployments that follow an alias that it has moved',
+    start: async ({ runtime }) => {
+      const { startAliasFollower } = await import('../alias-follower/alias-follower.ts');
+      return await startAliasFollower(runtime);
+    },
+  },
+  {
     name: 'feedback-admission',
     kind: 'service',
     summary: 'admits feedback to the partition of its prediction',

@@ -71,7 +71,8 @@ export const deployments: Routes = (app, context) => {
       if (resolved.document === undefined) {
         throw new MillraceError('INVALID_ARGUMENT', resolved.problems.join('; '));
       }
-      return await reply.code(201).send(await apply(request, operation, resolved.document, context));
+      const applied = await apply(request, operation, resolved.document, context);
+      return await reply.code(201).send(await settled(request, operation, spec, applied, context));
     },
   );
 
@@ -147,6 +148,26 @@ export const deployments: Routes = (app, context) => {
     (request, reply) => infer(request, reply, context),
   );
 };
+
+/**
+ * An alias that moved while the deployment was on its way was told to the version before: what follows it is applied again as it is now.
+ */
+async function settled(
+  request: FastifyRequest,
+  operation: Operation,
+  spec: DeploymentSpec,
+  applied: Awaited<ReturnType<typeof apply>>,
+  context: GatewayContext,
+): Promise<Awaited<ReturnType<typeof apply>>> {
+  if (spec.follow !== true) return applied;
+  const { models, deployments: rows } = context.tables;
+  await models.refresh();
+  const row = rows.get(spec.name);
+  const { document } = resolveDocument(spec, models);
+  if (document === undefined || row?.version !== applied.version || row.document === JSON.stringify(document))
+    return applied;
+  return await apply(request, { ...operation, requestId: `${operation.requestId}-settled` }, document, context);
+}
 
 /** Asks for a version with this document; resolves once it is on the table and its models and code are loaded, or why they are not. */
 async function apply(
