@@ -1,6 +1,10 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
 import type { ShownFlow } from '../../sdk/client/index.ts';
-import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
+import { flowSvg } from '../flow-picture/flow-svg.ts';
+import { flowText } from '../flow-picture/flow-text.ts';
 import { withPlatform } from '../session.ts';
 import { bold, dim, green, yellow } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
@@ -42,15 +46,35 @@ function list(cmd: Command): void {
 function one(cmd: Command): void {
   const sub = cmd
     .command('show')
-    .description('what starts a flow, its limits, token and next slots')
-    .argument('<flow>');
-  sub.action(async (flow: string) => {
-    const options = optionsOf(sub);
+    .description(
+      'the graph of a flow file or a deployed flow; of a deployed one also what starts it, limits, token, next slots',
+    )
+    .argument('<file|flow>')
+    .option('--svg <file>', 'draws the graph into a file')
+    .option('--deployed', 'a deployed flow, even when there is a file of that name');
+  sub.action(async (target: string) => {
+    const options = optionsOf<{ svg?: string; deployed?: boolean }>(sub);
+    if (options.deployed !== true && existsSync(target) && statSync(target).isFile()) {
+      const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
+      const { graph } = await bundleFlow(target);
+      show(options, graph, () => flowText(graph as FlowGraph));
+      draw(options, graph as FlowGraph);
+      next(options, `millrace run ${target}`, `millrace run ${target} --help`);
+      return;
+    }
     await withPlatform(options, async ({ client }) => {
-      show(options, await client.production.show(flow), drawFlow);
-      next(options, `millrace flows history ${flow}`, `millrace runs list --flow ${flow}`);
+      const flow = await client.production.show(target);
+      show(options, flow, (shown) => `${drawFlow(shown)}\n${flowText(flow.graph as FlowGraph)}`);
+      draw(options, flow.graph as FlowGraph);
+      next(options, `millrace flows history ${target}`, `millrace runs list --flow ${target}`);
     });
   });
+}
+
+function draw({ svg }: { readonly svg?: string }, graph: FlowGraph): void {
+  if (svg === undefined) return;
+  writeFileSync(svg, flowSvg(graph));
+  say(`the graph is drawn in ${svg}`);
 }
 
 function drawFlow({

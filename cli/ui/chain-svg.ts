@@ -1,5 +1,6 @@
 /** The chain as a picture: causes on the left, what came of it on the right, an edge from each link to what it hangs from. */
 import type { CausalChain, Link } from '../../services/provenance/index.ts';
+import { escaped } from './escape-xml.ts';
 
 const box = { width: 330, height: 58, gap: 12, indent: 36 };
 const margin = 32;
@@ -115,14 +116,4 @@ function text(x: number, y: number, value: string, size: number, fill: string, w
 
 function short(value: string, max: number): string {
   return value.length <= max ? value : `${value.slice(0, max - 1)}…`;
-}
-
-/** Ids and texts come from outsiders. Control characters are not allowed in XML at all. */
-function escaped(value: string): string {
-  return value
-    .replace(/[^\t\n\x20-\ud7ff\ue000-\ufffd]/g, '�')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
