@@ -6,6 +6,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { moduleForChild } from '../runtime/adapters/child-module.ts';
 import { bundleFlow } from '../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../runtime/config/resolve.ts';
 import { eventually } from '../runtime/testing/index.ts';
@@ -33,7 +35,7 @@ const follower = await platform.runtime.follow('runs', {
 });
 await follower.ready();
 
-const bundled = await bundleFlow(join(import.meta.dirname, 'ten-steps.ts'));
+const bundled = await bundleFlow(fileURLToPath(moduleForChild('bench/ten-steps').url));
 const overheads: number[] = [];
 for (let run = 0; run < warmUp + measured; run++) {
   const { runId } = await client.flows.run(bundled, {});

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const rooms = ['schemas', 'topologies', 'statistics', 'runtime', 'services', 'sdk', 'cli', 'examples', 'test'];
+const rooms = ['schemas', 'topologies', 'statistics', 'runtime', 'services', 'sdk', 'cli', 'examples', 'bench', 'test'];
 
 /** Of a source file, by its address: the path of its JavaScript. */
 export function compiledFile(source: URL | string): string {
@@ -20,17 +20,27 @@ export function compiledFile(source: URL | string): string {
 }
 
 export default async function setup(project: TestProject): Promise<() => void> {
+  const { folder, compile, remove } = await compileSources();
+  process.env['MILLRACE_COMPILED'] = folder;
+  project.onTestsRerun(compile);
+  return remove;
+}
+
+/** All sources as JavaScript in a folder of their own, for whoever calls. */
+export async function compileSources(): Promise<{ folder: string; compile(): Promise<void>; remove(): void }> {
   // Below the packages that it needs.
   const cache = join(root, 'node_modules', '.cache');
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, 'millrace-compiled-'));
-  process.env['MILLRACE_COMPILED'] = folder;
-  await compile(folder);
-  project.onTestsRerun(() => compile(folder));
-  return () => rmSync(folder, { recursive: true, force: true });
+  await compileInto(folder);
+  return {
+    folder,
+    compile: () => compileInto(folder),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
-async function compile(outdir: string): Promise<void> {
+async function compileInto(outdir: string): Promise<void> {
   const entryPoints = rooms.flatMap((room) =>
     (readdirSync(join(root, room), { recursive: true }) as string[])
       .filter((file) => file.endsWith('.ts') && !/\.(test|d)\.ts$/.test(file))

@@ -13,6 +13,8 @@ export function auditTrail(topic: TopicName): RawTopology {
     version: 1,
     rawInput: topic,
     outputs: ['audit'],
+    // a link may be a second late anyway
+    lingerMs: 20,
     summary: `chains every record of ${topic} by its hash`,
     reads: () => chainReads,
     fold(record, state) {

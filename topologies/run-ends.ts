@@ -10,6 +10,7 @@ export const runEnds: Topology<'runs'> = {
   version: 1,
   input: 'runs',
   outputs: ['starts'],
+  lingerMs: 10,
   summary: 'forwards ends of runs to their flows',
 
   fold(event): Effects {

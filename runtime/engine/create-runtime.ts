@@ -124,6 +124,7 @@ class EngineRuntime implements Runtime {
         idWindow: idWindowOf(topology),
         task: `${group}/${input}/${environment.partition.partition}`,
         batchRecords: this.#options.batchRecords ?? 1_000,
+        lingerMs: topology.lingerMs ?? 0,
       });
     });
   }

@@ -14,6 +14,8 @@ const eventsPerWrite = 20_000;
 /** Records that are decoded at once: of a few, all but the rows dies young. */
 const recordsPerTake = 500;
 const queueRecords = 8_000;
+/** A transaction costs much more than a row: as long as nobody waits for the tables, they wait for more. */
+const lingerMs = 10;
 
 /** Records of a source on their way into the tables. */
 interface Taken {
@@ -39,6 +41,9 @@ export class ProjectionRunner implements RunningProjection {
   readonly #endsAtStart = new Map<string, number>();
   #subscription: Subscription | undefined;
   #wake: (() => void) | undefined;
+  /** Ends a linger. */
+  #hurry: (() => void) | undefined;
+  #awaited = 0;
   #loop: Promise<void> = Promise.resolve();
   /** Records to write one by one. */
   #careful = 0;
@@ -89,7 +94,7 @@ export class ProjectionRunner implements RunningProjection {
   }
 
   async ready(): Promise<void> {
-    await this.#progress.reach(this.#endsAtStart);
+    await this.#reach(this.#endsAtStart);
   }
 
   async passed(places: readonly PublishedAt[], timeoutMs: number): Promise<void> {
@@ -98,7 +103,7 @@ export class ProjectionRunner implements RunningProjection {
       const name = partitionName({ topic: this.#context.encoding.topic(topic), partition });
       ends.set(name, Math.max(ends.get(name) ?? 0, offset + 1));
     }
-    await this.#progress.reach(ends, timeoutMs);
+    await this.#reach(ends, timeoutMs);
   }
 
   async caughtUp(timeoutMs: number, topics: readonly string[] = this.#projection.inputs): Promise<void> {
@@ -110,7 +115,17 @@ export class ProjectionRunner implements RunningProjection {
         offsets.forEach((end, partition) => ends.set(partitionName({ topic, partition }), end));
       }),
     );
-    await this.#progress.reach(ends, timeoutMs);
+    await this.#reach(ends, timeoutMs);
+  }
+
+  async #reach(ends: ReadonlyMap<string, number>, timeoutMs?: number): Promise<void> {
+    this.#awaited += 1;
+    this.#hurry?.();
+    try {
+      await this.#progress.reach(ends, timeoutMs);
+    } finally {
+      this.#awaited -= 1;
+    }
   }
 
   stats(): readonly TaskStats[] {
@@ -121,6 +136,7 @@ export class ProjectionRunner implements RunningProjection {
     if (this.#abort.signal.aborted) return await this.#loop;
     this.#abort.abort();
     this.#wake?.();
+    this.#hurry?.();
     await this.#subscription?.close();
     await this.#loop;
     if (this.#status !== 'failed') this.#status = 'closed';
@@ -293,6 +309,15 @@ export class ProjectionRunner implements RunningProjection {
       this.#wake = resolve;
       if (this.#abort.signal.aborted || [...this.#sources.values()].some(({ queue }) => queue.size > 0)) resolve();
     });
+    if (this.#awaited > 0 || this.#abort.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#context.parts.clock.after(lingerMs, resolve);
+      this.#hurry = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
   }
 
   #fail(error: unknown, message: string): void {

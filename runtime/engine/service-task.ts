@@ -363,6 +363,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     crashPoint('after-commit');
     this.#position = position;
     this.#expected = position;
+    result.committed?.();
   }
 
   #report(): void {

@@ -59,6 +59,8 @@ export interface ServiceResult {
   readonly count?: Readonly<Record<string, number>>;
   /** Records that this service finds to be poison; their original bytes go to `dead-letters`. */
   readonly deadLetters?: readonly { readonly record: LogRecord; readonly error: unknown }[];
+  /** Called once `put` and the position are committed; not when the outcome is unknown, for then the task is opened again. */
+  committed?(): void;
 }
 
 /** An output with the id that makes saying it twice harmless. */

@@ -28,6 +28,8 @@ export interface TopologyTaskOptions {
   readonly group: string;
   readonly partition: TopicPartition;
   readonly batchRecords: number;
+  /** How long the first record after a pause waits for others to be folded with. */
+  readonly lingerMs: number;
   readonly flow: { pause(): void; resume(): void };
   /** Remembers the position for the consumer group. */
   report(position: number): void;
@@ -195,6 +197,24 @@ export class TopologyTask {
     this.#scheduleTick();
     await this.#queue.wait();
     this.#cancelTick?.();
+    await this.#linger();
+  }
+
+  async #linger(): Promise<void> {
+    const { lingerMs } = this.#options;
+    const { signal } = this.#abort;
+    if (lingerMs === 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#context.parts.clock.after(lingerMs, () => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      });
+      const stop = (): void => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener('abort', stop, { once: true });
+    });
   }
 
   async #process(records: readonly LogRecord[]): Promise<void> {

@@ -20,6 +20,12 @@ export interface Topology<T extends EventTopic = EventTopic> {
   readonly outputs: readonly TopicName[];
   /** One sentence for `describe`. */
   readonly summary: string;
+  /**
+   * The first record after a pause waits so long for others to be folded and committed with, milliseconds: for outputs that nobody
+   * waits for, since each commit costs as much as many records.
+   * @default 0
+   */
+  readonly lingerMs?: number;
   /** Records of a service carry an id; one that was seen within this many records of the partition is dropped. @default {@link idWindowDefault} */
   readonly idWindow?: number;
   /** Keys and ranges that folding this event may read. @default none */
@@ -36,6 +42,12 @@ export interface RawTopology {
   readonly rawInput: TopicName;
   readonly outputs: readonly TopicName[];
   readonly summary: string;
+  /**
+   * The first record after a pause waits so long for others to be folded and committed with, milliseconds: for outputs that nobody
+   * waits for, since each commit costs as much as many records.
+   * @default 0
+   */
+  readonly lingerMs?: number;
   reads?(record: RawInput): Reads;
   fold(record: RawInput, state: StateView): Effects;
   onTimer?(timer: DueTimer, state: StateView): Effects;

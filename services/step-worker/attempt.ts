@@ -16,7 +16,7 @@ export interface AttemptParts {
   readonly identity: WorkerName;
   readonly claim: Claim;
   readonly startMarginMs: number;
-  /** Resolves with true once the claim is committed, false when it never will be. */
+  /** Resolves with true once the claim is committed, false when this worker has lost the partition before, or closes. */
   committed(): Promise<boolean>;
   /** Called when its heart must begin to beat. */
   beating(): void;

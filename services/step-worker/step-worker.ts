@@ -44,6 +44,8 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const { runtime, executor } = options;
   const identity: WorkerName = { worker: options.name, incarnation: runtime.parts.ids.next() };
   const attempts = new Map<string, Attempt>();
+  /** Attempts that wait for the commit of their claim. */
+  const unclaimed = new Map<string, { readonly task: ServiceTask; settle(stands: boolean): void }>();
   const slots = new Slots(executor.slots);
   const gangs = new Gangs();
   const output = new TaskOutput(runtime, identity);
@@ -61,6 +63,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
 
   const begin = (task: ServiceTask, claim: Claim, work: Position): void => {
     const key = claimKey(claim);
+    const stands = new Promise<boolean>((settle) => unclaimed.set(key, { task, settle }));
     const attempt = new Attempt({
       runtime,
       executor,
@@ -71,7 +74,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       work,
       host: options.host ?? '127.0.0.1',
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
-      committed: () => committed(task, key, identity.incarnation, () => closed),
+      committed: () => stands,
       beating: () => heart.note(claim.dispatched.leaseMs),
     });
     attempts.set(key, attempt);
@@ -80,6 +83,11 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       if (needsSlot(claim.dispatched)) slots.release();
       if (said) over.set(task.name, [...(over.get(task.name) ?? []), key]);
     });
+  };
+
+  const settle = (key: string, stands: boolean): void => {
+    unclaimed.get(key)?.settle(stands);
+    unclaimed.delete(key);
   };
 
   const service: Service<'tasks'> = {
@@ -95,7 +103,11 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       const lost: IdentifiedOutput[] = [];
       const gone: string[] = [];
       for await (const [key, claim] of task.entries<Claim>(claimPrefix)) {
-        if (attempts.has(key) || claim.incarnation === identity.incarnation) continue;
+        if (attempts.has(key) || claim.incarnation === identity.incarnation) {
+          // its commit had an unknown outcome
+          settle(claimKey(claim), true);
+          continue;
+        }
         if (claim.worker === identity.worker) {
           const message = `worker ${claim.worker} ended while it held the task`;
           lost.push(factOf('lost', claim.dispatched, claim, { kind: 'lost', message }));
@@ -130,7 +142,15 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
         if (!attempts.has(key)) begin(task, claim, work);
         else if (slotted) slots.release();
       }
-      return { outputs: [], put, delete: remove, count: { claimed: put.length } };
+      const committed = (): void => {
+        crashPoint('after-claim');
+        for (const [key] of put) settle(key, true);
+      };
+      return { outputs: [], put, delete: remove, count: { claimed: put.length }, committed };
+    },
+
+    closed(task) {
+      for (const [key, waiting] of unclaimed) if (waiting.task === task) settle(key, false);
     },
   };
 
@@ -143,6 +163,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       heart.close();
       const running = [...attempts.values()];
       for (const attempt of running) attempt.stop();
+      for (const key of unclaimed.keys()) settle(key, false);
       await Promise.all(running.map(({ done }) => done));
       await output.close();
       await revocations.close();
@@ -153,25 +174,6 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
 /** Packing results is a blob to write, and waits for nobody's step. */
 function needsSlot({ kind }: TaskDispatched): boolean {
   return kind !== 'pack';
-}
-
-/** Resolves with true once the claim is in the committed state, false when this worker has lost the partition before, or closes. */
-async function committed(
-  task: ServiceTask,
-  key: string,
-  incarnation: string,
-  closing: () => boolean,
-): Promise<boolean> {
-  for (let round = 0; !task.signal.aborted && !closing(); round++) {
-    const found = await task.get<Claim>(key).catch(() => undefined);
-    if (found?.incarnation === incarnation) {
-      crashPoint('after-claim');
-      return true;
-    }
-    // a commit takes less than a millisecond in the local profile, and its end is not told
-    await new Promise<void>((resolve) => (round < 50 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-  }
-  return false;
 }
 
 /** The partition is going away: what was not claimed must not count as processed. */
