@@ -33,7 +33,9 @@ export function acceptBinaryBodies(scope: FastifyInstance): void {
       done(error, length === body.length && !isBytes(request) ? json : new BinaryBody(json, body.subarray(length))),
     );
   };
-  scope.removeContentTypeParser('application/json');
+  // Those of the whole server, of which this scope has copies.
+  for (const type of ['application/json', bytesType])
+    if (scope.hasContentTypeParser(type)) scope.removeContentTypeParser(type);
   scope.addContentTypeParser(['application/json', bytesType], { parseAs: 'buffer' }, parse);
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done: Done) => {
     const type = request.headers['content-type'] ?? '';
