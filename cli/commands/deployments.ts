@@ -2,6 +2,7 @@ import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import type { DeploymentVersion } from '../../sdk/client/index.ts';
+import { exitCode } from '../exit-codes.ts';
 import { configureRollout } from '../rollout-verbs.ts';
 import { withPlatform } from '../session.ts';
 import { sharesText } from '../ui/shares.ts';
@@ -39,6 +40,23 @@ export const command: CommandModule = {
       await withPlatform(options, async ({ client }) =>
         show(options, await client.deployments.show(deployment), (shown) => JSON.stringify(shown, null, 2)),
       );
+    });
+    const status = cmd
+      .command('status')
+      .description('whether it can answer, and what stands in the way')
+      .argument('<deployment>');
+    status.action(async (deployment: string) => {
+      const options = optionsOf(status);
+      await withPlatform(options, async ({ client }) => {
+        const found = await client.deployments.status(deployment);
+        show(options, found, ({ version, ready, checks }) =>
+          [
+            `${deployment} v${version} is ${ready ? 'ready' : 'not ready'}`,
+            ...checks.map(({ check, problem }) => (problem === null ? `ok: ${check}` : `NOT OK: ${check}: ${problem}`)),
+          ].join('\n'),
+        );
+        if (!found.ready) process.exitCode = exitCode.failure;
+      });
     });
     const history = cmd
       .command('history')

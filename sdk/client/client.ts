@@ -67,6 +67,15 @@ export interface DeploymentVersion {
   readonly weights?: readonly { readonly route: string; readonly weight: number }[];
 }
 
+export interface DeploymentStatus {
+  readonly deployment: string;
+  readonly version: number;
+  readonly ready: boolean;
+  /** The first problem; null when it is ready. */
+  readonly reason: string | null;
+  readonly checks: readonly { readonly check: string; readonly problem: string | null }[];
+}
+
 export interface ShownDeployment {
   readonly deployment: string;
   readonly version: number;
@@ -157,6 +166,9 @@ export class Client {
       ((await this.#get('/api/v1/deployments')) as { deployments: ShownDeployment[] }).deployments,
     show: async (deployment: string): Promise<ShownDeployment> =>
       (await this.#get(path`/api/v1/deployments/${deployment}`)) as ShownDeployment,
+    /** Whether the process behind the gateway can answer for it, and what stands in the way. */
+    status: async (deployment: string): Promise<DeploymentStatus> =>
+      (await this.#get(path`/api/v1/deployments/${deployment}/status`)) as DeploymentStatus,
     /** Every version that was applied, newest first: a version was in force from its `appliedAt` to that of the next. */
     history: async (
       deployment: string,

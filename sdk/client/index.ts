@@ -4,6 +4,7 @@ export {
   type BundledFlow,
   type DeployedFlow,
   type DeployedVersion,
+  type DeploymentStatus,
   type DeploymentVersion,
   type Feedback,
   type FlowDeployOptions,

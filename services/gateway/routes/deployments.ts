@@ -4,6 +4,7 @@ import { messageOf, MillraceError } from '../../../runtime/ports/index.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../../schemas/deployment-document.ts';
 import type { DeploymentRow } from '../../../schemas/events.ts';
 import { type DeploymentSpec, parseDeployment, resolveDocument } from '../../../sdk/deployment/index.ts';
+import { deploymentStatus } from '../deployment-status.ts';
 import type { Operation } from '../operations.ts';
 import { anyJson, type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
@@ -29,6 +30,17 @@ export const deployments: Routes = (app, context) => {
     '/api/v1/deployments/:deployment',
     { config: { access: 'read' }, schema: { tags, params } },
     async (request) => shown(await rowOf(request.params.deployment, context)),
+  );
+
+  app.get<Named>(
+    '/api/v1/deployments/:deployment/status',
+    { config: { access: 'read' }, schema: { tags, params } },
+    async ({ params: { deployment } }) => {
+      const { version } = await rowOf(deployment, context);
+      const status = await deploymentStatus(deployment, version, context);
+      if (status !== undefined) return { deployment, version, ...status };
+      throw new MillraceError('UNAVAILABLE', 'this process serves no models: ask one that runs the model server');
+    },
   );
 
   app.get<Named & { Querystring: { limit?: string; at?: string } }>(
@@ -175,7 +187,12 @@ async function apply(
   operation: Operation,
   whole: DeploymentDocument,
   context: GatewayContext,
-): Promise<{ readonly deployment: string; readonly version: number }> {
+): Promise<{
+  readonly deployment: string;
+  readonly version: number;
+  readonly ready?: boolean;
+  readonly reason?: string;
+}> {
   const { options, operations, decisions, tables } = context;
   const { name } = whole;
   const document = JSON.stringify(whole);
@@ -196,7 +213,10 @@ async function apply(
     clock: options.runtime.parts.clock,
     timeoutMs: options.decisionTimeoutMs,
   });
-  return { deployment: name, version, ...(await readiness(name, version, context)) };
+  // That the process is still catching up says nothing about this version.
+  const loaded = (await deploymentStatus(name, version, context))?.checks[0]?.problem;
+  if (loaded === undefined) return { deployment: name, version };
+  return { deployment: name, version, ready: loaded === null, ...(loaded === null ? {} : { reason: loaded }) };
 }
 
 /** `<model>/<version>` of everything that it serves. */
@@ -216,17 +236,6 @@ function specOf(body: unknown): DeploymentSpec {
     return parseDeployment(typeof body === 'string' ? body : JSON.stringify(body));
   } catch (error) {
     throw new MillraceError('INVALID_ARGUMENT', messageOf(error), { cause: error });
-  }
-}
-
-/** Whether the models can be loaded: a deployment may be applied and still be unable to answer. */
-async function readiness(name: string, version: number, { options }: GatewayContext): Promise<object> {
-  if (options.inference === undefined) return {};
-  try {
-    await options.inference.warm(name, version);
-    return { ready: true };
-  } catch (error) {
-    return { ready: false, reason: messageOf(error) };
   }
 }
 

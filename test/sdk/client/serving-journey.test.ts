@@ -109,6 +109,24 @@ describe('serving, from the client', () => {
     });
   });
 
+  it('says whether a deployment is ready, and why not', async () => {
+    expect(await client.deployments.status('iris')).toMatchObject({ ready: true, reason: null, version: 1 });
+    const missing = 'f'.repeat(64);
+    const { document } = await client.deployments.show('iris');
+    const routes = [{ name: 'lost', model: 'iris', modelVersion: 9, artifactHash: missing, weight: 1 }];
+    const lost = JSON.stringify({ ...document, name: 'lost', routes });
+    const data = { deployment: 'lost', requestId: 'lost', document: lost, actor: 'ada' };
+    await test.runtime.publish([
+      { topic: 'deployment-events', type: 'deploy-requested', data, key: 'lost', id: 'lost' },
+    ]);
+    const status = await eventually('its row', () => client.deployments.status('lost').catch(() => undefined));
+    expect(status.ready).toBe(false);
+    expect(status.reason).toContain('models:/iris/9');
+    expect(status.checks.map(({ problem }) => problem === null)).toEqual([false, true, true]);
+    expect(status.checks[1]!.check).toBe('requests of 6 partitions are read by this process');
+    await expect(client.deployments.status('gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('moves to another version without a failed call', async () => {
     let failures = 0;
     let calls = 0;

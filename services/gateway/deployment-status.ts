@@ -1,0 +1,42 @@
+/** Whether a deployment can answer in this process, and what stands in the way. */
+import { messageOf } from '../../runtime/ports/index.ts';
+import type { GatewayContext } from './gateway-context.ts';
+
+export interface DeploymentCheck {
+  readonly check: string;
+  /** null: it holds. */
+  readonly problem: string | null;
+}
+
+export interface DeploymentStatus {
+  readonly ready: boolean;
+  /** The first problem; null when it is ready. */
+  readonly reason: string | null;
+  readonly checks: readonly DeploymentCheck[];
+}
+
+/** undefined where no model server runs beside the gateway: this process cannot tell. */
+export async function deploymentStatus(
+  name: string,
+  version: number,
+  { options }: Pick<GatewayContext, 'options'>,
+): Promise<DeploymentStatus | undefined> {
+  const { inference, runtime } = options;
+  if (inference === undefined) return undefined;
+  const loaded = await inference.warm(name, version).then(
+    () => null,
+    (error: unknown) => messageOf(error),
+  );
+  const tasks = runtime.stats().filter(({ task }) => /(^|[./])model-server\//.test(task));
+  const away = tasks.filter(({ status }) => status !== 'running');
+  const checks: readonly DeploymentCheck[] = [
+    { check: 'models and code are loaded', problem: loaded },
+    {
+      check: `requests of ${tasks.length} partitions are read by this process`,
+      problem: away.length === 0 ? null : away.map(({ task, status }) => `${task} is ${status}`).join(', '),
+    },
+    { check: 'the process has caught up with the log', problem: options.unready() ?? null },
+  ];
+  const reason = checks.find(({ problem }) => problem !== null)?.problem ?? null;
+  return { ready: reason === null, reason, checks };
+}
