@@ -14,6 +14,8 @@ export const deadLetterHeader = {
   code: '__streams.errors.exception',
   message: '__streams.errors.message',
   attempt: '__streams.errors.attempt',
+  /** On a record that is no dead letter: the letter of this id, of an open topic, was written there again. */
+  replayed: '__streams.errors.replayed',
 } as const;
 
 const headerBytesMax = 4096;

@@ -1,5 +1,5 @@
 import { deadLetterHeader } from '../../runtime/engine/dead-letter.ts';
-import { header } from '../../runtime/engine/envelope.ts';
+import { header, textHeader } from '../../runtime/engine/envelope.ts';
 import type { Runtime, TaskStats } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { LogRecord } from '../../runtime/ports/log.ts';
@@ -28,7 +28,11 @@ export interface TopicStats {
 /** Dead letters, tasks and topics, for the people who run the platform. */
 export interface Maintenance {
   listDeadLetters(): Promise<readonly DeadLetter[]>;
-  /** Writes the dead record again, addressed to its task; it is folded once, and only if it is still dead. */
+  /**
+   * Writes the dead record again. On a closed topic it is addressed to its task, which takes it once, and only if it is still dead. On
+   * an open one it is a new record for every reader, under the id that its sender gave or else one of the letter's own, so whoever reads
+   * it twice drops it as a repeat; CONFLICT once that was done.
+   */
   replayDeadLetter(id: string): Promise<DeadLetter>;
   tasks(): readonly TaskStats[];
   topics(): Promise<readonly TopicStats[]>;
@@ -36,27 +40,49 @@ export interface Maintenance {
 
 export function createMaintenance(runtime: Runtime): Maintenance {
   const { log } = runtime.parts;
-  const records = async (): Promise<readonly { letter: DeadLetter; record: LogRecord }[]> => {
+  const letters = { topic: runtime.topic('dead-letters'), partition: 0 };
+  const openTopics = new Set(
+    topicNames.filter((name) => topics[name].access === 'open').map((name) => runtime.topic(name)),
+  );
+  const records = async () => {
     const found: { letter: DeadLetter; record: LogRecord }[] = [];
-    for await (const batch of log.read({ topic: runtime.topic('dead-letters'), partition: 0 }, { from: 0 })) {
-      for (const record of batch) found.push({ letter: letterOf(record), record });
+    const replayed = new Set<string>();
+    for await (const batch of log.read(letters, { from: 0 })) {
+      for (const record of batch) {
+        const done = textHeader(record, deadLetterHeader.replayed);
+        if (done === undefined) found.push({ letter: letterOf(record), record });
+        else replayed.add(done);
+      }
     }
-    return found;
+    return { found, replayed };
   };
   return {
-    listDeadLetters: async () => (await records()).map(({ letter }) => letter).reverse(),
+    listDeadLetters: async () => (await records()).found.map(({ letter }) => letter).reverse(),
     replayDeadLetter: async (id) => {
-      const found = (await records()).find(({ letter }) => letter.id === id);
-      if (found === undefined)
+      const { found, replayed } = await records();
+      const one = found.find(({ letter }) => letter.id === id);
+      if (one === undefined)
         throw new MillraceError('NOT_FOUND', `there is no dead letter ${id}: see \`millrace dead-letters list\``);
-      const { letter, record } = found;
+      const { letter, record } = one;
+      const open = openTopics.has(letter.topic);
+      if (open && replayed.has(id)) {
+        throw new MillraceError(
+          'CONFLICT',
+          `dead letter ${id} was replayed before: what became of it is an event of its own, or another dead letter: see \`millrace dead-letters list\``,
+        );
+      }
       const own = Object.fromEntries(
         Object.entries(record.headers).filter(([name]) => !name.startsWith('__streams.errors.')),
       );
-      const headers = { ...own, [header.control]: 'replay', [header.replay]: id };
-      await log.append([
-        { topic: letter.topic, partition: letter.partition, key: record.key, value: record.value, headers },
-      ]);
+      const headers = open
+        ? { [header.id]: `dead-letter/${id}`, ...own }
+        : { ...own, [header.control]: 'replay', [header.replay]: id };
+      const { topic, partition } = letter;
+      await log.append([{ topic, partition, key: record.key, value: record.value, headers }]);
+      if (open) {
+        const mark = { [deadLetterHeader.replayed]: id };
+        await log.append([{ ...letters, key: letter.task, value: null, headers: mark }]);
+      }
       return letter;
     },
     tasks: () => runtime.stats(),

@@ -3,15 +3,16 @@
  * clear error and an outcome, exactly once, and the good one behind it is done. Rows of the tables in `bad-input/` are the cases.
  */
 import { execFile } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import avsc from 'avsc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../runtime/testing/test-runtime.ts';
 import { badCalls } from './bad-input/bad-calls.ts';
 import { badFiles } from './bad-input/bad-files.ts';
 import { type BadModel, badModels } from './bad-input/bad-models.ts';
-import { badRecords, forgeries, infer } from './bad-input/bad-records.ts';
+import { badRecords, forgeries, infer, row } from './bad-input/bad-records.ts';
 import { compiledFile } from '../compiled.ts';
 import { type Journey, modelsFolder, openJourney, type OpenTopic, type Sent } from './bad-input/journey.ts';
 
@@ -29,6 +30,17 @@ beforeAll(async () => {
   predictionId = id;
 }, 60_000);
 afterAll(() => journey.close());
+
+/** What a person sees who types this. */
+function millrace(...args: readonly string[]): Promise<{ readonly code: unknown; readonly output: string }> {
+  const typed = [compiledFile(new URL('../../cli/main.ts', import.meta.url)), ...args, '--url', journey.platform.url!];
+  const env = { ...process.env, NO_COLOR: '1' };
+  return new Promise((resolve) =>
+    execFile(process.execPath, typed, { cwd: root, env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, output: stdout + stderr }),
+    ),
+  );
+}
 
 const refusals = {
   'prediction-requests': 'prediction-failed',
@@ -200,22 +212,76 @@ describe('a bad call', () => {
   });
 });
 
+describe('a dead letter of an open topic', () => {
+  /** What a newer writer says. */
+  const sayings: Readonly<Record<OpenTopic, () => object>> = {
+    triggers: () => ({ name: 'measured', payload: '{"number": 1}', attributes: {} }),
+    feedback: () => ({ predictionId, truth: null, label: null, reward: 1 }),
+    'prediction-requests': () => ({ id: null, inputs: [irisTensor] }),
+  };
+
+  it.each(Object.keys(sayings) as OpenTopic[])('%s: is done once when it is replayed', async (topic) => {
+    const { runtime } = journey.platform;
+    const { registry, log } = runtime.parts;
+    const [newer, subject] = await newerSchema(topic);
+    // Ids are given in order: the next one is the newer schema's, of which the registry has not heard yet.
+    const id =
+      1 + (await registry.register(`${subject}-probe`, JSON.stringify({ ...newer, doc: 'probe', name: 'Probe' })));
+    const value = Buffer.concat([
+      framing(id),
+      avsc.Type.forSchema(newer).toBuffer({ note: 'new', ...sayings[topic]() }),
+    ]);
+    const headers = topic === 'prediction-requests' ? { 'millrace-deployment': 'iris' } : {};
+    const [place = '', next = ''] = await journey.send(topic, [{ value, headers }, good(topic)]);
+    books.set(place, { topic, outcome: refusals[topic], dead: true });
+    await expectDone(topic, next);
+    const [letter] = await letterOf(place);
+    expect(letter).toMatchObject({ code: 'UNKNOWN_SCHEMA' });
+
+    expect(await registry.register(subject, JSON.stringify(newer))).toBe(id);
+    const [offset] = await log.endOffsets(topic);
+    const replay = () => millrace('dead-letters', 'replay', letter!.id);
+    expect(await replay()).toMatchObject({ code: 0, output: expect.stringContaining('replayed') });
+    await expectDone(topic, `${topic}@0@${offset}`);
+    const again = await replay();
+    expect(again.code).not.toBe(0);
+    expect(again.output).toContain(`dead letter ${letter!.id} was replayed before`);
+    expect((await log.endOffsets(topic))[0]).toBe(offset! + 1);
+  });
+});
+
+const irisTensor = { name: 'X', datatype: 'FP32', shape: [1, 4], data: { 'millrace.common.Floats': { values: row } } };
+
+/** The topic's schema with a field more, and its subject. */
+async function newerSchema(topic: OpenTopic): Promise<[schema: NewerSchema, subject: string]> {
+  const event = { triggers: 'triggered', feedback: 'feedback-given', 'prediction-requests': 'prediction-requested' }[
+    topic
+  ];
+  const text = await readFile(join(root, 'schemas', 'events', topic, `${event}.avsc`), 'utf8');
+  const known = JSON.parse(text) as NewerSchema;
+  const newer = { ...known, fields: [...known.fields, { name: 'note', type: 'string', default: '' }] };
+  return [newer, `${known.namespace}.${known.name}`];
+}
+
+interface NewerSchema {
+  readonly type: 'record';
+  readonly name: string;
+  readonly namespace: string;
+  readonly fields: { name: string; type: string; default: string }[];
+}
+
+/** Confluent's: a zero and the schema's id. */
+function framing(id: number): Buffer {
+  const bytes = Buffer.alloc(5);
+  bytes.writeInt32BE(id, 1);
+  return bytes;
+}
+
 describe('a wrong file on the command line', () => {
   it.concurrent.each(badFiles)('$command, $what', async ({ command, file, text, exit, says }) => {
     const path = join(journey.directory, `${command}-${file}`);
     if (text !== undefined) await writeFile(path, text);
-    const args = [
-      compiledFile(new URL('../../cli/main.ts', import.meta.url)),
-      command,
-      path,
-      '--url',
-      journey.platform.url!,
-    ];
-    const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) =>
-      execFile(process.execPath, args, { cwd: root, env: { ...process.env, NO_COLOR: '1' } }, (error, stdout, stderr) =>
-        resolve({ code: error?.code ?? 0, output: stdout + stderr }),
-      ),
-    );
+    const { code, output } = await millrace(command, path);
     expect(code, output).toBe(exit);
     for (const part of says) expect(output).toContain(part);
     expect(output).not.toMatch(/^\s+at /m);

@@ -11,7 +11,7 @@ export interface LaneService {
 
 /** Everything that the lane can start, on ports from `base` on. */
 export function laneServices(base: number): readonly LaneService[] {
-  const proxyPort = base + 40;
+  const [proxyPort, proxyPort39] = [base + 40, base + 41];
   return [
     {
       name: 'kafka',
@@ -30,8 +30,14 @@ export function laneServices(base: number): readonly LaneService[] {
       name: 'kafka-3.9',
       up: 'kafka-up.sh',
       down: 'kafka-down.sh',
-      environment: { KAFKA_PORT: String(base + 50), KAFKA_VERSION: '3.9.2' },
-      exports: (fact) => ({ MILLRACE_TEST_KAFKA_39: fact('address') }),
+      environment: {
+        KAFKA_PORT: String(base + 51),
+        KAFKA_VERSION: '3.9.2',
+        KAFKA_PROXY_PORT: String(proxyPort39),
+      },
+      exports: (fact) => ({
+        MILLRACE_TEST_KAFKA_39_PROXY: `127.0.0.1:${proxyPort39},${fact('proxied_address')}`,
+      }),
     },
     {
       name: 'registry',

@@ -69,7 +69,7 @@ export class TopicStore {
       if (known !== undefined && known.partitions.length !== config.partitions)
         throw new MillraceError(
           'TOPIC_MISMATCH',
-          `Topic "${config.name}" has ${known.partitions.length} partitions, ${config.partitions} were asked for. Partition counts never change: use a new topic generation.`,
+          `Topic "${config.name}" has ${known.partitions.length} partitions, ${config.partitions} were asked for. Partition counts never change: start the program that made it, or start anew in another directory.`,
           { details: { topic: config.name, expected: config.partitions, found: known.partitions.length } },
         );
     }

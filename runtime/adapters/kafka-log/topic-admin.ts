@@ -89,6 +89,6 @@ async function refuseMismatch(
     ];
   });
   if (problems.length === 0) return;
-  const message = `Topics are not as the catalogue says: ${problems.join('; ')}. Correct the settings; another number of partitions needs a new generation of the topic.`;
+  const message = `Topics are not as the catalogue says: ${problems.join('; ')}. Correct the settings; partition counts never change: go back to the expected count, or start anew under another kafka.prefix.`;
   throw new MillraceError('TOPIC_MISMATCH', message, { details: { problems } });
 }

@@ -13,13 +13,18 @@ export interface LogHarness {
    * the log again, and answers what was told.
    */
   killWhileAppending(topic: string, callsMin: number): Promise<readonly AcknowledgedAppend[]>;
-  /** Time goes on by `laterMs`, and what is due of retention and compaction is done, at once or in the background. */
+  /**
+   * Time goes on by `laterMs`, and what is due of retention and compaction is done, at once or in the background. Records under
+   * {@link fillerKey} may be appended where a log cleans only behind new ones.
+   */
   clean(topic: string, laterMs: number): Promise<void>;
   /** Every connection to the log's servers breaks; new ones are accepted. */
   dropConnections(): Promise<void>;
   /** Closes whatever is open and removes the data. */
   close(): Promise<void>;
 }
+
+export const fillerKey = 'filler';
 
 /** One acknowledged call of `append-child.ts`: consecutive records from number `first`, and the offsets that were answered. */
 export interface AcknowledgedAppend {

@@ -1,7 +1,7 @@
 import { openKafkaLog, type KafkaLogOptions } from '../../../runtime/adapters/kafka-log/kafka-log.ts';
 import { type Log } from '../../../runtime/ports/log.ts';
 import { killWhileAppending } from '../../conformance/log/kill-while-appending.ts';
-import { type LogHarness } from '../../conformance/log/log-harness.ts';
+import { fillerKey, type LogHarness } from '../../conformance/log/log-harness.ts';
 import { until } from '../../conformance/log/until.ts';
 import { alterTopic } from './alter-topic.ts';
 import { type TcpProxy } from './tcp-proxy.ts';
@@ -49,13 +49,26 @@ class KafkaHarness implements LogHarness {
   }
 
   /** Brokers go by their own clock, so "later" is a shorter retention for a while. */
-  async clean(topic: string): Promise<void> {
+  async clean(topic: string, laterMs: number): Promise<void> {
+    if (laterMs === 0) return this.#compact(topic);
     const restore = await alterTopic(this.#options.brokers, topic, { 'retention.ms': '1' });
     await until(this, `the broker had cleaned ${topic}`, async () => {
       const [start, end] = [await this.#log.startOffsets(topic), await this.#log.endOffsets(topic)];
       return start.every((offset, partition) => offset === end[partition]);
     });
     await restore();
+  }
+
+  /** The newest segment is never compacted, and only an append begins another. */
+  async #compact(topic: string): Promise<void> {
+    const soon = { 'segment.ms': '50', 'min.cleanable.dirty.ratio': '0', 'max.compaction.lag.ms': '50' };
+    await alterTopic(this.#options.brokers, topic, soon);
+    await until(this, `the broker had compacted ${topic}`, async () => {
+      await this.#log.append([{ topic, partition: 0, key: fillerKey, value: Buffer.of(), headers: {} }]);
+      await new Promise((resolve) => setTimeout(resolve, 200)); // a segment's time
+      for await (const [first] of this.#log.read({ topic, partition: 0 }, { from: 0 })) return first?.offset !== 0;
+      return false;
+    });
   }
 
   dropConnections(): Promise<void> {

@@ -8,18 +8,14 @@ import { createKafkaHarness } from './kafka-harness.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 const kafka = process.env['MILLRACE_TEST_KAFKA'];
-const kafka39 = process.env['MILLRACE_TEST_KAFKA_39'];
 const kafkaSasl = process.env['MILLRACE_TEST_KAFKA_SASL'];
-const [proxyListen, proxyTarget] = (process.env['MILLRACE_TEST_KAFKA_PROXY'] ?? '').split(',');
 
-const features: LogFeatures = {
-  killWhileAppending: true,
-  compaction: {
-    skipped: 'a broker does not compact its newest segment; kafka-log-gaps.services.test.ts makes it begin another',
-  },
-  retention: true,
-  dropConnections: { skipped: 'only the broker behind the proxy loses its connections' },
-};
+const features: LogFeatures = { killWhileAppending: true, compaction: true, retention: true, dropConnections: true };
+/** Where the suite's clients are told to find each broker, and where the broker is: a proxy stands between. */
+const proxied: readonly (readonly [version: string, addresses: string | undefined])[] = [
+  ['Kafka 3.9.2', process.env['MILLRACE_TEST_KAFKA_39_PROXY']],
+  ['Kafka 4.4.0', process.env['MILLRACE_TEST_KAFKA_PROXY']],
+];
 
 const optionsFor = (broker: string): KafkaLogOptions => ({
   brokers: [broker],
@@ -28,19 +24,17 @@ const optionsFor = (broker: string): KafkaLogOptions => ({
   heartbeatIntervalMs: 200,
 });
 
-describe.skipIf(kafka39 === undefined)('on Kafka 3.9.2', () => {
-  logConformance('Kafka 3.9.2', () => createKafkaHarness(optionsFor(kafka39!)), features, 90_000);
-});
-
-describe.skipIf(!proxyTarget)('on Kafka 4.4.0 behind a proxy', () => {
-  let proxy: TcpProxy;
-  beforeAll(async () => {
-    proxy = await TcpProxy.start(proxyListen!, proxyTarget!);
+for (const [version, addresses] of proxied) {
+  describe.skipIf(addresses === undefined)(`on ${version} behind a proxy`, () => {
+    let proxy: TcpProxy;
+    beforeAll(async () => {
+      const [listen = '', target = ''] = (addresses ?? '').split(',');
+      proxy = await TcpProxy.start(listen, target);
+    });
+    afterAll(() => proxy.stop());
+    logConformance(version, () => createKafkaHarness(optionsFor(proxy.address), proxy), features, 90_000);
   });
-  afterAll(() => proxy.stop());
-  const create = () => createKafkaHarness(optionsFor(proxy.address), proxy);
-  logConformance('Kafka 4.4.0', create, { ...features, dropConnections: true }, 90_000);
-});
+}
 
 describe.skipIf(kafkaSasl === undefined)('on Kafka 4.4.0 with TLS and SCRAM', () => {
   const certificate = process.env['MILLRACE_TEST_KAFKA_CERTIFICATE']!;
