@@ -130,6 +130,8 @@ function createServer(options: ResolvedOptions): FastifyInstance {
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     connectionTimeout: 0,
+    // A machine that is busy starts slowly: whoever waits for /readyz decides how long is too long.
+    pluginTimeout: 0,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 128 },
     http: { maxHeaderSize: 16 * 1024 },
