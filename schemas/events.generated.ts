@@ -623,6 +623,11 @@ export interface VersionRequested {
   readonly alias: null | string;
   readonly description: string;
   readonly actor: string;
+  /** Where the files came from, as MLflow's client says it. */
+  readonly source?: string;
+  readonly runLink?: string;
+  /** Of the logged model. */
+  readonly modelId?: null | string;
 }
 
 /** Please move an alias. */
@@ -631,6 +636,25 @@ export interface AliasRequested {
   readonly requestId: string;
   readonly alias: string;
   readonly version: number;
+  readonly actor: string;
+}
+
+/** Please change a model or one of its versions. */
+export interface EditRequested {
+  readonly model: string;
+  readonly requestId: string;
+  /** create, describe, tag, untag, delete, stage, or remove-alias. */
+  readonly edit: string;
+  /** null: the model itself. */
+  readonly version: null | number;
+  /** Of the tag; name of the alias. */
+  readonly key: string;
+  /** Description, value of the tag, or stage. */
+  readonly value: string;
+  /** Of a model that is created. */
+  readonly tags: Readonly<Record<string, string>>;
+  /** Whether other versions leave the stage. */
+  readonly archive: boolean;
   readonly actor: string;
 }
 
@@ -647,6 +671,11 @@ export interface VersionRegistered {
   readonly tags: Readonly<Record<string, string>>;
   readonly description: string;
   readonly actor: string;
+  /** Where the files came from, as MLflow's client says it. */
+  readonly source?: string;
+  readonly runLink?: string;
+  /** Of the logged model. */
+  readonly modelId?: null | string;
 }
 
 /** An alias names another version. */
@@ -659,11 +688,202 @@ export interface AliasSet {
   readonly actor: string;
 }
 
+/** A model or one of its versions was changed. */
+export interface Edited {
+  readonly model: string;
+  readonly requestId: string;
+  /** create, describe, tag, untag, delete, stage, or remove-alias. */
+  readonly edit: string;
+  /** null: the model itself. */
+  readonly version: null | number;
+  /** Of the tag; name of the alias. */
+  readonly key: string;
+  /** Description, value of the tag, or stage. */
+  readonly value: string;
+  /** Of a model that is created. */
+  readonly tags: Readonly<Record<string, string>>;
+  /** Whether other versions leave the stage. */
+  readonly archive: boolean;
+  readonly actor: string;
+  /** Versions that it concerns: archived, or deleted with the model. */
+  readonly versions: readonly number[];
+  /** Tags and aliases that went with it. */
+  readonly keys: readonly string[];
+}
+
 /** A registry request had no effect, and why. */
 export interface RegistryRefused {
   readonly model: string;
   readonly requestId: string;
   readonly reason: string;
+  readonly actor: string;
+  readonly code?: string;
+}
+
+/** Please make an experiment. */
+export interface ExperimentRequested {
+  readonly experimentId: string;
+  readonly requestId: string;
+  readonly name: string;
+  readonly artifactLocation: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly actor: string;
+}
+
+/** Please change an experiment. */
+export interface ExperimentChangeRequested {
+  readonly experimentId: string;
+  readonly requestId: string;
+  /** rename, delete, restore, set-tag or delete-tag. */
+  readonly change: string;
+  /** Of the tag. */
+  readonly key: string;
+  /** The new name, or the value of the tag. */
+  readonly value: string;
+  readonly actor: string;
+}
+
+/** An experiment is there; its name is taken. */
+export interface ExperimentCreated {
+  readonly experimentId: string;
+  readonly requestId: string;
+  readonly name: string;
+  readonly artifactLocation: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly actor: string;
+}
+
+/** An experiment was changed. */
+export interface ExperimentChanged {
+  readonly experimentId: string;
+  readonly requestId: string;
+  /** rename, delete, restore, set-tag or delete-tag. */
+  readonly change: string;
+  /** Of the tag. */
+  readonly key: string;
+  /** The new name, or the value of the tag. */
+  readonly value: string;
+  readonly actor: string;
+}
+
+/** A request about an experiment had no effect, and why. */
+export interface ExperimentRefused {
+  readonly experimentId: string;
+  readonly requestId: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** A tracked run has begun. */
+export interface RunBegun {
+  readonly runId: string;
+  readonly experimentId: string;
+  readonly name: string;
+  readonly userId: string;
+  readonly status: string;
+  readonly artifactUri: string;
+  /** Milliseconds, as the client says. */
+  readonly startTime: number;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly actor: string;
+}
+
+/** A tracked run was changed: what is null stays as it is. */
+export interface RunChanged {
+  readonly runId: string;
+  readonly status: null | string;
+  readonly endTime: null | number;
+  readonly name: null | string;
+  /** active or deleted. */
+  readonly lifecycle: null | string;
+  readonly actor: string;
+}
+
+/** One value of a metric. */
+export interface LoggedMetric {
+  readonly key: string;
+  readonly value: number;
+  /** Milliseconds. */
+  readonly timestamp: number;
+  readonly step: number;
+  readonly modelId: null | string;
+  readonly datasetName: null | string;
+  readonly datasetDigest: null | string;
+}
+
+/** Metrics, parameters and tags of a run, which count together or not at all. The first value of a parameter is its value. */
+export interface ValuesLogged {
+  readonly runId: string;
+  readonly experimentId: string;
+  readonly metrics: readonly LoggedMetric[];
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly removedTags: readonly string[];
+  readonly actor: string;
+}
+
+/** A dataset that a run has read. */
+export interface LoggedDataset {
+  readonly name: string;
+  readonly digest: string;
+  readonly sourceType: string;
+  readonly source: string;
+  readonly schema: null | string;
+  readonly profile: null | string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** A logged model that a run has made. */
+export interface ModelOutput {
+  readonly modelId: string;
+  readonly step: number;
+}
+
+/** What a run has read and made. */
+export interface InputsLogged {
+  readonly runId: string;
+  readonly experimentId: string;
+  readonly datasets: readonly LoggedDataset[];
+  /** Ids of logged models that were read. */
+  readonly models: readonly string[];
+  readonly outputs: readonly ModelOutput[];
+  readonly actor: string;
+}
+
+/** A file of a run or of a logged model: what lies at the path now. */
+export interface ArtifactLogged {
+  /** Of the run or the logged model. */
+  readonly ownerId: string;
+  /** Relative to the artifacts of its owner. */
+  readonly path: string;
+  /** sha256 of the bytes; null: nothing lies there any more. */
+  readonly hash: null | string;
+  readonly sizeBytes: number;
+  readonly actor: string;
+}
+
+/** A logged model has begun. */
+export interface ModelLogged {
+  readonly modelId: string;
+  readonly experimentId: string;
+  readonly name: string;
+  readonly modelType: string;
+  readonly sourceRunId: string;
+  readonly artifactUri: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly params: Readonly<Record<string, string>>;
+  readonly actor: string;
+}
+
+/** A logged model was changed: what is null stays as it is. */
+export interface ModelChanged {
+  readonly modelId: string;
+  readonly status: null | string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly removedTags: readonly string[];
+  readonly deleted: boolean;
   readonly actor: string;
 }
 
@@ -822,6 +1042,13 @@ export interface ModelVersionRow {
   readonly description: string;
   readonly actor: string;
   readonly registeredAt: number;
+  /** Where the files came from, as MLflow's client says it. */
+  readonly source?: string;
+  readonly runLink?: string;
+  /** Of the logged model. */
+  readonly modelId?: null | string;
+  /** None, Staging, Production or Archived. */
+  readonly stage?: string;
 }
 
 /** Current version of a deployment (document is JSON). */
@@ -1427,9 +1654,27 @@ export interface EventData {
   'registry': {
     'version-requested': VersionRequested;
     'alias-requested': AliasRequested;
+    'edit-requested': EditRequested;
     'version-registered': VersionRegistered;
     'alias-set': AliasSet;
+    'edited': Edited;
     'registry-refused': RegistryRefused;
+  };
+  'experiments': {
+    'experiment-requested': ExperimentRequested;
+    'experiment-change-requested': ExperimentChangeRequested;
+    'experiment-created': ExperimentCreated;
+    'experiment-changed': ExperimentChanged;
+    'experiment-refused': ExperimentRefused;
+  };
+  'tracking': {
+    'run-begun': RunBegun;
+    'run-changed': RunChanged;
+    'values-logged': ValuesLogged;
+    'inputs-logged': InputsLogged;
+    'artifact-logged': ArtifactLogged;
+    'model-logged': ModelLogged;
+    'model-changed': ModelChanged;
   };
   'deployment-events': {
     'deploy-requested': DeployRequested;
@@ -1557,11 +1802,25 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'task-output/output-written': '{"type":"record","name":"OutputWritten","namespace":"millrace.task_output","doc":"Lines that a running step wrote. What an ended one wrote lies in a blob that its end names.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"firstLine","type":"int","doc":"Number of the first of these lines, from 0."},{"name":"lines","type":{"type":"array","items":"string"},"doc":"As they are kept: time, stream and text."}]}',
   'task-output/card-updated': '{"type":"record","name":"CardUpdated","namespace":"millrace.task_output","doc":"A card of a running step, whole.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"token","type":{"type":"record","name":"Token","namespace":"millrace.common","doc":"Which dispatch of which attempt, held by which worker incarnation.","fields":[{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"incarnation","type":"string"}]}},{"name":"worker","type":"string"},{"name":"update","type":"int","doc":"Larger is newer."},{"name":"card","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]},"doc":"Its name, and where the document lies."}]}',
   'artifacts/artifact-written': '{"type":"record","name":"ArtifactWritten","namespace":"millrace.artifacts","doc":"An accepted task wrote an artifact.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"flow","type":"string"},{"name":"attempt","type":"int"},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"originRunId","type":["null","string"],"default":null,"omittable":true,"doc":"The run whose task wrote it, when a resumed run took it over."}]}',
-  'registry/version-requested': '{"type":"record","name":"VersionRequested","namespace":"millrace.registry","doc":"Please register a model version.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"alias","type":["null","string"],"default":null},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
+  'registry/version-requested': '{"type":"record","name":"VersionRequested","namespace":"millrace.registry","doc":"Please register a model version.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"alias","type":["null","string"],"default":null},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"source","type":"string","default":"","omittable":true,"doc":"Where the files came from, as MLflow\'s client says it."},{"name":"runLink","type":"string","default":"","omittable":true},{"name":"modelId","type":["null","string"],"default":null,"omittable":true,"doc":"Of the logged model."}]}',
   'registry/alias-requested': '{"type":"record","name":"AliasRequested","namespace":"millrace.registry","doc":"Please move an alias.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"alias","type":"string"},{"name":"version","type":"int"},{"name":"actor","type":"string"}]}',
-  'registry/version-registered': '{"type":"record","name":"VersionRegistered","namespace":"millrace.registry","doc":"The model has a new version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"}]}',
+  'registry/edit-requested': '{"type":"record","name":"EditRequested","namespace":"millrace.registry","doc":"Please change a model or one of its versions.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"edit","type":"string","doc":"create, describe, tag, untag, delete, stage, or remove-alias."},{"name":"version","type":["null","int"],"default":null,"doc":"null: the model itself."},{"name":"key","type":"string","doc":"Of the tag; name of the alias."},{"name":"value","type":"string","doc":"Description, value of the tag, or stage."},{"name":"tags","type":{"type":"map","values":"string"},"doc":"Of a model that is created."},{"name":"archive","type":"boolean","doc":"Whether other versions leave the stage."},{"name":"actor","type":"string"}]}',
+  'registry/version-registered': '{"type":"record","name":"VersionRegistered","namespace":"millrace.registry","doc":"The model has a new version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"source","type":"string","default":"","omittable":true,"doc":"Where the files came from, as MLflow\'s client says it."},{"name":"runLink","type":"string","default":"","omittable":true},{"name":"modelId","type":["null","string"],"default":null,"omittable":true,"doc":"Of the logged model."}]}',
   'registry/alias-set': '{"type":"record","name":"AliasSet","namespace":"millrace.registry","doc":"An alias names another version.","fields":[{"name":"model","type":"string"},{"name":"alias","type":"string"},{"name":"version","type":"int"},{"name":"previous","type":["null","int"],"default":null},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
-  'registry/registry-refused': '{"type":"record","name":"RegistryRefused","namespace":"millrace.registry","doc":"A registry request had no effect, and why.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'registry/edited': '{"type":"record","name":"Edited","namespace":"millrace.registry","doc":"A model or one of its versions was changed.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"edit","type":"string","doc":"create, describe, tag, untag, delete, stage, or remove-alias."},{"name":"version","type":["null","int"],"default":null,"doc":"null: the model itself."},{"name":"key","type":"string","doc":"Of the tag; name of the alias."},{"name":"value","type":"string","doc":"Description, value of the tag, or stage."},{"name":"tags","type":{"type":"map","values":"string"},"doc":"Of a model that is created."},{"name":"archive","type":"boolean","doc":"Whether other versions leave the stage."},{"name":"actor","type":"string"},{"name":"versions","type":{"type":"array","items":"int"},"doc":"Versions that it concerns: archived, or deleted with the model."},{"name":"keys","type":{"type":"array","items":"string"},"doc":"Tags and aliases that went with it."}]}',
+  'registry/registry-refused': '{"type":"record","name":"RegistryRefused","namespace":"millrace.registry","doc":"A registry request had no effect, and why.","fields":[{"name":"model","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"},{"name":"code","type":"string","default":"INVALID_ARGUMENT","omittable":true}]}',
+  'experiments/experiment-requested': '{"type":"record","name":"ExperimentRequested","namespace":"millrace.experiments","doc":"Please make an experiment.","fields":[{"name":"experimentId","type":"string"},{"name":"requestId","type":"string"},{"name":"name","type":"string"},{"name":"artifactLocation","type":"string"},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"actor","type":"string"}]}',
+  'experiments/experiment-change-requested': '{"type":"record","name":"ExperimentChangeRequested","namespace":"millrace.experiments","doc":"Please change an experiment.","fields":[{"name":"experimentId","type":"string"},{"name":"requestId","type":"string"},{"name":"change","type":"string","doc":"rename, delete, restore, set-tag or delete-tag."},{"name":"key","type":"string","doc":"Of the tag."},{"name":"value","type":"string","doc":"The new name, or the value of the tag."},{"name":"actor","type":"string"}]}',
+  'experiments/experiment-created': '{"type":"record","name":"ExperimentCreated","namespace":"millrace.experiments","doc":"An experiment is there; its name is taken.","fields":[{"name":"experimentId","type":"string"},{"name":"requestId","type":"string"},{"name":"name","type":"string"},{"name":"artifactLocation","type":"string"},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"actor","type":"string"}]}',
+  'experiments/experiment-changed': '{"type":"record","name":"ExperimentChanged","namespace":"millrace.experiments","doc":"An experiment was changed.","fields":[{"name":"experimentId","type":"string"},{"name":"requestId","type":"string"},{"name":"change","type":"string","doc":"rename, delete, restore, set-tag or delete-tag."},{"name":"key","type":"string","doc":"Of the tag."},{"name":"value","type":"string","doc":"The new name, or the value of the tag."},{"name":"actor","type":"string"}]}',
+  'experiments/experiment-refused': '{"type":"record","name":"ExperimentRefused","namespace":"millrace.experiments","doc":"A request about an experiment had no effect, and why.","fields":[{"name":"experimentId","type":"string"},{"name":"requestId","type":"string"},{"name":"code","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'tracking/run-begun': '{"type":"record","name":"RunBegun","namespace":"millrace.tracking","doc":"A tracked run has begun.","fields":[{"name":"runId","type":"string"},{"name":"experimentId","type":"string"},{"name":"name","type":"string"},{"name":"userId","type":"string"},{"name":"status","type":"string"},{"name":"artifactUri","type":"string"},{"name":"startTime","type":"long","doc":"Milliseconds, as the client says."},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"actor","type":"string"}]}',
+  'tracking/run-changed': '{"type":"record","name":"RunChanged","namespace":"millrace.tracking","doc":"A tracked run was changed: what is null stays as it is.","fields":[{"name":"runId","type":"string"},{"name":"status","type":["null","string"],"default":null},{"name":"endTime","type":["null","long"],"default":null},{"name":"name","type":["null","string"],"default":null},{"name":"lifecycle","type":["null","string"],"default":null,"doc":"active or deleted."},{"name":"actor","type":"string"}]}',
+  'tracking/values-logged': '{"type":"record","name":"ValuesLogged","namespace":"millrace.tracking","doc":"Metrics, parameters and tags of a run, which count together or not at all. The first value of a parameter is its value.","fields":[{"name":"runId","type":"string"},{"name":"experimentId","type":"string"},{"name":"metrics","type":{"type":"array","items":{"type":"record","name":"LoggedMetric","namespace":"millrace.tracking","doc":"One value of a metric.","fields":[{"name":"key","type":"string"},{"name":"value","type":"double"},{"name":"timestamp","type":"long","doc":"Milliseconds."},{"name":"step","type":"long"},{"name":"modelId","type":["null","string"],"default":null},{"name":"datasetName","type":["null","string"],"default":null},{"name":"datasetDigest","type":["null","string"],"default":null}]}}},{"name":"params","type":{"type":"map","values":"string"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"removedTags","type":{"type":"array","items":"string"}},{"name":"actor","type":"string"}]}',
+  'tracking/inputs-logged': '{"type":"record","name":"InputsLogged","namespace":"millrace.tracking","doc":"What a run has read and made.","fields":[{"name":"runId","type":"string"},{"name":"experimentId","type":"string"},{"name":"datasets","type":{"type":"array","items":{"type":"record","name":"LoggedDataset","namespace":"millrace.tracking","doc":"A dataset that a run has read.","fields":[{"name":"name","type":"string"},{"name":"digest","type":"string"},{"name":"sourceType","type":"string"},{"name":"source","type":"string"},{"name":"schema","type":["null","string"],"default":null},{"name":"profile","type":["null","string"],"default":null},{"name":"tags","type":{"type":"map","values":"string"}}]}}},{"name":"models","type":{"type":"array","items":"string"},"doc":"Ids of logged models that were read."},{"name":"outputs","type":{"type":"array","items":{"type":"record","name":"ModelOutput","namespace":"millrace.tracking","doc":"A logged model that a run has made.","fields":[{"name":"modelId","type":"string"},{"name":"step","type":"long"}]}}},{"name":"actor","type":"string"}]}',
+  'tracking/artifact-logged': '{"type":"record","name":"ArtifactLogged","namespace":"millrace.tracking","doc":"A file of a run or of a logged model: what lies at the path now.","fields":[{"name":"ownerId","type":"string","doc":"Of the run or the logged model."},{"name":"path","type":"string","doc":"Relative to the artifacts of its owner."},{"name":"hash","type":["null","string"],"default":null,"doc":"sha256 of the bytes; null: nothing lies there any more."},{"name":"sizeBytes","type":"long"},{"name":"actor","type":"string"}]}',
+  'tracking/model-logged': '{"type":"record","name":"ModelLogged","namespace":"millrace.tracking","doc":"A logged model has begun.","fields":[{"name":"modelId","type":"string"},{"name":"experimentId","type":"string"},{"name":"name","type":"string"},{"name":"modelType","type":"string"},{"name":"sourceRunId","type":"string"},{"name":"artifactUri","type":"string"},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"params","type":{"type":"map","values":"string"}},{"name":"actor","type":"string"}]}',
+  'tracking/model-changed': '{"type":"record","name":"ModelChanged","namespace":"millrace.tracking","doc":"A logged model was changed: what is null stays as it is.","fields":[{"name":"modelId","type":"string"},{"name":"status","type":["null","string"],"default":null},{"name":"params","type":{"type":"map","values":"string"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"removedTags","type":{"type":"array","items":"string"}},{"name":"deleted","type":"boolean"},{"name":"actor","type":"string"}]}',
   'deployment-events/deploy-requested': '{"type":"record","name":"DeployRequested","namespace":"millrace.deployment_events","doc":"Please deploy this document (JSON; models named by hash).","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/removal-requested': '{"type":"record","name":"RemovalRequested","namespace":"millrace.deployment_events","doc":"Please remove the deployment.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
   'deployment-events/deployment-applied': '{"type":"record","name":"DeploymentApplied","namespace":"millrace.deployment_events","doc":"The deployment has a new version.","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"requestId","type":"string"},{"name":"document","type":"string"},{"name":"actor","type":"string"}]}',
@@ -1572,7 +1831,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'deployment-events/rollout-moved': '{"type":"record","name":"RolloutMoved","namespace":"millrace.deployment_events","doc":"A rollout went on, was held, came through or was taken back.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"rollout","type":{"type":"record","name":"RolloutState","namespace":"millrace.common","doc":"How far a rollout is.","fields":[{"name":"stable","type":"string"},{"name":"canary","type":"string"},{"name":"phase","doc":"running, paused, promoted or rolled-back.","type":"string"},{"name":"step","doc":"From 1.","type":"int"},{"name":"steps","type":"int"},{"name":"percent","doc":"Share of the canary.","type":"double"},{"name":"sinceMs","doc":"Since when it is at this step.","type":"long"},{"name":"reason","doc":"Why it is where it is, or what it waits for.","type":"string"}]}},{"name":"action","doc":"begin, advance, promote, rollback, pause or resume.","type":"string"},{"name":"actor","doc":"Who asked; \'criteria\' when nobody did.","type":"string"},{"name":"requestId","doc":"\'\' when nobody asked.","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}}]}',
   'deployment-events/rollout-refused': '{"type":"record","name":"RolloutRefused","namespace":"millrace.deployment_events","doc":"What was asked of a rollout had no effect, and why.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'flows/flow-row': '{"type":"record","name":"FlowRow","namespace":"millrace.flows","doc":"Current version of a flow. Graph, triggers and policy are JSON.","fields":[{"name":"flow","type":"string"},{"name":"version","type":"int"},{"name":"bundleHash","type":"string"},{"name":"graph","type":"string"},{"name":"triggers","type":"string"},{"name":"actor","type":"string"},{"name":"deployedAt","type":"long"},{"name":"policy","type":"string","default":"{}"},{"name":"token","type":"string","default":""},{"name":"paused","type":"boolean","default":false}]}',
-  'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"}]}',
+  'models/model-version-row': '{"type":"record","name":"ModelVersionRow","namespace":"millrace.models","doc":"Current row of one model version.","fields":[{"name":"model","type":"string"},{"name":"version","type":"int"},{"name":"aliases","type":{"type":"array","items":"string"}},{"name":"runId","type":["null","string"],"default":null},{"name":"taskId","type":["null","string"],"default":null},{"name":"flow","type":["null","string"],"default":null},{"name":"artifact","type":{"type":"record","name":"Artifact","namespace":"millrace.common","doc":"A named value of a step, by content hash.","fields":[{"name":"name","type":"string"},{"name":"hash","type":"string"},{"name":"sizeBytes","type":"long"},{"name":"codec","type":"string"},{"name":"inline","type":["null","bytes"],"default":null,"omittable":true,"doc":"The bytes themselves when they are few: then they lie in no blob."}]}},{"name":"metrics","type":{"type":"map","values":"double"}},{"name":"tags","type":{"type":"map","values":"string"}},{"name":"description","type":"string"},{"name":"actor","type":"string"},{"name":"registeredAt","type":"long"},{"name":"source","type":"string","default":"","omittable":true,"doc":"Where the files came from, as MLflow\'s client says it."},{"name":"runLink","type":"string","default":"","omittable":true},{"name":"modelId","type":["null","string"],"default":null,"omittable":true,"doc":"Of the logged model."},{"name":"stage","type":"string","default":"None","omittable":true,"doc":"None, Staging, Production or Archived."}]}',
   'deployments/deployment-row': '{"type":"record","name":"DeploymentRow","namespace":"millrace.deployments","doc":"Current version of a deployment (document is JSON).","fields":[{"name":"deployment","type":"string"},{"name":"version","type":"int"},{"name":"document","type":"string"},{"name":"actor","type":"string"},{"name":"appliedAt","type":"long"}]}',
   'routers/router-row': '{"type":"record","name":"RouterRow","namespace":"millrace.routers","doc":"How the routes of a deployment share its traffic now.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"weightsVersion","type":"int"},{"name":"weights","type":{"type":"array","items":{"type":"record","name":"RouteWeight","namespace":"millrace.common","doc":"Share of a route = weight / sum of weights.","fields":[{"name":"route","type":"string"},{"name":"weight","type":"double"}]}}},{"name":"cause","type":"string"},{"name":"reason","type":"string"},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"RouteEvidence","namespace":"millrace.common","doc":"What is known of a route where its weight was decided.","fields":[{"name":"route","type":"string"},{"name":"requests","doc":"Answered and failed.","type":"long"},{"name":"failures","type":"long"},{"name":"latencyMs","doc":"The quantile that the rollout judges; NaN: none.","type":"double"},{"name":"rewards","doc":"Number of rewards; with decay, of what is left of them.","type":"double"},{"name":"rewardSum","type":"double"},{"name":"rewardSquares","doc":"Sum of squared rewards.","type":"double"}]}}},{"name":"rollout","type":["null",{"type":"record","name":"RolloutState","namespace":"millrace.common","doc":"How far a rollout is.","fields":[{"name":"stable","type":"string"},{"name":"canary","type":"string"},{"name":"phase","doc":"running, paused, promoted or rolled-back.","type":"string"},{"name":"step","doc":"From 1.","type":"int"},{"name":"steps","type":"int"},{"name":"percent","doc":"Share of the canary.","type":"double"},{"name":"sinceMs","doc":"Since when it is at this step.","type":"long"},{"name":"reason","doc":"Why it is where it is, or what it waits for.","type":"string"}]}],"default":null},{"name":"updatedAt","type":"long"}]}',
   'route-evidence/traffic-configured': '{"type":"record","name":"TrafficConfigured","namespace":"millrace.route_evidence","doc":"A version of a deployment came into force, or ended: how its traffic is to be steered.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"settings","doc":"JSON: `routes` with name, weight and shadow, and `traffic`; \'\' when the deployment was removed.","type":"string"}]}',

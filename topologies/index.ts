@@ -3,6 +3,7 @@ import type { AnyTopology } from '../runtime/engine/topology.ts';
 import { auditTrails } from './audit-trail.ts';
 import { deployments } from './deployments.ts';
 import { driftAlerts } from './drift-alerts.ts';
+import { experimentNames } from './experiment-names.ts';
 import { experiments } from './experiments.ts';
 import { feedbackRewards } from './feedback-rewards.ts';
 import { flowStarts } from './flow-starts.ts';
@@ -19,6 +20,7 @@ export const topologies: readonly AnyTopology[] = [
   runProgress,
   runEnds,
   registry,
+  experimentNames,
   deployments,
   feedbackRewards,
   experiments,

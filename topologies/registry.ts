@@ -4,8 +4,10 @@
  */
 import type { Effects, Output, StateView, Topology } from '../runtime/engine/topology.ts';
 import { nothing } from '../runtime/engine/topology.ts';
-import type { AliasRequested, ModelVersionRow, VersionRequested } from '../schemas/events.ts';
-import { type Decision, decideOnce, decisionKey, stateKey } from './decision-request.ts';
+import type { AliasRequested, EditRequested, VersionRequested } from '../schemas/events.ts';
+import { type Decision, decideOnce, decisionKey } from './decision-request.ts';
+import { editModel, editReads, type ModelState, modelOf, row, type VersionFacts } from './registry/edits.ts';
+import { holderKey, modelKey, versionKey } from './registry/keys.ts';
 
 export const registry: Topology<'registry'> = {
   name: 'registry',
@@ -27,6 +29,7 @@ export const registry: Topology<'registry'> = {
         keys: [decisionKey(model, requestId), modelKey(model), holderKey(model, alias), versionKey(model, version)],
       };
     }
+    if (event.type === 'edit-requested') return editReads(event.data);
     return {};
   },
 
@@ -35,32 +38,31 @@ export const registry: Topology<'registry'> = {
       return answer(event.data, state, () => registerVersion(event.data, state, event.timeMs));
     }
     if (event.type === 'alias-requested') return answer(event.data, state, () => moveAlias(event.data, state));
+    if (event.type === 'edit-requested') {
+      return answer(event.data, state, () => editModel(event.data, state));
+    }
     return nothing;
   },
 };
 
-/** A version's row without its aliases, which are kept once, per model. */
-type VersionFacts = Omit<ModelVersionRow, 'aliases'>;
-
-interface ModelState {
-  readonly latest: number;
-  /** Alias to version. */
-  readonly aliases: Readonly<Record<string, number>>;
-}
-
-const unknownModel: ModelState = { latest: 0, aliases: {} };
 const aliasesMax = 100;
 
 /** Answers a request about a model by the fact that it deserves. */
 function answer(
-  { model, requestId, actor }: VersionRequested | AliasRequested,
+  { model, requestId, actor }: VersionRequested | AliasRequested | EditRequested,
   state: StateView,
-  decide: () => Decision,
+  decide: () => Decision & { readonly code?: string },
 ): Effects {
-  return decideOnce({ subject: model, requestId, nameProblem: modelProblem(model) }, state, decide, (reason) => ({
+  let code = 'INVALID_ARGUMENT';
+  const decision = (): Decision => {
+    const decided = decide();
+    if (decided.code !== undefined) code = decided.code;
+    return decided;
+  };
+  return decideOnce({ subject: model, requestId, nameProblem: modelProblem(model) }, state, decision, (reason) => ({
     topic: 'registry',
     type: 'registry-refused',
-    data: { model, requestId, reason, actor },
+    data: { model, requestId, reason, actor, code },
     key: model,
   }));
 }
@@ -74,7 +76,7 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
       refused: `artifact.hash must be a sha256 of 64 hex characters, got '${request.artifact.hash.slice(0, 80)}'`,
     };
   }
-  const known = state.get<ModelState>(modelKey(model)) ?? unknownModel;
+  const known = modelOf(state, model);
   const version = known.latest + 1;
   const added: VersionFacts = { model, version, ...facts, registeredAt: timeMs };
   const registered: Output = {
@@ -83,7 +85,7 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
     data: { model, version, requestId, ...facts },
     key: model,
   };
-  const numbered: ModelState = { ...known, latest: version };
+  const numbered: ModelState = { ...known, gone: false, latest: version };
   if (alias === null) {
     return {
       put: [
@@ -106,9 +108,11 @@ function moveAlias(request: AliasRequested, state: StateView): Decision {
   const problem = aliasProblem(alias);
   if (problem !== undefined) return { refused: problem };
   const known = state.get<ModelState>(modelKey(model));
-  if (known === undefined) return { refused: `model '${model}' has no versions: register one first` };
+  if (known === undefined || known.gone === true)
+    return { refused: `model '${model}' has no versions: register one first` };
   const target = state.get<VersionFacts>(versionKey(model, version));
-  if (target === undefined) return { refused: `model '${model}' has versions 1 to ${known.latest}, not ${version}` };
+  if (target === undefined || target.deleted === true)
+    return { refused: `model '${model}' has versions 1 to ${known.latest}, not ${version}` };
   return moveTo(target, alias, known, state, request);
 }
 
@@ -140,34 +144,15 @@ function moveTo(
   };
 }
 
-/** Rows of one model have keys of their own, and lie together: the table has one partition. */
-function row(facts: VersionFacts, model: ModelState): Output {
-  const aliases = Object.keys(model.aliases)
-    .filter((alias) => model.aliases[alias] === facts.version)
-    .sort();
-  return {
-    topic: 'models',
-    type: 'model-version-row',
-    data: { ...facts, aliases },
-    key: `${facts.model}/${facts.version}`,
-    partition: 0,
-  };
-}
-
 function modelProblem(model: string): string | undefined {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(model)
+  return /^[A-Za-z0-9][A-Za-z0-9._ ()+-]{0,127}$/.test(model)
     ? undefined
-    : `model must be 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit, got '${model.slice(0, 130)}'`;
+    : `model must be 1 to 128 letters, digits, spaces or any of . _ - + ( ), beginning with a letter or digit, got '${model.slice(0, 130)}'`;
 }
 
 function aliasProblem(alias: string): string | undefined {
-  if (!/^[A-Za-z][A-Za-z0-9._-]{0,63}$/.test(alias) || alias === 'latest' || /^v\d+$/.test(alias)) {
-    return `alias must be 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter, and neither 'latest' nor like 'v1', got '${alias.slice(0, 70)}'`;
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$/.test(alias) || alias === 'latest' || /^v\d+$/.test(alias)) {
+    return `alias must be 1 to 255 letters, digits, '.', '_' or '-', beginning with none of '.' and '-', and neither 'latest' nor like 'v1', got '${alias.slice(0, 70)}'`;
   }
   return undefined;
 }
-
-const modelKey = (model: string): string => stateKey('model', model);
-const versionKey = (model: string, version: number): string => stateKey('version', model, version);
-/** Facts of the version that the alias names, copied so that moving the alias can write its row. */
-const holderKey = (model: string, alias: string): string => stateKey('holder', model, alias);

@@ -5,6 +5,7 @@ import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
+import { startTracking } from '../tracking/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
 import { listenOptions } from './listen-options.ts';
 import type { RoleContext } from './roles.ts';
@@ -27,10 +28,12 @@ export async function startGatewayRole({
       : undefined;
   const provenance = shared.provenance ?? own;
   if (provenance === undefined) throw new Error('unreachable: one of both is set');
+  const tracking = await startTracking(runtime, queryStores(configuration, 'query-gateway'));
   const gateway = await createGateway({
     runtime,
     inference: shared.modelServer,
     queries: provenance.queries,
+    extensions: [tracking.routes],
     maintenance: { ...createMaintenance(runtime), verifyAudit: () => verifyAudit(runtime.parts.log, runtime) },
     metrics,
     unready: () => health.unready(),
@@ -41,9 +44,13 @@ export async function startGatewayRole({
   });
   shared.url = (await gateway.listen()).url;
   return {
-    ready: () => own?.projection.ready() ?? Promise.resolve(),
+    ready: async () => {
+      await tracking.ready();
+      await own?.projection.ready();
+    },
     close: async () => {
       await gateway.close();
+      await tracking.close();
       await own?.close();
     },
   };

@@ -3,7 +3,7 @@
  * (bounded), so the same request again gets the stored answer.
  */
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
-import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
+import { type Clock, type ErrorCode, errorCodes, MillraceError } from '../../runtime/ports/index.ts';
 import type { DeploymentApplied, EventData, FlowDeployed, RunRequested } from '../../schemas/events.ts';
 
 export type Decision =
@@ -19,7 +19,10 @@ export type Decision =
   | { readonly type: 'run-tags-changed'; readonly data: EventData['runs']['run-tags-changed'] }
   | { readonly type: 'start-queued'; readonly data: EventData['starts']['start-queued'] }
   | { readonly type: 'start-skipped'; readonly data: EventData['starts']['start-skipped'] }
-  | { readonly type: 'refused'; readonly reason: string };
+  | { readonly type: 'edited'; readonly data: EventData['registry']['edited'] }
+  | { readonly type: 'experiment-created'; readonly data: EventData['experiments']['experiment-created'] }
+  | { readonly type: 'experiment-changed'; readonly data: EventData['experiments']['experiment-changed'] }
+  | { readonly type: 'refused'; readonly code: ErrorCode; readonly reason: string };
 
 export type DecisionType = Exclude<Decision['type'], 'refused'>;
 export type DecisionOf<T extends DecisionType> = Extract<Decision, { type: T }>['data'];
@@ -45,6 +48,7 @@ export class Decisions {
     decisions.#followers = await Promise.all([
       runtime.follow('deployment-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('experiments', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('starts', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
     ]);
@@ -53,7 +57,7 @@ export class Decisions {
   }
 
   /**
-   * Asks and waits. INVALID_ARGUMENT with the reason when it is refused; TIMEOUT when nobody decides in time: the same request id
+   * Asks and waits. INVALID_ARGUMENT, or the code of the refusal, with the reason when it is refused; TIMEOUT when nobody decides in time: the same request id
    * asks again.
    */
   async ask<T extends DecisionType>(
@@ -122,6 +126,8 @@ interface Fact {
   readonly deployment?: string;
   readonly flow?: string;
   readonly runId?: string;
+  readonly experimentId?: string;
+  readonly code?: string;
   readonly reason?: string;
   readonly cause?: { readonly kind: string; readonly id: string };
 }
@@ -140,6 +146,9 @@ function answerOf({
     case 'rollout-moved':
     case 'alias-set':
     case 'version-registered':
+    case 'edited':
+    case 'experiment-created':
+    case 'experiment-changed':
     case 'flow-deployed':
     case 'flow-controlled':
     case 'backfill-accepted':
@@ -151,10 +160,11 @@ function answerOf({
     case 'deployment-refused':
     case 'rollout-refused':
     case 'registry-refused':
+    case 'experiment-refused':
     case 'start-refused':
       return {
         key: answerKey(subjectOf(fact), fact.requestId ?? ''),
-        decision: { type: 'refused', reason: fact.reason ?? '' },
+        decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' },
       };
     case 'run-requested':
       if (fact.cause?.kind !== 'manual' && fact.cause?.kind !== 'resume') return undefined;
@@ -166,7 +176,7 @@ function answerOf({
 
 function expected<T extends DecisionType>(types: readonly T[], decision: Decision): AnyDecision<T> {
   if ((types as readonly string[]).includes(decision.type)) return decision as AnyDecision<T>;
-  if (decision.type === 'refused') throw new MillraceError('INVALID_ARGUMENT', decision.reason);
+  if (decision.type === 'refused') throw new MillraceError(decision.code, decision.reason);
   throw new MillraceError('CONFLICT', `the request id was used before, for another request (${decision.type})`);
 }
 
@@ -177,5 +187,9 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
   );
 }
 
-const subjectOf = ({ model, deployment, flow, runId }: Fact): string => model ?? deployment ?? flow ?? runId ?? '';
+const codeOf = ({ code = '' }: Fact): ErrorCode =>
+  Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INVALID_ARGUMENT';
+
+const subjectOf = ({ model, deployment, flow, runId, experimentId }: Fact): string =>
+  model ?? deployment ?? flow ?? runId ?? experimentId ?? '';
 const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

@@ -1,9 +1,20 @@
 import { userInfo } from 'node:os';
 import type { Registry } from 'prom-client';
+import type { FastifyInstance } from 'fastify';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { Decisions } from './decisions.ts';
 import type { Inference } from './inference.ts';
 import type { Maintenance } from './maintenance.ts';
+import type { Operations } from './operations.ts';
 import type { Queries } from './queries.ts';
+
+/** Adds routes; each declares its access like those of the gateway. */
+export type Extension = (app: FastifyInstance, parts: ExtensionParts) => void;
+
+export interface ExtensionParts {
+  readonly operations: Operations;
+  readonly decisions: Decisions;
+}
 
 export interface GatewayOptions {
   readonly runtime: Runtime;
@@ -12,6 +23,8 @@ export interface GatewayOptions {
   readonly queries: Queries;
   /** Absent: no routes for dead letters, audit, tasks and topics. */
   readonly maintenance?: Maintenance | undefined;
+  /** Routes that other services answer, under the gateway's rules. @default none */
+  readonly extensions?: readonly Extension[] | undefined;
   readonly metrics: Registry;
   /** Said by `/v2`. */
   readonly version: string;
@@ -54,6 +67,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     inference: options.inference,
     queries: options.queries,
     maintenance: options.maintenance,
+    extensions: options.extensions ?? [],
     metrics: options.metrics,
     version: options.version,
     host: options.host ?? '127.0.0.1',

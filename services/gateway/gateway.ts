@@ -118,6 +118,7 @@ async function buildApp(
     },
   });
   for (const routes of allRoutes) routes(app, context);
+  for (const extension of options.extensions) extension(app, context);
   app.get('/api/v1/openapi.json', { config: { access: 'read' }, schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;

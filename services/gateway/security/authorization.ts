@@ -7,9 +7,10 @@ import { MillraceError } from '../../../runtime/ports/index.ts';
  * - `public`: probes; no token is asked for.
  * - `read`: shows something.
  * - `predict`: asks a model; its outcome is its own record.
+ * - `log`: adds to a run of its caller; the fact is its own record, and names the actor.
  * - `write`: changes something: has an actor and leaves an operation.
  */
-export const accessLevels = ['public', 'read', 'predict', 'write'] as const;
+export const accessLevels = ['public', 'read', 'predict', 'log', 'write'] as const;
 export type Access = (typeof accessLevels)[number];
 
 declare module 'fastify' {

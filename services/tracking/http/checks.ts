@@ -1,0 +1,76 @@
+/** Limits and names, as in `mlflow/utils/validation.py`. Lengths are in characters. */
+import { type Fields, invalid } from './fields.ts';
+
+const keyMax = 250;
+export const limits = {
+  paramValue: 6_000,
+  tagValue: 8_000,
+  experimentName: 500,
+  experimentTagValue: 5_000,
+  registryTagValue: 100_000,
+  description: 100_000,
+  metricsPerBatch: 1_000,
+  paramsPerBatch: 100,
+  tagsPerBatch: 100,
+  entitiesPerBatch: 1_000,
+} as const;
+
+export interface Pair {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Of a metric, parameter or tag. */
+export function checkKey(key: string, what: string): string {
+  if (key === '') throw invalid(`${what} name cannot be empty`);
+  if (key.length > keyMax)
+    throw invalid(
+      `${what} name '${key.slice(0, 60)}…' had length ${key.length}, which exceeded length limit of ${keyMax}`,
+    );
+  if (!/^[/\p{L}\p{N}_.\- :]+$/u.test(key) || key === '__proto__') {
+    throw invalid(
+      `Invalid ${what} name: '${key}'. Names may only contain letters, digits, underscores, dashes, periods, spaces, colons and slashes`,
+    );
+  }
+  const segments = key.split('/');
+  if (
+    segments.some(
+      (segment, index) => segment === '' || segment === '..' || (segment === '.' && (index > 0 || segments.length > 1)),
+    )
+  ) {
+    throw invalid(
+      `Invalid ${what} name: '${key}'. It must be a path in its shortest form, without '.', '..' and empty parts`,
+    );
+  }
+  return key;
+}
+
+export function pairOf(fields: Fields, what: string, valueMax: number): Pair {
+  return { key: checkKey(fields.optional('key') ?? '', what), value: cut(fields.optional('value') ?? '', valueMax) };
+}
+
+/** The last one counts when a key comes again. */
+export function pairsOf(fields: readonly Fields[], what: string, valueMax: number): Record<string, string> {
+  return Object.fromEntries(fields.map((field) => pairOf(field, what, valueMax)).map(({ key, value }) => [key, value]));
+}
+
+/** Longer values are cut, as MLflow does by default; never within a surrogate pair. */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const end = /[\ud800-\udbff]/.test(text.charAt(max - 1)) ? max - 1 : max;
+  return text.slice(0, end);
+}
+
+export function checkLength(text: string, max: number, what: string): string {
+  if (text.length <= max) return text;
+  throw invalid(`${what} had length ${text.length}, which exceeded length limit of ${max}`);
+}
+
+export function idOf(fields: Fields, ...names: readonly string[]): string {
+  const id = names.map((name) => fields.optional(name)).find((value) => value !== undefined && value !== '');
+  if (id === undefined) throw invalid(`Missing value for required parameter '${names[0]}'.`);
+  if (!/^[a-zA-Z0-9][\w-]{0,255}$/.test(id)) throw invalid(`Invalid ${names[0]}: '${id.slice(0, 80)}'`);
+  return id;
+}
+
+export const runIdOf = (fields: Fields): string => idOf(fields, 'run_id', 'run_uuid');

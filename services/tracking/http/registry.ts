@@ -1,0 +1,295 @@
+/** The model registry: models, versions, aliases, stages. Each change is asked of the topology `registry`, which answers by a fact. */
+import type { Kysely } from 'kysely';
+import { sql } from 'kysely';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
+import type { EditRequested } from '../../../schemas/events.ts';
+import { filled } from '../run-answers.ts';
+import { modelVersionDomain, registeredModelDomain } from '../search/domains.ts';
+import { searchPage } from '../search/search.ts';
+import type { TrackingRows } from '../tables.ts';
+import type { Call, Room } from './calls.ts';
+import { checkKey, checkLength, idOf, limits, pairsOf } from './checks.ts';
+import { type Fields, invalid } from './fields.ts';
+import { modelSource } from './model-source.ts';
+import { modelAnswers, versionAnswers } from './registry-answers.ts';
+
+type Database = Kysely<TrackingRows>;
+type Edit = Pick<EditRequested, 'model' | 'edit'> & Partial<Omit<EditRequested, 'requestId' | 'actor'>>;
+
+export function registeredModels(room: Room): void {
+  const { read, write, tracking } = room;
+
+  write('POST', '/mlflow/registered-models/create', 'model.create', async (call) => {
+    const model = call.fields.text('name');
+    const value = checkLength(call.fields.optional('description') ?? '', limits.description, 'Description');
+    const tags = pairsOf(call.fields.objects('tags'), 'Registered model tag', limits.registryTagValue);
+    return {
+      registered_model: await shownModel(await edit(room, call, { model, edit: 'create', value, tags }), model),
+    };
+  });
+
+  write('PATCH', '/mlflow/registered-models/update', 'model.describe', async (call) => {
+    const model = call.fields.text('name');
+    const value = checkLength(call.fields.optional('description') ?? '', limits.description, 'Description');
+    return { registered_model: await shownModel(await edit(room, call, { model, edit: 'describe', value }), model) };
+  });
+
+  write('DELETE', '/mlflow/registered-models/delete', 'model.delete', async (call) => {
+    await edit(room, call, { model: call.fields.text('name'), edit: 'delete' });
+    return {};
+  });
+
+  write('POST', '/mlflow/registered-models/set-tag', 'model.set-tag', async (call) => {
+    await edit(room, call, { model: call.fields.text('name'), edit: 'tag', ...tagOf(call.fields) });
+    return {};
+  });
+
+  write('DELETE', '/mlflow/registered-models/delete-tag', 'model.delete-tag', async (call) => {
+    const key = checkKey(call.fields.text('key'), 'Registered model tag');
+    await edit(room, call, { model: call.fields.text('name'), edit: 'untag', key });
+    return {};
+  });
+
+  read('GET', '/mlflow/registered-models/get', async ({ fields }) => {
+    const name = fields.text('name');
+    return { registered_model: await shownModel(await tracking.fresh('registry'), name) };
+  });
+
+  read(['GET', 'POST'], '/mlflow/registered-models/search', async ({ fields }) => {
+    const database = await tracking.fresh('registry');
+    const { rows, token } = await searchPage<TrackingRows['registered_models']>(database, {
+      domain: registeredModelDomain,
+      table: 'registered_models',
+      filter: fields.optional('filter') ?? '',
+      orderBy: fields.texts('order_by'),
+      defaultOrder: [{ value: sql.ref('registered_models.name'), type: 'text', nullable: false, descending: false }],
+      where: [sql`1 = 1`],
+      pageToken: fields.optional('page_token') ?? '',
+      max: fields.maxResults(100, 1_000),
+    });
+    return filled({
+      registered_models: await modelAnswers(database, rows),
+      ...(token === '' ? {} : { next_page_token: token }),
+    });
+  });
+
+  read(['GET', 'POST'], '/mlflow/registered-models/get-latest-versions', async ({ fields }) => {
+    const name = fields.text('name');
+    const stages = fields.texts('stages').map((stage) => stage.toLowerCase());
+    const database = await tracking.fresh('registry');
+    await shownModel(database, name);
+    const rows = await database
+      .selectFrom('model_versions')
+      .selectAll()
+      .where('name', '=', name)
+      .orderBy('version', 'desc')
+      .execute();
+    const latest = rows.filter((row, index) => rows.findIndex(({ stage }) => stage === row.stage) === index);
+    const wanted = latest.filter(({ stage }) => stages.length === 0 || stages.includes(stage.toLowerCase()));
+    return filled({ model_versions: await versionAnswers(database, wanted) });
+  });
+
+  aliases(room);
+}
+
+function aliases(room: Room): void {
+  const { read, write, tracking, gateway } = room;
+
+  write('POST', '/mlflow/registered-models/alias', 'model.set-alias', async (call) => {
+    const { fields, request, operation } = call;
+    const { requestId, actor } = operation;
+    const data = {
+      model: fields.text('name'),
+      alias: fields.text('alias'),
+      version: versionOf(fields),
+      requestId,
+      actor,
+    };
+    // The topology would refuse as well; the client wants to know what is missing.
+    await versionRow(await tracking.fresh('registry'), data.model, data.version);
+    await gateway.decisions.ask('alias-set', data.model, requestId, () =>
+      gateway.operations.publish(request, operation, `${data.model}@${data.alias}`, [
+        { topic: 'registry', type: 'alias-requested', data, key: data.model, id: requestId },
+      ]),
+    );
+    return {};
+  });
+
+  write('DELETE', '/mlflow/registered-models/alias', 'model.remove-alias', async (call) => {
+    const key = call.fields.text('alias');
+    await edit(room, call, { model: call.fields.text('name'), edit: 'remove-alias', key });
+    return {};
+  });
+
+  read('GET', '/mlflow/registered-models/alias', async ({ fields }) => {
+    const [name, alias] = [fields.text('name'), fields.text('alias')];
+    const database = await tracking.fresh('registry');
+    const row = await database
+      .selectFrom('aliases')
+      .select('version')
+      .where('name', '=', name)
+      .where('alias', '=', alias)
+      .executeTakeFirst();
+    // Of these two, a client takes the first for "there is no such alias".
+    if (row === undefined) throw invalid(`Registered model alias ${alias} not found.`);
+    return { model_version: await shownVersion(database, name, row.version) };
+  });
+}
+
+export function modelVersions(room: Room): void {
+  const { read, write, tracking, gateway } = room;
+
+  write('POST', '/mlflow/model-versions/create', 'model.register', async ({ fields, request, operation }) => {
+    const model = fields.text('name');
+    const { requestId, actor } = operation;
+    await shownModel(await tracking.fresh('registry'), model);
+    const modelId = fields.optional('model_id');
+    const source = fields.text('source');
+    const { uri, artifact } = await modelSource(tracking, source);
+    const data = {
+      model,
+      requestId,
+      runId: fields.has('run_id') && fields.optional('run_id') !== '' ? idOf(fields, 'run_id') : null,
+      taskId: null,
+      flow: null,
+      artifact,
+      metrics: {},
+      tags: pairsOf(fields.objects('tags'), 'Model version tag', limits.registryTagValue),
+      alias: null,
+      description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
+      actor,
+      source: source.startsWith('models:/') ? source : uri,
+      runLink: fields.optional('run_link') ?? '',
+      modelId: modelId === undefined || modelId === '' ? null : idOf(fields, 'model_id'),
+    };
+    const registered = (await gateway.decisions.ask('version-registered', model, requestId, () =>
+      gateway.operations.publish(request, operation, model, [
+        { topic: 'registry', type: 'version-requested', data, key: model, id: requestId },
+      ]),
+    )) as { readonly version: number };
+    const database = await tracking.fresh('registry');
+    return { model_version: await shownVersion(database, model, registered.version) };
+  });
+
+  const change = (
+    method: 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    action: string,
+    editOf: (fields: Fields) => Omit<Edit, 'model'>,
+  ): void => {
+    write(method, `/mlflow/model-versions/${path}`, `model.${action}`, async (call) => {
+      const { fields } = call;
+      const [model, version] = [fields.text('name'), versionOf(fields)];
+      const asked = editOf(fields);
+      const database = await edit(room, call, { model, version, ...asked });
+      if (asked.edit !== 'describe' && asked.edit !== 'stage') return {};
+      return { model_version: await shownVersion(database, model, version) };
+    });
+  };
+  change('PATCH', 'update', 'describe-version', (fields) => ({
+    edit: 'describe',
+    value: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
+  }));
+  change('DELETE', 'delete', 'delete-version', () => ({ edit: 'delete' }));
+  change('POST', 'set-tag', 'tag-version', (fields) => ({ edit: 'tag', ...tagOf(fields) }));
+  change('DELETE', 'delete-tag', 'untag-version', (fields) => ({
+    edit: 'untag',
+    key: checkKey(fields.text('key'), 'Model version tag'),
+  }));
+  change('POST', 'transition-stage', 'stage-version', (fields) => {
+    const archive = fields.flag('archive_existing_versions');
+    const value = stageOf(fields.text('stage'));
+    if (archive && !['Staging', 'Production'].includes(value)) {
+      throw invalid(
+        `Model version transition cannot archive existing model versions because '${value}' is not an Active stage. Valid stages are Staging, Production`,
+      );
+    }
+    return { edit: 'stage', value, archive };
+  });
+
+  read('GET', '/mlflow/model-versions/get', async ({ fields }) => {
+    const database = await tracking.fresh('registry');
+    return { model_version: await shownVersion(database, fields.text('name'), versionOf(fields)) };
+  });
+
+  read('GET', '/mlflow/model-versions/get-download-uri', async ({ fields }) => {
+    const row = await versionRow(await tracking.fresh('registry'), fields.text('name'), versionOf(fields));
+    const model = row.source.startsWith('models:/');
+    return { artifact_uri: model ? (await modelSource(tracking, row.source)).uri : row.source };
+  });
+
+  read(['GET', 'POST'], '/mlflow/model-versions/search', async ({ fields }) => {
+    const database = await tracking.fresh('registry');
+    const { rows, token } = await searchPage<TrackingRows['model_versions']>(database, {
+      domain: modelVersionDomain,
+      table: 'model_versions',
+      filter: fields.optional('filter') ?? '',
+      orderBy: fields.texts('order_by'),
+      defaultOrder: [
+        { value: sql.ref('model_versions.updated_ms'), type: 'number', nullable: false, descending: true },
+        { value: sql.ref('model_versions.name'), type: 'text', nullable: false, descending: false },
+        { value: sql.ref('model_versions.version'), type: 'number', nullable: false, descending: true },
+      ],
+      where: [sql`1 = 1`],
+      pageToken: fields.optional('page_token') ?? '',
+      max: fields.maxResults(10_000, 200_000),
+    });
+    return filled({
+      model_versions: await versionAnswers(database, rows),
+      ...(token === '' ? {} : { next_page_token: token }),
+    });
+  });
+}
+
+/** Asks and waits for the fact; the tables that are answered have it. */
+async function edit({ gateway, tracking }: Room, { request, operation }: Call, asked: Edit): Promise<Database> {
+  const { requestId, actor } = operation;
+  const data = { version: null, key: '', value: '', tags: {}, archive: false, ...asked, requestId, actor };
+  await gateway.decisions.ask('edited', data.model, requestId, () =>
+    gateway.operations.publish(request, operation, data.model, [
+      { topic: 'registry', type: 'edit-requested', data, key: data.model, id: requestId },
+    ]),
+  );
+  return await tracking.fresh('registry');
+}
+
+async function shownModel(database: Database, name: string): Promise<object | undefined> {
+  const row = await database.selectFrom('registered_models').selectAll().where('name', '=', name).executeTakeFirst();
+  if (row === undefined) throw new MillraceError('NOT_FOUND', `Registered Model with name=${name} not found`);
+  return (await modelAnswers(database, [row]))[0];
+}
+
+async function shownVersion(database: Database, name: string, version: number): Promise<object | undefined> {
+  return (await versionAnswers(database, [await versionRow(database, name, version)]))[0];
+}
+
+async function versionRow(database: Database, name: string, version: number): Promise<TrackingRows['model_versions']> {
+  const row = await database
+    .selectFrom('model_versions')
+    .selectAll()
+    .where('name', '=', name)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  if (row === undefined)
+    throw new MillraceError('NOT_FOUND', `Model Version (name=${name}, version=${version}) not found`);
+  return row;
+}
+
+function versionOf(fields: Fields): number {
+  const version = fields.integer('version');
+  if (version === undefined) throw invalid("Missing value for required parameter 'version'.");
+  if (version >= 1 && version <= 2 ** 31 - 1) return version;
+  throw invalid(`Invalid model version ${version}: it must be a whole number from 1 on`);
+}
+
+function tagOf(fields: Fields): { key: string; value: string } {
+  return {
+    key: checkKey(fields.text('key'), 'Tag'),
+    value: checkLength(fields.optional('value') ?? '', limits.registryTagValue, 'Tag value'),
+  };
+}
+
+/** In any case of letters. */
+function stageOf(said: string): string {
+  return said.charAt(0).toUpperCase() + said.slice(1).toLowerCase();
+}

@@ -1,0 +1,92 @@
+/** Writing and reading tracked runs: each write is acknowledged by the log, each read has what was acknowledged before it. */
+import type { Kysely } from 'kysely';
+import type { RunningProjection } from '../../runtime/engine/projection.ts';
+import type { PublishedAt, Runtime } from '../../runtime/engine/runtime.ts';
+import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { QueryStore } from '../../runtime/ports/query-store.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import type { TrackedTopic } from './rows.ts';
+import type { TrackingRows, TrackingTables } from './tables.ts';
+
+export type RunRow = TrackingRows['runs'];
+export type LoggedModelRow = TrackingRows['logged_models'];
+
+const freshMs = 10_000;
+/** Another gateway may have deleted a run meanwhile: this long it is not noticed. */
+const rememberedMs = 2_000;
+const rememberedMax = 10_000;
+
+export class Tracking {
+  readonly runtime: Runtime;
+  readonly #store: QueryStore<TrackingTables>;
+  readonly #projection: RunningProjection;
+  readonly #runs = new Map<string, { readonly row: RunRow; readonly atMs: number }>();
+  /** Writes of one run that depend on what it has. */
+  readonly inTurn = new KeyedQueue();
+
+  constructor(runtime: Runtime, store: QueryStore<TrackingTables>, projection: RunningProjection) {
+    this.runtime = runtime;
+    this.#store = store;
+    this.#projection = projection;
+  }
+
+  /** Whether other gateways write the same runs and see the same tables. */
+  get shared(): boolean {
+    return this.#store.shared;
+  }
+
+  /** Tables that have what was acknowledged until now. */
+  async fresh(...topics: readonly TrackedTopic[]): Promise<Kysely<TrackingRows>> {
+    await this.#projection.caughtUp(freshMs, topics.length === 0 ? undefined : topics);
+    return this.#store.database;
+  }
+
+  /** Resolves when the log has it. */
+  async publish(outputs: readonly Omit<IdentifiedOutput, 'id'>[]): Promise<readonly PublishedAt[]> {
+    const { ids } = this.runtime.parts;
+    return await this.runtime.publish(outputs.map((output) => ({ ...output, id: ids.next() }) as IdentifiedOutput));
+  }
+
+  /** Resolves when the tables have it, too. */
+  async written(outputs: readonly Omit<IdentifiedOutput, 'id'>[]): Promise<Kysely<TrackingRows>> {
+    await this.#projection.passed(await this.publish(outputs), freshMs);
+    return this.#store.database;
+  }
+
+  /** NOT_FOUND unless there is such a run, deleted or not. As it was within the last two seconds, for checks before a write. */
+  async run(id: string): Promise<RunRow> {
+    const nowMs = this.runtime.parts.clock.now();
+    const known = this.#runs.get(id);
+    if (known !== undefined && nowMs - known.atMs < rememberedMs) return known.row;
+    const database = await this.fresh('tracking');
+    const row = await database.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) throw new MillraceError('NOT_FOUND', `Run with id=${id} not found`);
+    this.remember(row);
+    return row;
+  }
+
+  /** INVALID_ARGUMENT when it is deleted: nothing is logged to such a run. */
+  async activeRun(id: string): Promise<RunRow> {
+    const row = await this.run(id);
+    if (row.lifecycle === 'active') return row;
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `The run ${id} must be in the 'active' state. Current state is deleted.`,
+    );
+  }
+
+  remember(row: RunRow): void {
+    this.#runs.delete(row.id);
+    this.#runs.set(row.id, { row, atMs: this.runtime.parts.clock.now() });
+    if (this.#runs.size <= rememberedMax) return;
+    for (const oldest of this.#runs.keys()) {
+      this.#runs.delete(oldest);
+      break;
+    }
+  }
+
+  forget(id: string): void {
+    this.#runs.delete(id);
+  }
+}

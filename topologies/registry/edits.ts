@@ -1,0 +1,224 @@
+/**
+ * What people change of a model and its versions once they are there: descriptions, tags, stages, and what is taken away. Numbers of
+ * versions that were deleted are not given again, so that what was in production at any time stays clear.
+ */
+import type { Effects, Output, Reads, StateView } from '../../runtime/engine/topology.ts';
+import type { EditRequested, ModelVersionRow } from '../../schemas/events.ts';
+import { type Decision, decisionKey } from '../decision-request.ts';
+import { holderKey, modelKey, versionKey } from './keys.ts';
+
+/** A version's row without its aliases, which are kept once, per model. */
+export type VersionFacts = Omit<ModelVersionRow, 'aliases'> & { readonly deleted?: boolean };
+
+export interface ModelState {
+  /** Highest number that was given. */
+  readonly latest: number;
+  /** Alias to version. */
+  readonly aliases: Readonly<Record<string, number>>;
+  /** Deleted with all versions; a new version or a request to create it brings it back. */
+  readonly gone?: boolean;
+  /** Of its own tags. */
+  readonly tagKeys?: readonly string[];
+}
+
+export type CodedDecision = Decision & { readonly code?: string };
+
+export const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
+
+const versionsMax = 100_000;
+const aliasesMax = 100;
+
+export function modelOf(state: StateView, model: string): ModelState {
+  return state.get<ModelState>(modelKey(model)) ?? { latest: 0, aliases: {} };
+}
+
+export function editReads({ model, requestId, edit, version, archive }: EditRequested): Reads {
+  const keys = [decisionKey(model, requestId), modelKey(model)];
+  if (version !== null) keys.push(versionKey(model, version));
+  const ranges = [{ prefix: holderPrefix(model), limit: aliasesMax }];
+  if (archive || (edit === 'delete' && version === null)) {
+    ranges.push({ prefix: versionPrefix(model), limit: versionsMax });
+  }
+  return { keys, ranges };
+}
+
+export function editModel(request: EditRequested, state: StateView): CodedDecision {
+  const known = state.get<ModelState>(modelKey(request.model));
+  if (request.edit === 'create') return create(request, known);
+  if (known === undefined || known.gone === true) return missing(`there is no model '${request.model}'`);
+  if (request.edit === 'remove-alias') return removeAlias(request, known, state);
+  if (request.version === null) return editWhole(request, known, state);
+  const facts = state.get<VersionFacts>(versionKey(request.model, request.version));
+  if (facts === undefined || facts.deleted === true) {
+    return missing(`model '${request.model}' has no version ${request.version}`);
+  }
+  return editVersion(request, facts, known, state);
+}
+
+function create(request: EditRequested, known: ModelState | undefined): CodedDecision {
+  const { model, tags } = request;
+  if (known !== undefined && known.gone !== true) {
+    return { code: 'CONFLICT', refused: `Registered Model (name=${model}) already exists.` };
+  }
+  const next = { latest: known?.latest ?? 0, aliases: {}, tagKeys: Object.keys(tags) } satisfies ModelState;
+  return { put: [[modelKey(model), next]], emit: [edited(request)] };
+}
+
+function editWhole(request: EditRequested, known: ModelState, state: StateView): CodedDecision {
+  const { model, edit, key } = request;
+  const keys = (known.tagKeys ?? []).filter((name) => name !== key);
+  const tagged = (tagKeys: readonly string[]): CodedDecision => ({
+    put: [[modelKey(model), { ...known, tagKeys } satisfies ModelState]],
+    emit: [edited(request)],
+  });
+  switch (edit) {
+    case 'describe':
+      return { emit: [edited(request)] };
+    case 'tag':
+      return tagged([...keys, key]);
+    case 'untag':
+      return tagged(keys);
+    case 'delete': {
+      const versions = versionsOf(state, model).filter(({ deleted }) => deleted !== true);
+      return {
+        put: [
+          [modelKey(model), { latest: known.latest, aliases: {}, gone: true } satisfies ModelState],
+          ...versions.map((facts) => [versionKey(model, facts.version), { ...facts, deleted: true }] as const),
+        ],
+        delete: Object.keys(known.aliases).map((alias) => holderKey(model, alias)),
+        emit: [
+          ...versions.map(forgotten),
+          edited(request, {
+            versions: versions.map(({ version }) => version),
+            keys: [...(known.tagKeys ?? []), ...Object.keys(known.aliases)],
+          }),
+        ],
+      };
+    }
+    default:
+      return { refused: `a model knows no change '${edit.slice(0, 40)}'` };
+  }
+}
+
+function removeAlias(request: EditRequested, known: ModelState, state: StateView): CodedDecision {
+  const { model, key: alias } = request;
+  const holder = holdersOf(state, model).get(alias);
+  // As MLflow has it: taking away what is not there is no fault.
+  if (holder === undefined) return { emit: [edited(request)] };
+  const { [alias]: _, ...aliases } = known.aliases;
+  const next: ModelState = { ...known, aliases };
+  return {
+    put: [[modelKey(model), next]],
+    delete: [holderKey(model, alias)],
+    emit: [row(holder, next), edited(request)],
+  };
+}
+
+function editVersion(request: EditRequested, facts: VersionFacts, known: ModelState, state: StateView): CodedDecision {
+  const { model, edit, key, value } = request;
+  switch (edit) {
+    case 'describe':
+      return changed([{ ...facts, description: value }], known, state, request);
+    case 'tag':
+      return changed([{ ...facts, tags: { ...facts.tags, [key]: value } }], known, state, request);
+    case 'untag': {
+      const { [key]: _, ...tags } = facts.tags;
+      return changed([{ ...facts, tags }], known, state, request);
+    }
+    case 'stage': {
+      if (!(stages as readonly string[]).includes(value)) {
+        return {
+          refused: `Invalid Model Version stage: ${value.slice(0, 40)}. Value must be one of ${stages.join(', ')}.`,
+        };
+      }
+      const others = request.archive
+        ? versionsOf(state, model)
+            .filter((other) => other.version !== facts.version && other.stage === value && other.deleted !== true)
+            .map((other): VersionFacts => ({ ...other, stage: 'Archived' }))
+        : [];
+      return changed([{ ...facts, stage: value }, ...others], known, state, request);
+    }
+    case 'delete': {
+      const names = Object.keys(known.aliases).filter((alias) => known.aliases[alias] === facts.version);
+      const aliases = Object.fromEntries(Object.entries(known.aliases).filter(([alias]) => !names.includes(alias)));
+      return {
+        put: [
+          [modelKey(model), { ...known, aliases } satisfies ModelState],
+          [versionKey(model, facts.version), { ...facts, deleted: true }],
+        ],
+        delete: names.map((alias) => holderKey(model, alias)),
+        emit: [forgotten(facts), edited(request, { keys: names })],
+      };
+    }
+    default:
+      return { refused: `a version knows no change '${edit.slice(0, 40)}'` };
+  }
+}
+
+/** Writes versions, with the copies that aliases hold of them; the first is the one that was asked for. */
+function changed(
+  versions: readonly VersionFacts[],
+  known: ModelState,
+  state: StateView,
+  request: EditRequested,
+): Effects {
+  const { model } = request;
+  const aliases = [...holdersOf(state, model).keys()];
+  return {
+    put: versions.flatMap((facts) => [
+      [versionKey(model, facts.version), facts] as const,
+      ...aliases
+        .filter((alias) => known.aliases[alias] === facts.version)
+        .map((alias) => [holderKey(model, alias), facts] as const),
+    ]),
+    emit: [
+      ...versions.map((facts) => row(facts, known)),
+      edited(request, { versions: versions.slice(1).map(({ version }) => version) }),
+    ],
+  };
+}
+
+function edited(
+  request: EditRequested,
+  more: { readonly versions?: readonly number[]; readonly keys?: readonly string[] } = {},
+): Output {
+  return {
+    topic: 'registry',
+    type: 'edited',
+    data: { ...request, versions: [], keys: [], ...more },
+    key: request.model,
+  };
+}
+
+/** Rows of one model have keys of their own, and lie together: the table has one partition. */
+export function row({ deleted: _, ...facts }: VersionFacts, model: ModelState): Output {
+  const aliases = Object.keys(model.aliases)
+    .filter((alias) => model.aliases[alias] === facts.version)
+    .sort();
+  return {
+    topic: 'models',
+    type: 'model-version-row',
+    data: { ...facts, aliases },
+    key: `${facts.model}/${facts.version}`,
+    partition: 0,
+  };
+}
+
+function forgotten(facts: VersionFacts): Output {
+  return { ...row(facts, { latest: 0, aliases: {} }), tombstone: true };
+}
+
+function versionsOf(state: StateView, model: string): readonly VersionFacts[] {
+  return state.range<VersionFacts>(versionPrefix(model)).map(([, facts]) => facts);
+}
+
+function holdersOf(state: StateView, model: string): ReadonlyMap<string, VersionFacts> {
+  const prefix = holderPrefix(model);
+  return new Map(
+    state.range<VersionFacts>(prefix).map(([key, facts]) => [decodeURIComponent(key.slice(prefix.length)), facts]),
+  );
+}
+
+const missing = (refused: string): CodedDecision => ({ code: 'NOT_FOUND', refused });
+const versionPrefix = (model: string): string => versionKey(model, 0).slice(0, -1);
+const holderPrefix = (model: string): string => holderKey(model, '');
