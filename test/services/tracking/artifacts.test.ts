@@ -32,7 +32,8 @@ describe('artifacts', () => {
   });
 
   it('are listed folder by folder: of a run by path, of the proxy by name', async () => {
-    for (const path of ['list/a.txt', 'list/b/c.txt', 'list/b/d.txt', 'list/b0.txt']) await fixture.raw('PUT', at(path), path);
+    for (const path of ['list/a.txt', 'list/b/c.txt', 'list/b/d.txt', 'list/b0.txt'])
+      await fixture.raw('PUT', at(path), path);
     expect((await fixture.get('artifacts/list', { run_id, path: 'list' })).body).toEqual({
       root_uri: `mlflow-artifacts:/0/${run_id}/artifacts`,
       files: [
@@ -124,7 +125,13 @@ describe('a hostile path', () => {
   });
 
   it('as an artifact location is refused', async () => {
-    for (const artifact_location of ['mlflow-artifacts:/../x', 'mlflow-artifacts://host/x', 's3://b/%2e%2e/x', 's3://b/a?x', 's3://b/a#x']) {
+    for (const artifact_location of [
+      'mlflow-artifacts:/../x',
+      'mlflow-artifacts://host/x',
+      's3://b/%2e%2e/x',
+      's3://b/a?x',
+      's3://b/a#x',
+    ]) {
       const answer = await fixture.post('experiments/create', { name: artifact_location, artifact_location });
       expect(answer, artifact_location).toMatchObject({ status: 400, body: { error_code: 'INVALID_PARAMETER_VALUE' } });
     }

@@ -95,18 +95,21 @@ describe('order and pages', () => {
     expect(await found('', { order_by })).toBe(names);
   });
 
-  it.each([[['metrics.loss DESC']], [['params.lr']], [['end_time']], [[]]])('%j in pages of two is the same', async (order_by) => {
-    const whole = await found('', { order_by });
-    let seen = '';
-    for (let page_token = ''; ; ) {
-      const search = { experiment_ids: [experiment], order_by, max_results: 2, page_token };
-      const { body } = await fixture.post('runs/search', search);
-      seen += body.runs.map(({ info }: { info: { run_name: string } }) => info.run_name).join('');
-      page_token = body.next_page_token ?? '';
-      if (page_token === '') break;
-    }
-    expect(seen).toBe(whole);
-  });
+  it.each([[['metrics.loss DESC']], [['params.lr']], [['end_time']], [[]]])(
+    '%j in pages of two is the same',
+    async (order_by) => {
+      const whole = await found('', { order_by });
+      let seen = '';
+      for (let page_token = ''; ; ) {
+        const search = { experiment_ids: [experiment], order_by, max_results: 2, page_token };
+        const { body } = await fixture.post('runs/search', search);
+        seen += body.runs.map(({ info }: { info: { run_name: string } }) => info.run_name).join('');
+        page_token = body.next_page_token ?? '';
+        if (page_token === '') break;
+      }
+      expect(seen).toBe(whole);
+    },
+  );
 
   it('a page stays right while runs are begun', async () => {
     const other = await fixture.experiment('moving');
@@ -115,7 +118,9 @@ describe('order and pages', () => {
     const first = await fixture.post('runs/search', search);
     await fixture.run(other, { start_time: 9, run_name: 'new' });
     const second = await fixture.post('runs/search', { ...search, page_token: first.body.next_page_token });
-    const names = [...first.body.runs, ...second.body.runs].map(({ info }: { info: { run_name: string } }) => info.run_name);
+    const names = [...first.body.runs, ...second.body.runs].map(
+      ({ info }: { info: { run_name: string } }) => info.run_name,
+    );
     expect(names).toEqual(['4', '3', '2', '1']);
     expect(second.body).not.toHaveProperty('next_page_token');
   });
@@ -142,11 +147,24 @@ describe('order and pages', () => {
 });
 
 describe('what a caller says', () => {
-  const hostile = ["' OR '1'='1", "x'; DROP TABLE runs; --", '"; DROP TABLE runs; --', '`', '\\', '%', "') or 1=1 --", '\u0000'];
+  const hostile = [
+    "' OR '1'='1",
+    "x'; DROP TABLE runs; --",
+    '"; DROP TABLE runs; --',
+    '`',
+    '\\',
+    '%',
+    "') or 1=1 --",
+    '\u0000',
+  ];
 
   it.each(hostile)('%j is a value, never a part of a statement', async (text) => {
     const value = text.replaceAll("'", "''");
-    for (const filter of [`tags.team = '${value}'`, `run_name IN ('${value}')`, `params.lr LIKE '${value}' and tags.team = 'nobody'`]) {
+    for (const filter of [
+      `tags.team = '${value}'`,
+      `run_name IN ('${value}')`,
+      `params.lr LIKE '${value}' and tags.team = 'nobody'`,
+    ]) {
       expect(await found(filter)).toBe('');
     }
     expect(await found('')).toBe('abcde');
