@@ -11,7 +11,7 @@ import type { Platform } from '../../../../services/all-in-one/platform.ts';
 
 const unansweredMax = 400;
 const requestsAtOnce = 5;
-const everyMs = 150;
+const everyMs = 300;
 
 export class Applications {
   readonly requests: string[] = [];

@@ -1,8 +1,7 @@
 /**
  * One instance of every service, for the kill test to kill, freeze and wake. Configured by the environment; the argument is its own
- * directory. It says `up <url>` when it has caught up, and dies at KILL_AT from then on (at MILLRACE_CRASH_AT from the start).
+ * directory. It says `up <url>` when it has caught up.
  */
-import { armCrashPoint } from '../../../../runtime/engine/crash-points.ts';
 import { resolveConfiguration } from '../../../../runtime/config/resolve.ts';
 import { startPlatform } from '../../../../services/all-in-one/platform.ts';
 
@@ -11,5 +10,4 @@ const flags = { directory, 'http.port': '0', 'worker.slots': '2' };
 const platform = await startPlatform({ configuration: resolveConfiguration({ environment: process.env, flags }) });
 process.once('SIGTERM', () => void platform.close().then(() => process.exit(0)));
 await platform.ready();
-armCrashPoint(process.env['KILL_AT'] ?? process.env['MILLRACE_CRASH_AT']);
 console.log(`up ${platform.url}`);

@@ -23,7 +23,7 @@ export class BreakableWorld {
       ...clusterEnvironment,
       MILLRACE_KAFKA_BOOTSTRAP: broker.addresses.join(','),
       MILLRACE_KAFKA_PREFIX: this.prefix,
-      MILLRACE_KAFKA_SESSION_TIMEOUT_MS: '4000',
+      MILLRACE_KAFKA_SESSION_TIMEOUT_MS: '6000',
       MILLRACE_REDIS_URL: redis.url,
       MILLRACE_S3_ENDPOINT: s3.url,
       MILLRACE_S3_BUCKET: `millrace-${this.prefix.slice(0, -1)}`,
