@@ -1,6 +1,9 @@
 /** Runs, their tasks and artifacts as people look for them: newest first, page by page. */
+import type { Expression, ExpressionBuilder } from 'kysely';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { RowsOf } from '../../runtime/ports/query-store.ts';
 import type { ProvenanceStore } from './index.ts';
+import type { ProvenanceTables } from './tables.ts';
 import { searchedMax } from './rows.ts';
 
 export interface RunFilter {
@@ -38,32 +41,91 @@ export interface ArtifactFilter {
   readonly cursor?: string | undefined;
 }
 
+/** Up to so many runs that a search finds are looked up; of more the newest ones are tried one by one, and soon there is a page. */
+const fewRuns = 1_000;
+
+type Database = ProvenanceStore['database'];
+type Where = ExpressionBuilder<RowsOf<ProvenanceTables>, 'runs'>;
+
+/** Something that a run has: as the ids of runs that have it, and as a question to one run. */
+interface Search {
+  ids(database: Database, limit: number): Promise<readonly string[]>;
+  of(where: Where): Expression<unknown>;
+}
+
+function searchesOf({ tags = [], parameters = [], artifacts = [] }: RunFilter): readonly Search[] {
+  return [
+    ...tags.map((name) => labelled(['tag', 'system'], name, '')),
+    ...parameters.map(({ name, value }) => labelled(['parameter'], name, value.slice(0, searchedMax))),
+    ...artifacts.map(wrote),
+  ];
+}
+
+function labelled(kinds: readonly string[], name: string, value: string): Search {
+  return {
+    ids: async (database, limit) => {
+      const found = await Promise.all(
+        kinds.map((kind) =>
+          database
+            .selectFrom('run_labels')
+            .select('run_id')
+            .where('kind', '=', kind)
+            .where('name', '=', name)
+            .where('value', '=', value)
+            .limit(limit)
+            .execute(),
+        ),
+      );
+      return found.flat().map(({ run_id }) => run_id);
+    },
+    of: (where) =>
+      where
+        .selectFrom('run_labels')
+        .select('run_labels.name')
+        .whereRef('run_labels.run_id', '=', 'runs.id')
+        .where('run_labels.kind', 'in', [...kinds])
+        .where('run_labels.name', '=', name)
+        .where('run_labels.value', '=', value),
+  };
+}
+
+function wrote({ name, value }: NamedValue): Search {
+  return {
+    ids: async (database, limit) => {
+      const query = database
+        .selectFrom('artifacts')
+        .select('run_id')
+        .where('name', '=', name)
+        .where('value', '=', value);
+      return (await query.limit(limit).execute()).map(({ run_id }) => run_id);
+    },
+    of: (where) =>
+      where
+        .selectFrom('artifacts')
+        .select('artifacts.name')
+        .whereRef('artifacts.run_id', '=', 'runs.id')
+        .where('artifacts.name', '=', name)
+        .where('artifacts.value', '=', value),
+  };
+}
+
 /** With the labels of each run. `next` is null on the last page. */
 export async function findRuns({ database }: ProvenanceStore, filter: RunFilter) {
-  const { flow, status, actor, since, until, tags = [], parameters = [], artifacts = [], limit, cursor } = filter;
+  const { flow, status, actor, since, until, limit, cursor } = filter;
   let query = database.selectFrom('runs').selectAll('runs');
   if (flow !== undefined) query = query.where('runs.flow', '=', flow);
   if (status !== undefined) query = query.where('runs.status', '=', status);
   if (actor !== undefined) query = query.where('runs.actor', '=', actor);
   if (since !== undefined) query = query.where('runs.requested_at', '>=', since);
   if (until !== undefined) query = query.where('runs.requested_at', '<', until);
-  for (const name of tags)
-    query = query.where('runs.id', 'in', (inner) =>
-      inner.selectFrom('run_labels').select('run_id').where('kind', 'in', ['tag', 'system']).where('name', '=', name),
-    );
-  for (const { name, value } of parameters)
-    query = query.where('runs.id', 'in', (inner) =>
-      inner
-        .selectFrom('run_labels')
-        .select('run_id')
-        .where('kind', '=', 'parameter')
-        .where('name', '=', name)
-        .where('value', '=', value.slice(0, searchedMax)),
-    );
-  for (const { name, value } of artifacts)
-    query = query.where('runs.id', 'in', (inner) =>
-      inner.selectFrom('artifacts').select('run_id').where('name', '=', name).where('value', '=', value),
-    );
+  for (const search of searchesOf(filter)) {
+    const few = await search.ids(database, fewRuns + 1);
+    if (few.length === 0) return { runs: [], next: null };
+    query =
+      few.length <= fewRuns
+        ? query.where('runs.id', 'in', few)
+        : query.where((where) => where.exists(search.of(where)));
+  }
   const after = cursor === undefined ? undefined : placeOf(cursor);
   if (after !== undefined)
     query = query
