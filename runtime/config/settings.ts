@@ -83,6 +83,12 @@ export const settings = {
     default: 16_777_216,
     doc: 'Largest request body, bytes.',
   },
+  'grpc.port': {
+    type: 'text',
+    default: '',
+    pattern: '[0-9]{0,5}',
+    doc: 'Port of the Open Inference Protocol over gRPC, on the address and with the token of HTTP; empty: not served; 0 takes a free one.',
+  },
 
   'kafka.bootstrap': { type: 'text', default: '127.0.0.1:9092', doc: 'Comma-separated host:port of brokers.' },
   'kafka.prefix': {

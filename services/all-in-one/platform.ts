@@ -25,6 +25,8 @@ export interface Platform {
   readonly metrics: Registry;
   /** Where the gateway answers; undefined when it does not run here. */
   readonly url: string | undefined;
+  /** host:port of the Open Inference Protocol over gRPC; undefined when it is not served here. */
+  readonly grpc: string | undefined;
   /** Where `/livez`, `/readyz` and `/metrics` answer: with the gateway, or alone. */
   readonly probesUrl: string | undefined;
   readonly provenance: SharedParts['provenance'];
@@ -92,6 +94,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       runtime,
       metrics,
       url: shared.url,
+      grpc: shared.grpc,
       probesUrl: shared.url ?? probes?.url,
       provenance: shared.provenance,
       inFlight,

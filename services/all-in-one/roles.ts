@@ -23,6 +23,8 @@ export interface SharedParts {
   modelServer?: import('../model-server/model-server.ts').ModelServer;
   provenance?: import('../provenance/index.ts').Provenance;
   url?: string;
+  /** host:port of gRPC. */
+  grpc?: string | undefined;
   /** Of the step worker. */
   openLeases?: () => number;
 }

@@ -41,8 +41,11 @@ export async function startGatewayRole({
     ...listenOptions(configuration),
     actor: configuration.actor === '' ? undefined : configuration.actor,
     bodyBytesMax: configuration['http.body_bytes_max'],
+    grpcPort: configuration['grpc.port'] === '' ? undefined : Number(configuration['grpc.port']),
   });
-  shared.url = (await gateway.listen()).url;
+  const listening = await gateway.listen();
+  shared.url = listening.url;
+  shared.grpc = listening.grpc;
   return {
     ready: async () => {
       await tracking.ready();

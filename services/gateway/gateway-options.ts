@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly host?: string | undefined;
   /** 0 takes a free port. @default 7400 */
   readonly port?: number | undefined;
+  /** Port of gRPC, on the same address; 0 takes a free one. @default no gRPC */
+  readonly grpcPort?: number | undefined;
   /** Bearer token that every call but the probes must carry. @default none is asked for */
   readonly token?: string | undefined;
   /** Names, besides loopback ones, that the Host header may have. @default none */
@@ -54,7 +56,7 @@ export interface GatewayOptions {
   readonly unready?: (() => string | undefined) | undefined;
 }
 
-type Optional = 'inference' | 'maintenance' | 'token';
+type Optional = 'inference' | 'maintenance' | 'token' | 'grpcPort';
 
 /** Every default filled in. */
 export type ResolvedOptions = {
@@ -72,6 +74,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     version: options.version,
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 7400,
+    grpcPort: options.grpcPort,
     token: options.token === '' ? undefined : options.token,
     hosts: options.hosts ?? [],
     actor: options.actor ?? userInfo().username,

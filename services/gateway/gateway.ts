@@ -9,6 +9,7 @@ import { Decisions } from './decisions.ts';
 import { answerErrors } from './error-answers.ts';
 import { EventStreams } from './event-streams.ts';
 import type { GatewayContext, Routes } from './gateway-context.ts';
+import type { GrpcServer } from './grpc/grpc-server.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
 import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
@@ -64,7 +65,11 @@ export interface Gateway {
   /** Every route with what it declares. */
   routes(): readonly DeclaredRoute[];
   /** Resolves with the address once connections are accepted. INVALID_CONFIGURATION for an address that needs a token. */
-  listen(): Promise<{ readonly url: string }>;
+  listen(): Promise<{
+    readonly url: string;
+    /** host:port of gRPC; absent when it is not served. */
+    readonly grpc?: string;
+  }>;
   /** Answers what is under way, then closes. Idempotent. */
   close(): Promise<void>;
 }
@@ -81,12 +86,19 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const routes: DeclaredRoute[] = [];
   const app = await buildApp(context, (route) => routes.push(route));
   let closed: Promise<void> | undefined;
+  let grpc: GrpcServer | undefined;
   return {
     app,
     routes: () => routes,
-    listen: async () => ({ url: await listen(app, resolved.host, resolved.port) }),
+    listen: async () => {
+      const url = await listen(app, resolved.host, resolved.port);
+      if (resolved.grpcPort === undefined) return { url };
+      const { startGrpcServer } = await import('./grpc/grpc-server.ts');
+      grpc = await startGrpcServer(context, app, resolved.grpcPort);
+      return { url, grpc: grpc.address };
+    },
     close: () => {
-      closed ??= closeAll(app, context);
+      closed ??= closeAll(app, context, grpc);
       return closed;
     },
   };
@@ -154,7 +166,12 @@ function callIds(incarnation: string): () => string {
   };
 }
 
-async function closeAll(app: FastifyInstance, { decisions, tables }: Omit<GatewayContext, 'streams'>): Promise<void> {
+async function closeAll(
+  app: FastifyInstance,
+  { decisions, tables }: Omit<GatewayContext, 'streams'>,
+  grpc: GrpcServer | undefined,
+): Promise<void> {
+  await grpc?.close();
   await app.close();
   await decisions.close();
   await tables.close();

@@ -1,11 +1,7 @@
 /** What the gateway needs of a model server in the same process; `ModelServer` of services/model-server fits. */
-import type { Tensor } from '../../runtime/ports/index.ts';
-
 export interface Inference {
   /** Resolves once the outcome is on the log. Rejects with UNAVAILABLE when the request was not admitted. */
   inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer>;
-  /** The same, from and to tensors. */
-  inferTensors(request: TensorInferRequest): Promise<TensorInferAnswer>;
   /** NOT_FOUND when there is no such deployment. */
   describe(deployment: string): Promise<DeploymentDescription>;
   /** Loads the models of all routes. */
@@ -25,7 +21,7 @@ export interface RepositoryEntry {
   readonly reason?: string;
 }
 
-export interface RawInferRequest {
+export interface OpenInferRequest {
   readonly deployment: string;
   readonly entity?: string | undefined;
   readonly clientId?: string | undefined;
@@ -38,18 +34,10 @@ export interface RawInferRequest {
   readonly versionMin?: string | undefined;
   /** Header `x-seldon-route` or `millrace-route`, as it came. */
   readonly route?: string | undefined;
-}
-
-export interface OpenInferRequest extends RawInferRequest {
   /** Parsed JSON of Open Inference Protocol v2, or a function that makes it of another format; what it throws is the outcome. */
   readonly body: unknown;
   /** What came behind the JSON. */
   readonly binary?: Uint8Array | undefined;
-}
-
-export interface TensorInferRequest extends RawInferRequest {
-  /** What it throws is the outcome. */
-  read(): { readonly id?: string; readonly inputs: readonly Tensor[]; readonly outputs?: readonly string[] };
 }
 
 export type OpenInferAnswer =
@@ -62,23 +50,6 @@ export type OpenInferAnswer =
       readonly binary?: Uint8Array | undefined;
     }
   | FailedAnswer;
-
-export type TensorInferAnswer =
-  | {
-      readonly type: 'completed';
-      readonly predictionId: string;
-      readonly route: string;
-      readonly response: TensorResponse;
-    }
-  | FailedAnswer;
-
-export interface TensorResponse {
-  readonly modelName: string;
-  readonly modelVersion?: string | undefined;
-  readonly id?: string | undefined;
-  readonly parameters?: Readonly<Record<string, string | number | boolean>> | undefined;
-  readonly outputs: readonly Tensor[];
-}
 
 export interface FailedAnswer {
   readonly type: 'failed';

@@ -22,9 +22,6 @@ import {
   type RawInferRequest,
   readOpen,
   type ReadTensors,
-  tensorAnswer,
-  type TensorInferAnswer,
-  type TensorInferRequest,
 } from './open-calls.ts';
 import { type AnswerForm, fitContent } from './open-inference/index.ts';
 import { OutcomePublisher } from './outcome-publisher.ts';
@@ -166,11 +163,6 @@ export class ModelServer {
       return { ...read, inputs: fitContent(read.inputs, read.pending, signature) };
     });
     return openAnswer(outcome, form);
-  }
-
-  /** The same from and to tensors. */
-  async inferTensors({ read, ...raw }: TensorInferRequest): Promise<TensorInferAnswer> {
-    return tensorAnswer(await this.#inferRead(raw, read));
   }
 
   /** Signature of a deployment: of its first route. NOT_FOUND when there is none. */

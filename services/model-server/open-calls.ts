@@ -1,6 +1,6 @@
 /** Calls from inside of the process in the terms of the Open Inference Protocol: how a request is read, and how its outcome is said. */
 import type { Tensor } from '../../runtime/ports/index.ts';
-import { type AnswerForm, formInferResponse, type InferResponse, parseInferRequest } from './open-inference/index.ts';
+import { type AnswerForm, formInferResponse, parseInferRequest } from './open-inference/index.ts';
 import type { Outcome } from './outcomes.ts';
 import { inferResponse, openResponse } from './replies.ts';
 
@@ -38,11 +38,6 @@ export interface OpenInferRequest extends RawInferRequest {
   readonly binary?: Uint8Array | undefined;
 }
 
-export interface TensorInferRequest extends RawInferRequest {
-  /** Reads the request's tensors. */
-  read(): ReadTensors;
-}
-
 export interface ReadTensors {
   readonly id?: string;
   readonly inputs: readonly Tensor[];
@@ -60,16 +55,7 @@ export type OpenInferAnswer =
     }
   | FailedAnswer;
 
-export type TensorInferAnswer =
-  | {
-      readonly type: 'completed';
-      readonly predictionId: string;
-      readonly route: string;
-      readonly response: InferResponse;
-    }
-  | FailedAnswer;
-
-export interface FailedAnswer {
+interface FailedAnswer {
   readonly type: 'failed';
   readonly predictionId: string;
   readonly code: string;
@@ -87,12 +73,6 @@ export function openAnswer(outcome: Outcome, form: AnswerForm | undefined): Open
   const said = { type: 'completed', predictionId, route: data.route } as const;
   if (form === undefined) return { ...said, body: inferResponse(outcome) };
   return { ...said, ...formInferResponse(openResponse(outcome), form) };
-}
-
-export function tensorAnswer(outcome: Outcome): TensorInferAnswer {
-  if (outcome.type !== 'completed') return failedAnswer(outcome);
-  const { predictionId, data } = outcome;
-  return { type: 'completed', predictionId, route: data.route, response: openResponse(outcome) };
 }
 
 function failedAnswer(outcome: Exclude<Outcome, { type: 'completed' }>): FailedAnswer {

@@ -81,6 +81,12 @@ export function laneServices(base: number): readonly LaneService[] {
       exports: (fact) => ({ MILLRACE_TEST_PROMETHEUS: fact('prometheus'), MILLRACE_TEST_PROMTOOL: fact('promtool') }),
     },
     {
+      name: 'triton-clients',
+      up: 'triton-clients-up.sh',
+      environment: {},
+      exports: (fact) => ({ MILLRACE_TEST_TRITON_PYTHON: fact('python') }),
+    },
+    {
       name: 'clients',
       up: 'clients-up.sh',
       environment: {},

@@ -4,6 +4,7 @@
  */
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
+import { acceptBinaryBodies } from '../infer-body.ts';
 import { nameParam, type GatewayContext, type Routes } from '../gateway-context.ts';
 import { inferenceOf } from './open-inference.ts';
 
@@ -14,6 +15,15 @@ interface Named {
 }
 
 export const modelRepository: Routes = (app, context) => {
+  app.register((scope, _, done) => {
+    // Clients of Triton send JSON without saying so.
+    acceptBinaryBodies(scope);
+    addRoutes(scope, context);
+    done();
+  });
+};
+
+const addRoutes: Routes = (app, context) => {
   app.post<{ Body: { ready?: boolean } | null }>(
     '/v2/repository/index',
     {
@@ -57,7 +67,7 @@ export interface IndexEntry {
   readonly reason: string;
 }
 
-export function repositoryIndex(context: GatewayContext, readyOnly: boolean): readonly IndexEntry[] {
+export function repositoryIndex(context: Pick<GatewayContext, 'options'>, readyOnly: boolean): readonly IndexEntry[] {
   return inferenceOf(context)
     .repository()
     .filter(({ loaded }) => loaded || !readyOnly)

@@ -76,7 +76,7 @@ function ofModel(scope: FastifyInstance, context: GatewayContext, path: string, 
   );
 }
 
-export function serverMetadata({ options }: GatewayContext): {
+export function serverMetadata({ options }: Pick<GatewayContext, 'options'>): {
   readonly name: string;
   readonly version: string;
   readonly extensions: readonly string[];
@@ -89,7 +89,7 @@ export function serverMetadata({ options }: GatewayContext): {
 export async function unreadyModel(
   model: string,
   version: string | undefined,
-  context: GatewayContext,
+  context: Pick<GatewayContext, 'options'>,
 ): Promise<string | undefined> {
   const inference = inferenceOf(context);
   const deployed = inference.deployments().find(({ name }) => name === model)?.version;
@@ -162,7 +162,7 @@ export function shownMessage(code: string, message: string): string {
 export async function modelMetadata(
   model: string,
   version: string | undefined,
-  context: GatewayContext,
+  context: Pick<GatewayContext, 'options'>,
 ): Promise<ModelMetadata> {
   const described = await inferenceOf(context).describe(model);
   checkVersion(described.version, model, version);
@@ -178,7 +178,7 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorDescription[];
 }
 
-export function inferenceOf({ options }: GatewayContext): Inference {
+export function inferenceOf({ options }: Pick<GatewayContext, 'options'>): Inference {
   if (options.inference !== undefined) return options.inference;
   throw new MillraceError('UNAVAILABLE', 'this process serves no models: ask one that runs the model server');
 }

@@ -45,15 +45,22 @@ export function authorize(
     for (const method of [route.method].flat()) declared({ method, url: route.url, config: route.config ?? {} });
   });
   if (token === undefined) return;
-  const expected = digest(`Bearer ${token}`);
+  const isOpen = tokenCheck(token);
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.access === 'public') return;
-    if (timingSafeEqual(digest(request.headers.authorization ?? ''), expected)) return;
+    if (isOpen(request.headers.authorization ?? '')) return;
     reply.header('www-authenticate', 'Bearer');
     throw new MillraceError('FORBIDDEN', 'the call needs the header Authorization: Bearer <token>', {
       details: { status: 401 },
     });
   });
+}
+
+/** Whether a call with this authorization may go on; every one may when no token is asked for. */
+export function tokenCheck(token: string | undefined): (authorization: string) => boolean {
+  if (token === undefined) return () => true;
+  const expected = digest(`Bearer ${token}`);
+  return (authorization) => timingSafeEqual(digest(authorization), expected);
 }
 
 /** Digests have one length, so comparing tells nothing about the token's. */

@@ -79,8 +79,6 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
             signature: { inputs: [{ name: 'X', datatype: 'FP32', shape: [-1, 4] }], outputs: [] },
           })
         : Promise.reject(new MillraceError('NOT_FOUND', `there is no deployment '${name}'`)),
-    inferTensors: ({ deployment }) =>
-      Promise.resolve({ type: 'failed', predictionId: '0'.repeat(32), code: 'NOT_FOUND', message: deployment }),
     warm: () => Promise.resolve(),
     repository: () => [{ name: 'iris', version: 3, loaded: true }],
     unload: () => Promise.resolve(),

@@ -18,6 +18,8 @@ export interface Served {
   readonly loads: () => number;
   post(url: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
   get(url: string): Promise<Response>;
+  /** What `/metrics` says. */
+  metrics(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function serveModels(names: readonly string[], options: Partial<Gat
         headers: { host: 'localhost', ...headers },
         payload: body as object,
       }),
+    metrics: () => metrics.metrics(),
     get: (url) => gateway.app.inject({ url, headers: { host: 'localhost' } }),
     close: async () => {
       await gateway.close();
