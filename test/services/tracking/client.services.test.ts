@@ -1,0 +1,80 @@
+/** The unmodified Python clients, the newest 3.x and 2.17, against a whole platform: what `wine_client.py` does and finds. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
+import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
+
+const run = promisify(execFile);
+const script = fileURLToPath(new URL('./wine_client.py', import.meta.url));
+const data = fileURLToPath(new URL('../../../examples/wine/wine-quality.csv', import.meta.url));
+const tools = process.env['MILLRACE_TOOLS'] ?? join(homedir(), '.cache', 'millrace');
+
+const versions = [
+  ['3.17.2', ['scikit-learn', 'pandas', 'scipy']],
+  ['2.17.2', ['scikit-learn', 'pandas<3', 'scipy', 'sqlalchemy<2.1', 'setuptools<81']],
+] as const;
+
+let platform: Platform;
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-mlflow-'));
+  const flags = { directory, 'http.port': '0' };
+  platform = await startPlatform({ configuration: resolveConfiguration({ environment: {}, flags }) });
+  await platform.ready();
+}, 120_000);
+afterAll(async () => {
+  await platform.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Python with the client, made once and kept. */
+async function python(version: string, packages: readonly string[]): Promise<string> {
+  const folder = join(tools, `mlflow-${version}`);
+  const program = join(folder, 'bin', 'python');
+  if (!existsSync(join(folder, 'bin', 'mlflow'))) {
+    await run('python3', ['-m', 'venv', folder]);
+    await run(program, ['-m', 'pip', 'install', '--quiet', `mlflow-skinny==${version}`, ...packages]);
+  }
+  return program;
+}
+
+it.each(versions)(
+  'mlflow %s logs, compares, registers and loads models; nests, fails and logs by itself; fifty at once',
+  async (version, packages) => {
+    const env = { ...process.env, MLFLOW_TRACKING_URI: platform.url, MLFLOW_HTTP_REQUEST_MAX_RETRIES: '1' };
+    const { stdout } = await run(await python(version, packages), [script, data], { env, maxBuffer: 64 * 1024 * 1024 });
+    const facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { metrics: Record<string, number[]> };
+    const { metrics, ...rest } = facts;
+    const published = {
+      'wine-a': [0.7792546522251949, 0.6112547988118587, 0.2157063843066196],
+      'wine-b': [0.8107373707184711, 0.6241295925236751, 0.15105362812007328],
+    };
+    for (const [name, values] of Object.entries(published)) {
+      values.forEach((value, index) => expect(metrics[name]?.[index], name).toBeCloseTo(value, 5));
+    }
+    expect(rest).toEqual({
+      version,
+      best: 'wine-a',
+      artifacts: version.startsWith('2') ? ['model', 'notes'] : ['notes'],
+      notes: ['notes/features.json'],
+      features: 11,
+      'same predictions': true,
+      champion: ['2', 'the better one', { checked: 'yes' }, ['champion']],
+      stages: { 1: 'Archived', 2: 'Production' },
+      aliases: {},
+      'found models': [`wine-${version.replaceAll('.', '-')}`],
+      children: ['child 0', 'child 1', 'child 2'],
+      failed: 'FAILED',
+      autolog: ['0.3', true, 1],
+      parallel: 1_000,
+      'parallel runs': 50,
+    });
+  },
+  400_000,
+);
