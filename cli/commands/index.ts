@@ -19,6 +19,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'lines that the steps of a run wrote',
     load: async () => (await import('./logs.ts')).command,
   },
+  { name: 'cards', summary: 'cards of the steps of a run', load: async () => (await import('./cards.ts')).command },
   {
     name: 'deploy',
     summary: 'deploy a flow or a deployment file',

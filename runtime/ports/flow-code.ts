@@ -45,6 +45,8 @@ export interface StepCall {
   readonly end: Readonly<Record<string, unknown>> | undefined;
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
+  /** Hears the document of a card, JSON, each time that it has changed. */
+  readonly card?: (name: string, document: string) => void;
   /** Where the flow's files will lie for a step that is a program; absolute, and not there yet. */
   readonly folder: string;
 }

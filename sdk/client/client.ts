@@ -19,7 +19,16 @@ import { MaintenanceCalls } from './maintenance.ts';
 import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type TriggerExplanation } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { RoutingCalls } from './routing.ts';
-import { type EndOfLines, followRun, type LineFilter, readLines, type StepLine } from './run-output.ts';
+import {
+  type CardChoice,
+  type CardSummary,
+  type EndOfLines,
+  followRun,
+  readCard,
+  type LineFilter,
+  readLines,
+  type StepLine,
+} from './run-output.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
 import type { ArtifactFilter, RunFilter } from './run-filter.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
@@ -264,6 +273,11 @@ export class Client {
     /** Lines that its steps wrote: both streams, every attempt, in order. */
     logs: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine> =>
       readLines(this.#caller, runId, filter, false) as AsyncGenerator<StepLine>,
+    cards: async (runId: string): Promise<readonly CardSummary[]> =>
+      ((await this.#get(path`/api/v1/runs/${runId}/cards`)) as { cards: CardSummary[] }).cards,
+    /** A card of a task or step, as one HTML page or as its document. */
+    card: async (runId: string, task: string, choice: CardChoice = {}): Promise<string> =>
+      await readCard(this.#caller, runId, task, choice),
     /** The same, with where the lines of an attempt end. */
     logsWithEnds: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine | EndOfLines> =>
       readLines(this.#caller, runId, filter, true),

@@ -36,4 +36,4 @@ export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './p
 export type { RolloutAction, RouteExplanation, ShownRollout, ShownRoutes } from './routing.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';
 export type { AuditVerification, DeadLetter, Finding, OperationSummary, TaskSummary } from './maintenance.ts';
-export type { EndOfLines, LineFilter, StepLine } from './run-output.ts';
+export type { CardChoice, CardSummary, EndOfLines, LineFilter, StepLine } from './run-output.ts';

@@ -71,3 +71,34 @@ export function followRun(
 ): Subscription {
   return subscribe<'runs'>(caller, path`/api/v1/runs/${runId}/events`, handler);
 }
+
+export interface CardSummary {
+  readonly taskId: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly card: string;
+  /** Its attempt has not ended: it may change. */
+  readonly live: boolean;
+}
+
+export interface CardChoice {
+  /** @default the last */
+  readonly card?: string | undefined;
+  /** @default the last */
+  readonly attempt?: string | undefined;
+  /** @default 'html' */
+  readonly format?: 'html' | 'json' | undefined;
+}
+
+/** A card's text: a whole page, or its document. */
+export async function readCard(caller: HttpCaller, runId: string, task: string, choice: CardChoice): Promise<string> {
+  const { card, attempt, format = 'html' } = choice;
+  const call = {
+    method: 'GET',
+    path: path`/api/v1/runs/${runId}/cards/${task}` + query({ card, attempt, format }),
+  } as const;
+  const response = await caller.open(call);
+  const text = await response.text();
+  if (response.ok) return text;
+  throw errorOf(response.status, parseJson(text), call);
+}

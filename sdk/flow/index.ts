@@ -33,3 +33,4 @@ export type {
   TriggerMember,
   ValuePath,
 } from './triggers.ts';
+export { card, type Appended, type CardComponent, type Cards } from './cards.ts';

@@ -1,6 +1,7 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { artifactsOf } from './artifacts.ts';
+import { StepCards } from './cards.ts';
 import { Merged, mergeOf, type MergeOptions, passedDown } from './merge.ts';
 import { ProgramToRun } from './program.ts';
 import type { ProgramContext } from './program-types.ts';
@@ -32,8 +33,16 @@ class FinalError extends MillraceError {
 /** Calls the user's function and checks what it answers. */
 export async function runStep(code: UserCode, call: StepCall): Promise<StepResult> {
   const models: ModelRegistration[] = [];
-  const context = contextOf(code, call, models);
-  const answer: unknown = await code.run(inputOf(code, call) as never, context as never);
+  const cards = new StepCards((name, document) => call.card?.(name, document));
+  const context = contextOf(code, call, models, cards);
+  let answer: unknown;
+  try {
+    answer = await code.run(inputOf(code, call) as never, context as never);
+  } catch (error) {
+    cards.end({ error });
+    throw error;
+  }
+  cards.end();
   switch (code.kind) {
     case 'foreach':
       return { artifacts: {}, passed: {}, models, items: itemsOf(call.step, answer) };
@@ -87,7 +96,7 @@ function endOf({ runId, end = {} }: StepCall): RunEnd {
   return { runId, flow, status, step, kind, message };
 }
 
-function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration[]): StepContext {
+function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration[], cards: StepCards): StepContext {
   const { parameters, configuration, runId, taskId, attempt, idempotencyKey, stack, gang, signal } = call;
   const context: ProgramContext<Readonly<Record<string, unknown>>> = {
     parameters,
@@ -109,6 +118,7 @@ function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration
     signal,
     folder: call.folder,
     models: { register: (model, version) => void models.push(registration(call.step, model, version)) },
+    cards,
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),
   };
   if (gang !== undefined) return Object.assign(context, { gang });

@@ -1,5 +1,6 @@
 import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
 import type { FileForm, ScalarType } from '../../schemas/flow-parameters.ts';
+import type { Cards } from './cards.ts';
 
 /** What a step may return: an object whose properties become artifacts, or nothing. */
 // biome-ignore lint: void is what a function without return gives
@@ -203,6 +204,8 @@ export interface StepContext<P = Readonly<Record<string, unknown>>, C = Readonly
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
   readonly models: Models;
+  /** Pages about the step, to be looked at while it runs and afterwards. */
+  readonly cards: Cards;
   /** A line in the log of the step. */
   readonly log: (message: string, facts?: Readonly<Record<string, unknown>>) => void;
 }

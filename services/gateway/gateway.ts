@@ -15,6 +15,7 @@ import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
 import { Operations } from './operations.ts';
 import { artifacts } from './routes/artifacts.ts';
+import { cards } from './routes/cards.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
 import { flowControl } from './routes/flow-control.ts';
@@ -53,6 +54,7 @@ const allRoutes: readonly Routes[] = [
   runs,
   resume,
   runOutput,
+  cards,
   artifacts,
   history,
   maintenance,

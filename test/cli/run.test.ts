@@ -1,6 +1,6 @@
 /** `millrace run` and `millrace logs`, as a data scientist meets them. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -173,6 +173,44 @@ describe('millrace run', () => {
     expect((await cli('logs', `${runId}/elsewhere`)).out).toBe('');
     expect((await cli('logs', '0'.repeat(32))).code).toBe(3);
     expect((await cli('logs', 'what')).code).toBe(2);
+  });
+});
+
+describe('millrace cards', () => {
+  it('shows cards while their step runs and afterwards, as one page without network; one that fails harms nothing', async () => {
+    const gate = join(directory, 'gate');
+    let text = '';
+    const running = millrace(['run', file('cards'), '--gate', gate, '--url', platform.url!], (chunk) => {
+      text += chunk;
+    });
+    const runId = await eventually('the run has begun', () => /run ([0-9a-f]{32})/.exec(text)?.[1], 20_000);
+    await eventually('both cards are live', async () => (await client.runs.cards(runId)).length === 2, 20_000);
+    expect(await client.runs.cards(runId)).toMatchObject([
+      { taskId: 'train', attempt: 1, card: 'card', live: true },
+      { taskId: 'train', attempt: 1, card: 'second', live: true },
+    ]);
+    expect(await client.runs.card(runId, 'train', { card: 'card' })).toContain('1 / 4');
+    await writeFile(gate, '');
+    expect((await running).code).toBe(1);
+
+    const out = join(directory, 'card.html');
+    expect((await cli('cards', 'get', `${runId}/train`, '--card', 'card', '--out', out)).code).toBe(0);
+    const page = await readFile(out, 'utf8');
+    expect(page).toContain('<h1>Training</h1>');
+    expect(page).toContain('<strong>diamonds</strong>');
+    expect(page).toContain('&lt;script&gt;');
+    expect(page).toContain('4 / 4');
+    expect(page).toContain('>Loss</text>');
+    expect(page).toContain('<td class="number">3.25</td>');
+    expect(page).toContain('src="data:image/png;base64,');
+    expect(page).toContain('mark must be one of line');
+    expect(page).toMatch(/role="alert"><strong>[^<]*circular/);
+    expect(page).not.toMatch(/<script|src="http|http-equiv="refresh"/);
+    const failed = JSON.parse((await cli('cards', 'get', `${runId}/fail`, '--json')).out) as { components: object[] };
+    expect(failed.components).toMatchObject([{ type: 'markdown' }, { type: 'error', message: 'it broke' }]);
+    const listed = await cli('cards', 'list', runId, '--json');
+    expect(JSON.parse(listed.out)).toHaveLength(3);
+    expect((await cli('cards', 'get', `${runId}/nothing`)).err).toContain('train: card');
   });
 });
 

@@ -73,6 +73,8 @@ export type EncodedModel = Omit<ModelRegistration, 'onnx'> & { readonly artifact
 
 export type FromChild =
   | { readonly type: 'ready' }
+  /** A card's present document, JSON. */
+  | { readonly type: 'card'; readonly number: number; readonly name: string; readonly document: string }
   /** The step is a program. With `python`, it waits for its environment. */
   | { readonly type: 'program'; readonly number: number; readonly python: PythonRequest | undefined }
   | {

@@ -79,6 +79,7 @@ async function run(work: RunStep): Promise<void> {
       gang,
       end,
       signal: abort.signal,
+      card: (name, document) => say({ type: 'card', number: work.number, name, document }),
       folder: programFolder(work.attemptDirectory),
     };
     const result = await flow.runStep(call);

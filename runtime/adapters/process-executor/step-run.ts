@@ -32,6 +32,8 @@ export class StepRun {
   readonly #settings: ExecutorSettings;
   readonly #log: StepLog;
   readonly #number = ++numbers;
+  readonly #listener: TaskListener | undefined;
+  readonly #cards = new Map<string, Uint8Array>();
   #child: StepProcess | undefined;
   #stopped: { readonly kind: FailureKind; readonly reason: string } | undefined;
   #decided = false;
@@ -53,6 +55,7 @@ export class StepRun {
     this.#pool = pool;
     this.#environments = environments;
     this.#settings = settings;
+    this.#listener = listener;
     this.#log = new StepLog(settings.logBytesMax, (line) => listener?.line(line));
     this.outcome = this.#run();
   }
@@ -162,7 +165,8 @@ export class StepRun {
     return new Promise((resolve) => {
       child.listener = {
         message: (message) => {
-          if (message.type === 'program' && message.number === this.#number) {
+          if (message.type === 'card' && message.number === this.#number) this.#card(message.name, message.document);
+          else if (message.type === 'program' && message.number === this.#number) {
             this.#program = true;
             if (message.python !== undefined) void this.#prepare(child, message.python, bundlePath, clock);
           } else if ((message.type === 'completed' || message.type === 'failed') && message.number === this.#number)
@@ -191,6 +195,20 @@ export class StepRun {
     }
   }
 
+  #card(name: string, said: string): void {
+    const document = Buffer.from(this.#mask(said));
+    this.#cards.set(name, document);
+    this.#listener?.card(name, document);
+  }
+
+  /** As they were at the end. A card that cannot be stored is left out: it never fails a task. */
+  async #storedCards(): Promise<readonly ArtifactRef[]> {
+    const stored = [...this.#cards].map(async ([name, bytes]) =>
+      this.#files.store({ name, codec: 'json', bytes }).catch(() => undefined),
+    );
+    return (await Promise.all(stored)).filter((card) => card !== undefined);
+  }
+
   #stop(kind: FailureKind, reason: string, graceMs: number): void {
     if (this.#decided || this.#stopped !== undefined) return;
     this.#stopped = { kind, reason };
@@ -208,12 +226,14 @@ export class StepRun {
       text === undefined
         ? undefined
         : await this.#files.store({ name: 'log', codec: 'text', bytes: Buffer.from(text) });
+    const cards = await this.#storedCards();
     const failed = (kind: FailureKind, message: string, stack = '', final = false): TaskOutcome => ({
       type: 'failed',
       kind,
       message: this.#mask(message),
       stack: this.#mask(stack),
       logs,
+      cards,
       final,
     });
     if (this.#stopped !== undefined) return failed(this.#stopped.kind, this.#stopped.reason);
@@ -240,6 +260,7 @@ export class StepRun {
       requests,
       userMs,
       logs,
+      cards,
       again,
       ...(split === undefined ? {} : { split: { size: split.size, packs } }),
       ...(choice === undefined ? {} : { choice }),
