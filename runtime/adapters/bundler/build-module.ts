@@ -60,7 +60,7 @@ const requireForCommonJs =
 
 /** What `millrace` exports, by the small rooms that it comes from: a step's process loads only those that the flow uses. */
 export const sdkRooms: Readonly<Record<string, readonly string[]>> = {
-  'millrace/flow': ['flow', 'artifact', 'ArrowTable', 'NdArray', 'MergeConflictError', 'MergeMissingError'],
+  'millrace/flow': ['flow', 'artifact', 'card', 'ArrowTable', 'NdArray', 'MergeConflictError', 'MergeMissingError'],
   'millrace/onnx': ['defaultOperatorSets', 'encodeLinearRegression', 'encodeOnnxModel', 'encodeTreeEnsemble'],
   'millrace/deployment': ['Deployment', 'deployment', 'Graph', 'graph', 'pipeline'],
   'millrace/client': ['Client', 'connect'],
