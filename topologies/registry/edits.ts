@@ -21,9 +21,9 @@ export interface ModelState {
   readonly tagKeys?: readonly string[];
 }
 
-export type CodedDecision = Decision & { readonly code?: string };
+type CodedDecision = Decision & { readonly code?: string };
 
-export const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
+const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 
 const versionsMax = 100_000;
 const aliasesMax = 100;

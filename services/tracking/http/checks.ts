@@ -15,7 +15,7 @@ export const limits = {
   entitiesPerBatch: 1_000,
 } as const;
 
-export interface Pair {
+interface Pair {
   readonly key: string;
   readonly value: string;
 }

@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely';
 import type { TrackingRows } from '../tables.ts';
 
-export interface Entry {
+interface Entry {
   readonly path: string;
   readonly is_dir: boolean;
   readonly file_size?: number;

@@ -8,7 +8,7 @@ import { invalid } from './fields.ts';
 import { fileAt, filesUnder } from './listing.ts';
 import { loggedModelOf } from './logged-models.ts';
 
-export interface Source {
+interface Source {
   /** Where clients find the files. */
   readonly uri: string;
   readonly artifact: VersionRequested['artifact'];

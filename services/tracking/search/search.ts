@@ -7,7 +7,7 @@ import { conditionOf, type Domain } from './conditions.ts';
 import { Paging, type Sorted } from './pages.ts';
 import { parseFilter, parseOrder } from './parser.ts';
 
-export interface Search {
+interface Search {
   readonly domain: Domain;
   readonly table: string;
   readonly filter: string;
