@@ -143,17 +143,13 @@ function tellEnd(runId: string, { end, cause, startedMs = 0, graph }: RunProgres
   if (end === undefined) return;
   const took = duration(end.atMs - startedMs);
   const text = { completed: green('✔ completed'), failed: red('✘ failed'), cancelled: yellow('■ cancelled') };
-  const lines = cause === undefined ? [] : causeLines(cause);
+  const lines = cause === undefined ? [] : [causeLine(cause)];
   print([`${text[end.status]} ${bold(graph.name)} ${dim(`run ${runId}`)} after ${took}`, ...lines].join('\n'));
 }
 
-function causeLines({ taskId, attempt, kind, message, stack }: FirstCause): readonly string[] {
-  const frames = stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'))
-    .slice(0, 3);
-  return [
-    `  ${bold('first cause')} ${red(kind)} in ${bold(taskId === '' ? 'the start of the run' : taskId)}${attempt > 1 ? ` (attempt ${attempt})` : ''}: ${message}`,
-    ...frames.map((line) => dim(`  ${line.trimEnd()}`)),
-  ];
+/** Where it was thrown is in the logs: here its frames would name lines of the bundle. */
+function causeLine({ taskId, attempt, kind, message }: FirstCause): string {
+  const place = bold(taskId === '' ? 'the start of the run' : taskId);
+  const which = attempt > 1 ? ` (attempt ${attempt})` : '';
+  return `  ${bold('first cause')} ${red(kind)} in ${place}${which}: ${message}`;
 }

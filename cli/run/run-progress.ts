@@ -23,7 +23,6 @@ export interface FirstCause {
   readonly attempt: number;
   readonly kind: string;
   readonly message: string;
-  readonly stack: string;
 }
 
 export interface RunEnd {
@@ -74,9 +73,9 @@ export class RunProgress {
         return;
       }
       case 'task-failed': {
-        const { taskId, token, kind, message, stack } = event.data;
+        const { taskId, token, kind, message } = event.data;
         const step = this.#ended(taskId, timeMs);
-        this.#failures.set(taskId, { taskId, step: step.step, attempt: token.attempt, kind, message, stack });
+        this.#failures.set(taskId, { taskId, step: step.step, attempt: token.attempt, kind, message });
         step.failed += 1;
         return;
       }
@@ -94,8 +93,8 @@ export class RunProgress {
       case 'run-failed': {
         const { taskId, step, kind, message } = event.data;
         const known = this.#failures.get(taskId);
-        const { attempt = 1, stack = '' } = known ?? {};
-        this.cause = { taskId, step, kind, message, attempt, stack };
+        const { attempt = 1 } = known ?? {};
+        this.cause = { taskId, step, kind, message, attempt };
         this.end = { status: 'failed', atMs: timeMs, reason: message };
         return;
       }
