@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import irisDeployment from '../../examples/iris/deployment.ts';
+import irisPipeline from '../../examples/iris/pipeline.ts';
+import { bundleDeployment } from '../../runtime/adapters/bundler/bundle-code.ts';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { bundleProject } from '../../runtime/adapters/bundler/bundle-project.ts';
 import { eventually } from '../../runtime/testing/index.ts';
@@ -69,5 +71,24 @@ describe('irises, by scikit-learn and XGBoost', () => {
       answered.add(route);
     }
     expect([...answered].sort()).toEqual(['logistic', 'trees']);
+    // Custom logic over both: whichever decides, its probabilities are the answer.
+    const code = await bundleDeployment(join(examples, 'iris/pipeline.ts'));
+    await client.deploy({ spec: irisPipeline.spec(), code });
+    const deciders = new Set<unknown>();
+    for (let row = 0; row < (rows.shape[0] ?? 0); row++) {
+      const values = [...rows.data.subarray(4 * row, 4 * row + 4)].map(Number);
+      const { outputs } = await client.predict('iris-pipeline', { rows: [values] }, { entity: `flower-${row}` });
+      const output = (name: string): unknown[] => (outputs.find((tensor) => tensor.name === name)?.data ?? []).flat();
+      const [decider] = output('decided_by');
+      const species = 3 * row;
+      const logistic = expected['logistic']?.slice(species, species + 3) ?? [];
+      const decided = (logistic[0] ?? 0) > 0.5 ? logistic : (expected['trees']?.slice(species, species + 3) ?? []);
+      expect(decider).toBe(decided === logistic ? 'logistic' : 'trees');
+      output('probabilities').forEach((probability, index) => {
+        expect(Math.abs(Number(probability) - (decided[index] ?? Number.NaN))).toBeLessThan(1e-5);
+      });
+      deciders.add(decider);
+    }
+    expect([...deciders].sort()).toEqual(['logistic', 'trees']);
   });
 });

@@ -50,9 +50,10 @@ export async function openPythonPlatform(): Promise<PythonPlatform> {
       );
       const artifacts = run.tasks.flatMap((task) => task.artifacts);
       const bytes = async (name: string): Promise<Buffer> => {
-        const found = artifacts.find((artifact) => artifact.name === name);
+        // Several steps may leave one name: the last is that of the run.
+        const found = artifacts.findLast((artifact) => artifact.name === name);
         if (found === undefined) throw new Error(`the run left no artifact '${name}': ${run.failure}`);
-        return await platform.runtime.parts.blobs.get(found.hash);
+        return Buffer.from(await client.artifacts.bytes(found.hash));
       };
       return { status: run.status, failure: run.failure, artifacts, bytes };
     },
