@@ -71,7 +71,7 @@ const hashOf = (run: ShownRun, taskId: string, name: string): string | undefined
   run.tasks.find((task) => task.taskId === taskId)?.artifacts.find((artifact) => artifact.name === name)?.hash;
 
 describe('resume', () => {
-  it('clones 51 tasks by reference and runs 2, within a second', async () => {
+  it('clones 51 tasks by reference and runs 2', async () => {
     const { runId: origin } = await client.flows.run(bundle, { marker: marker('one'), items: 49 });
     const failed = await ended(origin);
     expect(failed).toMatchObject({ status: 'failed', failure: expect.stringContaining('is not there') as string });

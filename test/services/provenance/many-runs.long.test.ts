@@ -77,15 +77,15 @@ function artifactOf(index: number): object {
   return { topic: 'artifacts', type: 'artifact-written', key: idOf(7), id: `a${index}`, data };
 }
 
-/** The best of five: what the machine does beside it is not meant. */
-async function fastest(work: () => Promise<unknown>): Promise<number> {
+/** Does it five times and says how long the fastest took: for people to read, not to judge by. */
+async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
   const times: number[] = [];
   for (let round = 0; round < 5; round++) {
     const startedAt = performance.now();
     await work();
     times.push(performance.now() - startedAt);
   }
-  return Math.min(...times);
+  console.log(`${what}: ${Math.min(...times).toFixed(0)} ms`);
 }
 
 it.each([
@@ -99,18 +99,16 @@ it.each([
   ['a parameter of one run', { parameters: { name: 'n5' } }, 1],
   ['an artifact of one run', { artifacts: { n: 999 } }, 1],
   ['nothing', { tags: ['none'], status: 'completed' as const }, 0],
-])('shows the first page of %s within 100 ms', async (what, filter, expected) => {
-  const tookMs = await fastest(async () => expect((await client.runs.page(filter)).runs).toHaveLength(expected));
-  console.log(`first page of ${what}: ${tookMs.toFixed(0)} ms`);
-  expect(tookMs).toBeLessThan(100);
+])('finds the first page of %s', async (what, filter, expected) => {
+  await timed(`first page of ${what}`, async () =>
+    expect((await client.runs.page(filter)).runs).toHaveLength(expected),
+  );
 });
 
-it('reads 1,000 artifacts within 0.3 s', async () => {
-  const tookMs = await fastest(async () => {
+it('reads 1,000 artifacts by their name', async () => {
+  await timed('1,000 artifacts', async () => {
     const artifacts = await client.artifacts.list({ runId: idOf(7), name: 'n' });
     const values = await Promise.all(artifacts.map((artifact) => artifact.value()));
     expect(new Set(values).size).toBe(1_000);
   });
-  console.log(`1,000 artifacts: ${tookMs.toFixed(0)} ms`);
-  expect(tookMs).toBeLessThan(300);
 });
