@@ -24,7 +24,8 @@ beforeAll(async () => {
     one: { bias: 1 },
     two: { bias: 2 },
     cursed: { bias: 1, failOn: 7 },
-    slow: { bias: 1, delayMs: 400 },
+    /** Longer than a test may take: an answer that waited for it would never come. */
+    slow: { bias: 1, delayMs: 600_000 },
     other: { bias: 1, weights: [1] },
   };
   for (const [name, file] of Object.entries(files)) {
@@ -145,9 +146,7 @@ describe('a shadow', () => {
     await fixture.apply(
       documentOf('hurt', { one: {}, cursed: { shadow: all }, slow: { shadow: { percent: 100, timeoutMs: 30 } } }),
     );
-    const begun = performance.now();
     const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => ask('hurt', `e${i}`, undefined, [7, i])));
-    expect(performance.now() - begun, 'the slow shadow takes 400 ms').toBeLessThan(400);
     expect(answers).toHaveLength(10);
     const found = await eventually('what became of the shadows', async () => {
       const shadows = await shadowsOf('hurt');
