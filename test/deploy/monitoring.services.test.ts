@@ -57,7 +57,8 @@ describe.skipIf(missing)('Prometheus', () => {
     const url = new URL(`http://127.0.0.1:${port}/api/v1/query`);
     url.searchParams.set('query', expression);
     const response = await fetch(url).catch(() => undefined);
-    if (response === undefined) return [];
+    // Not there yet, or not ready yet.
+    if (response === undefined || response.status === 503) return [];
     const answer = (await response.json()) as { status: string; error?: string; data?: { result: unknown[] } };
     if (answer.status !== 'success') throw new Error(`${expression}: ${answer.error}`);
     return answer.data?.result ?? [];

@@ -77,7 +77,8 @@ describe('irises, by scikit-learn and XGBoost', () => {
     const deciders = new Set<unknown>();
     for (let row = 0; row < (rows.shape[0] ?? 0); row++) {
       const values = [...rows.data.subarray(4 * row, 4 * row + 4)].map(Number);
-      const { outputs } = await client.predict('iris-pipeline', { rows: [values] }, { entity: `flower-${row}` });
+      const flower = { name: 'rows', datatype: 'FP32', shape: [1, 4], data: values };
+      const { outputs } = await client.predict('iris-pipeline', { inputs: [flower] }, { entity: `flower-${row}` });
       const output = (name: string): unknown[] => (outputs.find((tensor) => tensor.name === name)?.data ?? []).flat();
       const [decider] = output('decided_by');
       const species = 3 * row;
