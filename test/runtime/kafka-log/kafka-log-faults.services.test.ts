@@ -21,7 +21,7 @@ import { produceApi, TcpProxy } from './tcp-proxy.ts';
 const kafka = process.env['MILLRACE_TEST_KAFKA'];
 const [proxyListen, proxyTarget] = (process.env['MILLRACE_TEST_KAFKA_PROXY'] ?? '').split(',');
 
-const patience = { deadlineMs: 60_000 };
+const patience = { deadlineMs: 100_000 };
 const optionsFor = (brokers: readonly string[]): KafkaLogOptions => ({
   brokers,
   clientId: 'faults',
