@@ -1,15 +1,16 @@
 import type { LogHarness } from './log-harness.ts';
 
-/** Waits for a condition, looking again every few milliseconds; throws what it waited for when the deadline passes. */
+/** Waits for a condition, looking again every `everyMs`; throws what it waited for when the deadline passes. */
 export async function until(
   { deadlineMs }: Pick<LogHarness, 'deadlineMs'>,
   what: string,
   condition: () => boolean | Promise<boolean>,
+  everyMs = 2,
 ): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`Waited ${deadlineMs} ms in vain until ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 

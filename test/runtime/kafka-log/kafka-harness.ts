@@ -63,12 +63,16 @@ class KafkaHarness implements LogHarness {
   async #compact(topic: string): Promise<void> {
     const soon = { 'segment.ms': '50', 'min.cleanable.dirty.ratio': '0', 'max.compaction.lag.ms': '50' };
     await alterTopic(this.#options.brokers, topic, soon);
-    await until(this, `the broker had compacted ${topic}`, async () => {
-      await this.#log.append([{ topic, partition: 0, key: fillerKey, value: Buffer.of(), headers: {} }]);
-      await new Promise((resolve) => setTimeout(resolve, 200)); // a segment's time
-      for await (const [first] of this.#log.read({ topic, partition: 0 }, { from: 0 })) return first?.offset !== 0;
-      return false;
-    });
+    await until(
+      this,
+      `the broker had compacted ${topic}`,
+      async () => {
+        await this.#log.append([{ topic, partition: 0, key: fillerKey, value: Buffer.of(), headers: {} }]);
+        for await (const [first] of this.#log.read({ topic, partition: 0 }, { from: 0 })) return first?.offset !== 0;
+        return false;
+      },
+      200,
+    );
   }
 
   dropConnections(): Promise<void> {

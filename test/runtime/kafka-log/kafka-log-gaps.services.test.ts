@@ -29,12 +29,16 @@ describe.skipIf(kafka === undefined)('offsets at which there is no record', () =
     await log.append([record(topic, null, { key: 'c' })]);
     // The newest segment is never compacted, and only an append begins another: keep appending until the old one was cleaned.
     let appended = 6;
-    await until(patience, 'the old records were gone', async () => {
-      await log.append([record(topic, 'z', { key: 'z' })]);
-      appended++;
-      await new Promise((resolve) => setTimeout(resolve, 200)); // a segment's time
-      return (await readAll(log, topic)).every(({ key }) => key?.toString() !== 'c');
-    });
+    await until(
+      patience,
+      'the old records were gone',
+      async () => {
+        await log.append([record(topic, 'z', { key: 'z' })]);
+        appended++;
+        return (await readAll(log, topic)).every(({ key }) => key?.toString() !== 'c');
+      },
+      200,
+    );
     const read = await readAll(log, topic);
     expect(read.filter(({ key }) => key?.toString() !== 'z').map((one) => `${one.offset} ${text(one)}`)).toEqual([
       '1 b1',
