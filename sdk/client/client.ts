@@ -8,6 +8,9 @@
  * await millrace.feedback({ predictionId, truth: 326 });
  * const subscription = millrace.subscribe('drift', ({ type, data }) => console.log(type, data));
  */
+import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
+import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
+import type { EndOfLines, RunPage, RunSummary, ShownRun, StepLine } from '../../schemas/api/runs.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
@@ -16,19 +19,10 @@ import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { MaintenanceCalls } from './maintenance.ts';
-import { type HypotheticalOutcome, ProductionCalls, type StartedRun, type TriggerExplanation } from './production.ts';
+import { ProductionCalls, type StartedRun } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { RoutingCalls } from './routing.ts';
-import {
-  type CardChoice,
-  type CardSummary,
-  type EndOfLines,
-  followRun,
-  readCard,
-  type LineFilter,
-  readLines,
-  type StepLine,
-} from './run-output.ts';
+import { type CardChoice, type CardSummary, followRun, readCard, type LineFilter, readLines } from './run-output.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
 import type { ArtifactFilter, RunFilter } from './run-filter.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
@@ -62,27 +56,6 @@ export interface DeployedVersion {
   readonly ready?: boolean;
   /** Why it is not ready. */
   readonly reason?: string;
-}
-
-export interface DeploymentVersion {
-  readonly deployment: string;
-  readonly version: number;
-  readonly actor: string;
-  readonly appliedAt: number;
-  /** JSON. */
-  readonly document: string;
-  /** How its routes shared the traffic; only of a version that was asked for by time. */
-  readonly weightsVersion?: number;
-  readonly weights?: readonly { readonly route: string; readonly weight: number }[];
-}
-
-export interface DeploymentStatus {
-  readonly deployment: string;
-  readonly version: number;
-  readonly ready: boolean;
-  /** The first problem; null when it is ready. */
-  readonly reason: string | null;
-  readonly checks: readonly { readonly check: string; readonly problem: string | null }[];
 }
 
 export interface ShownDeployment {
@@ -246,8 +219,7 @@ export class Client {
     /** The first page, newest first. */
     list: async (filter: RunFilter = {}): Promise<readonly RunSummary[]> => (await this.#past.page(filter)).runs,
     /** A page; `next` is the cursor of the next one, null on the last. */
-    page: async (filter: RunFilter = {}): Promise<{ runs: readonly RunSummary[]; next: string | null }> =>
-      await this.#past.page(filter),
+    page: async (filter: RunFilter = {}): Promise<RunPage> => await this.#past.page(filter),
     /** All of them, newest first, read page by page. */
     all: (filter: RunFilter = {}): AsyncGenerator<Run> => this.#past.all(filter),
     /** Changes user tags: removes, then adds. Answers all that the run has then. */
@@ -385,51 +357,4 @@ export interface ShownModel {
   readonly model: string;
   readonly aliases: Readonly<Record<string, number>>;
   readonly versions: readonly ModelVersionRow[];
-}
-
-/** A run with its tasks. */
-export interface ShownRun extends RunSummary {
-  /** Step and message of what ended it. */
-  readonly failure: string | null;
-  readonly bundleHash: string;
-  readonly cause: { readonly kind: string; readonly id: string };
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** The run that it resumes; its own id: it was resumed in place. */
-  readonly originRunId: string | null;
-  readonly tasks: readonly ShownTask[];
-}
-
-export interface ShownTask {
-  readonly taskId: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly worker: string;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly message: string | null;
-  readonly logsHash: string | null;
-  /** The run of which it is a clone. */
-  readonly originRunId: string | null;
-  readonly artifacts: readonly ArtifactSummary[];
-}
-
-export interface ArtifactSummary {
-  readonly name: string;
-  readonly hash: string;
-  readonly sizeBytes: number;
-  readonly codec: string;
-}
-
-export interface RunSummary {
-  readonly runId: string;
-  readonly flow: string;
-  readonly version: number;
-  readonly status: string;
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-  readonly actor: string;
-  /** Of users; they can change. */
-  readonly tags: readonly string[];
-  /** Of the platform. */
-  readonly systemTags: readonly string[];
 }

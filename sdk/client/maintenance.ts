@@ -1,15 +1,6 @@
+import type { Finding, OperationSummary } from '../../schemas/api/findings.ts';
 import type { HttpCaller } from './http-caller.ts';
 import { query } from './http-caller.ts';
-
-/** A drift verdict, outliers of a window, an experiment assessed, or an alert. */
-export interface Finding {
-  readonly id: string;
-  readonly deployment: string;
-  readonly kind: string;
-  readonly positive: boolean;
-  readonly at: number;
-  readonly summary: string;
-}
 
 export interface DeadLetter {
   readonly id: string;
@@ -40,15 +31,6 @@ export interface TaskSummary {
   readonly endOffset: number;
   readonly status: string;
   readonly counters: Readonly<Record<string, number>>;
-}
-
-export interface OperationSummary {
-  readonly operationId: string;
-  readonly action: string;
-  readonly object: string;
-  readonly actor: string;
-  readonly outcome: string;
-  readonly at: number;
 }
 
 /** Looking after the platform. */

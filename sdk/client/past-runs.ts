@@ -9,26 +9,18 @@
  */
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { decodeArtifact } from '../../schemas/codec/artifact-value.ts';
-import type { RunSummary, ShownRun, ShownTask } from './client.ts';
+import type {
+  ArtifactPage,
+  RunPage,
+  RunSummary,
+  ShownRun,
+  ShownTask,
+  WrittenArtifact,
+} from '../../schemas/api/runs.ts';
 import { type HttpCaller, path } from './http-caller.ts';
 import { type ArtifactFilter, artifactQuery, type RunFilter, runQuery } from './run-filter.ts';
 
 const pageMax = 1_000;
-
-export interface WrittenArtifact {
-  readonly runId: string;
-  readonly taskId: string;
-  readonly step: string;
-  readonly name: string;
-  readonly hash: string;
-  readonly sizeBytes: number;
-  readonly codec: string;
-  /** Base64 of a small one. */
-  readonly inline: string | null;
-  /** The run whose task wrote it, when a resumed run took it over. */
-  readonly originRunId: string | null;
-  readonly writtenAt: number;
-}
 
 export class PastRuns {
   readonly #caller: HttpCaller;
@@ -40,11 +32,8 @@ export class PastRuns {
     this.namespace = namespace;
   }
 
-  async page(filter: RunFilter = {}): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }> {
-    return (await this.#get(`/api/v1/runs${runQuery(filter, this.namespace)}`)) as {
-      runs: RunSummary[];
-      next: string | null;
-    };
+  async page(filter: RunFilter = {}): Promise<RunPage> {
+    return (await this.#get(`/api/v1/runs${runQuery(filter, this.namespace)}`)) as RunPage;
   }
 
   /** All of them, newest first, a page at a time. */
@@ -69,14 +58,8 @@ export class PastRuns {
     return new Run(this, run);
   }
 
-  async artifactPage(filter: ArtifactFilter): Promise<{
-    readonly artifacts: readonly WrittenArtifact[];
-    readonly next: string | null;
-  }> {
-    return (await this.#get(`/api/v1/artifacts${artifactQuery(filter)}`)) as {
-      artifacts: WrittenArtifact[];
-      next: string | null;
-    };
+  async artifactPage(filter: ArtifactFilter): Promise<ArtifactPage> {
+    return (await this.#get(`/api/v1/artifacts${artifactQuery(filter)}`)) as ArtifactPage;
   }
 
   async artifacts(filter: ArtifactFilter): Promise<readonly DataArtifact[]> {

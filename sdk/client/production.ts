@@ -1,50 +1,10 @@
+import type { FlowAction, ShownFlow, SlotOutcome } from '../../schemas/api/flows.ts';
 import { type HttpCaller, path, query } from './http-caller.ts';
-
-/** A deployed flow. */
-export interface ShownFlow {
-  /** The deployed name. */
-  readonly flow: string;
-  readonly version: number;
-  readonly bundleHash: string;
-  readonly actor: string;
-  readonly deployedAt: number;
-  readonly token: string;
-  readonly paused: boolean;
-  readonly graph: object;
-  readonly triggers: readonly ({ readonly name: string } & Readonly<Record<string, unknown>>)[];
-  readonly policy: Readonly<Record<string, unknown>>;
-  /** Open runs of deployed versions. */
-  readonly running: number;
-  /** Events and slots that wait for a run to end. */
-  readonly waiting: number;
-  /** Next slot of each schedule; only of `show`. */
-  readonly next?: Readonly<Record<string, string | null>>;
-}
 
 /** A run, or that the start waits: the flow has a limit. */
 export type StartedRun =
   | { readonly flow: string; readonly runId: string; readonly version: number; readonly queued?: undefined }
   | { readonly flow: string; readonly queued: true; readonly reason: string; readonly requestId: string };
-
-export interface FlowAction {
-  readonly action: string;
-  readonly version: number | null;
-  readonly actor: string;
-  readonly detail: Readonly<Record<string, unknown>>;
-  readonly at: number;
-}
-
-export interface SlotOutcome {
-  readonly schedule: string;
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly count: number;
-  readonly backfill: string | null;
-  readonly outcome: string;
-  readonly reason: string;
-  readonly runId: string | null;
-  readonly at: number;
-}
 
 export interface BackfillRange {
   /** First instant, ISO 8601; UTC unless it says otherwise. */
@@ -69,51 +29,6 @@ export interface Backfill {
   readonly started: number;
   readonly queued: number;
   readonly refused: number;
-}
-
-export interface TriggerOutcome {
-  readonly eventId: string;
-  readonly flow: string;
-  readonly trigger: string;
-  readonly key: string;
-  readonly name: string;
-  readonly version: number;
-  /** started, joined, queued, waiting, superseded, expired, skipped, paused, refused or unmatched. */
-  readonly outcome: string;
-  readonly reason: string;
-  readonly runId: string | null;
-  readonly with: readonly string[];
-  readonly missing: readonly string[];
-  readonly untilMs: number | null;
-  readonly at: number;
-}
-
-export interface TriggerExplanation {
-  readonly eventId: string;
-  readonly name: string;
-  readonly deliveries: readonly {
-    readonly at: number;
-    readonly outcome: string;
-    readonly source: { readonly topic: string; readonly partition: number; readonly offset: number } | null;
-    readonly considered: readonly {
-      readonly flow: string;
-      readonly trigger: string;
-      readonly matched: boolean;
-      readonly reason: string;
-    }[];
-  }[];
-  readonly outcomes: readonly TriggerOutcome[];
-}
-
-export interface HypotheticalOutcome {
-  readonly flow: string;
-  readonly version: number;
-  readonly trigger: string;
-  readonly outcome: string;
-  readonly reason: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
-  readonly with: readonly string[];
-  readonly missing: readonly string[];
 }
 
 /** Flows in production. */

@@ -1,4 +1,5 @@
 /** What a run says while it runs and afterwards. */
+import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
 import { subscribe, type Subscription, type TopicEvent } from './subscription.ts';
 
@@ -14,28 +15,6 @@ export interface LineFilter {
   /** Goes on with what comes until the run has ended. @default false */
   readonly follow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A line of a step's log. */
-export interface StepLine {
-  readonly taskId: string;
-  readonly step: string;
-  readonly attempt: number;
-  /** Number within the attempt, from 0. */
-  readonly line: number;
-  readonly stream: 'out' | 'err';
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly text: string;
-}
-
-/** All lines of an attempt have been told. */
-export interface EndOfLines {
-  readonly taskId: string;
-  readonly step: string;
-  readonly attempt: number;
-  /** completed or the kind of failure. */
-  readonly ended: string;
 }
 
 /** Lines and, with `ends`, where those of an attempt end. */

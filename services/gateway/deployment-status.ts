@@ -1,26 +1,14 @@
 /** Whether a deployment can answer in this process, and what stands in the way. */
 import { messageOf } from '../../runtime/ports/index.ts';
+import type { Check, DeploymentStatus } from '../../schemas/api/deployments.ts';
 import type { GatewayContext } from './gateway-context.ts';
-
-export interface DeploymentCheck {
-  readonly check: string;
-  /** null: it holds. */
-  readonly problem: string | null;
-}
-
-export interface DeploymentStatus {
-  readonly ready: boolean;
-  /** The first problem; null when it is ready. */
-  readonly reason: string | null;
-  readonly checks: readonly DeploymentCheck[];
-}
 
 /** undefined where no model server runs beside the gateway: this process cannot tell. */
 export async function deploymentStatus(
   name: string,
   version: number,
   { options }: Pick<GatewayContext, 'options'>,
-): Promise<DeploymentStatus | undefined> {
+): Promise<Omit<DeploymentStatus, 'deployment' | 'version'> | undefined> {
   const { inference, runtime } = options;
   if (inference === undefined) return undefined;
   const loaded = await inference.warm(name, version).then(
@@ -29,7 +17,7 @@ export async function deploymentStatus(
   );
   const tasks = runtime.stats().filter(({ task }) => /(^|[./])model-server\//.test(task));
   const away = tasks.filter(({ status }) => status !== 'running');
-  const checks: readonly DeploymentCheck[] = [
+  const checks: readonly Check[] = [
     { check: 'models and code are loaded', problem: loaded },
     {
       check: `requests of ${tasks.length} partitions are read by this process`,

@@ -1,4 +1,5 @@
 /** What an event would do that nobody has sent: the judgement of the matcher and of the fold, as far as it can be known now. */
+import type { HypotheticalOutcome, TriggerOutcome } from '../../schemas/api/flows.ts';
 import type { FlowRow } from '../../schemas/events.ts';
 import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
@@ -12,22 +13,7 @@ import {
   triggerName,
 } from '../../schemas/flow-triggers.ts';
 import { awaited, type MatchedEvent, matchTriggers, type TriggerMatch } from '../../schemas/trigger-match.ts';
-import type { EventOutcome, Queries } from './queries.ts';
-
-export interface HypotheticalOutcome {
-  readonly flow: string;
-  readonly version: number;
-  readonly trigger: string;
-  /** unmatched, refused, paused, started, joined or waiting. Limits on open runs are not looked at. */
-  readonly outcome: string;
-  readonly reason: string;
-  /** Of the run that would start. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-  /** Events that wait and would join. */
-  readonly with: readonly string[];
-  /** Events that would still be waited for. */
-  readonly missing: readonly string[];
-}
+import type { Queries } from './queries.ts';
 
 /** One entry for each trigger that waits for an event of that name. */
 export async function judgeHypothetical(
@@ -89,7 +75,7 @@ async function judgeMatch(
 }
 
 /** The oldest waiting event of each other member. */
-function joining(trigger: EventTrigger, own: number, waiting: readonly EventOutcome[]): readonly EventOutcome[] {
+function joining(trigger: EventTrigger, own: number, waiting: readonly TriggerOutcome[]): readonly TriggerOutcome[] {
   return sourcesOf(trigger).flatMap((source, index) => {
     const oldest = waiting.find(({ name }) => name === sourceName(source));
     return index === own || oldest === undefined ? [] : [oldest];

@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { MillraceError } from '../../runtime/ports/index.ts';
 import { limitOf, limitQuery, nameParam } from './gateway-context.ts';
-import type { NamedValue, RunFilter } from './queries.ts';
+import type { NamedValue, RunSearch } from '../../schemas/api/runs.ts';
 
 const text = Type.String({ minLength: 1, maxLength: 500 });
 const several = (description: string) =>
@@ -28,7 +28,7 @@ export const listQuery = Type.Object({
 });
 export type ListQuery = Static<typeof listQuery>;
 
-export function runFilterOf({ flow, status, actor, since, until, limit, cursor, ...many }: ListQuery): RunFilter {
+export function runFilterOf({ flow, status, actor, since, until, limit, cursor, ...many }: ListQuery): RunSearch {
   return {
     flow,
     status,

@@ -4,6 +4,7 @@
  */
 import type { FollowedEvent, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/index.ts';
+import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
 import { parseLogLine } from '../../schemas/codec/log-line.ts';
 import { stepOfTask } from '../../schemas/task-id.ts';
 import type { AttemptKey, Queries, TaskAttempt } from './queries.ts';
@@ -15,27 +16,6 @@ export interface LineSelection {
   readonly stream?: 'out' | 'err' | undefined;
   /** Text that a line must hold, whatever its case. */
   readonly grep?: string | undefined;
-}
-
-export interface ShownLine {
-  readonly taskId: string;
-  readonly step: string;
-  readonly attempt: number;
-  /** Number within the attempt, from 0. */
-  readonly line: number;
-  readonly stream: 'out' | 'err';
-  /** Milliseconds since the epoch; 0 when it is not known. */
-  readonly at: number;
-  readonly text: string;
-}
-
-/** All lines of an attempt have been told. */
-export interface ToldAttempt {
-  readonly taskId: string;
-  readonly step: string;
-  readonly attempt: number;
-  /** completed or the kind of failure. */
-  readonly ended: string;
 }
 
 /** What a run's end leaves time for: last words of steps that were ended with it. */
@@ -58,7 +38,7 @@ export class RunLogs {
   }
 
   /** What there is now, attempt by attempt in the order of their starts. */
-  async *present(): AsyncGenerator<ShownLine | ToldAttempt> {
+  async *present(): AsyncGenerator<StepLine | EndOfLines> {
     const attempts = (await this.#queries.listAttempts(this.#runId)).filter((attempt) => this.#wanted(attempt));
     const said = await this.#queries.listLines(this.#runId);
     for (const attempt of attempts) {
@@ -76,7 +56,7 @@ export class RunLogs {
   }
 
   /** What there is, then what comes, until the run and its steps have ended or the signal aborts. */
-  async *following(signal: AbortSignal): AsyncGenerator<ShownLine | ToldAttempt> {
+  async *following(signal: AbortSignal): AsyncGenerator<StepLine | EndOfLines> {
     const { log } = this.#runtime.parts;
     const ends = {
       runs: await log.endOffsets(this.#runtime.topic('runs')),
@@ -120,7 +100,7 @@ export class RunLogs {
     }
   }
 
-  async *#toldBy(event: FollowedEvent<'runs'> | FollowedEvent<'task-output'>): AsyncGenerator<ShownLine | ToldAttempt> {
+  async *#toldBy(event: FollowedEvent<'runs'> | FollowedEvent<'task-output'>): AsyncGenerator<StepLine | EndOfLines> {
     if (event.type === 'output-written') {
       const { token, taskId, firstLine, lines } = event.data;
       const attempt = { taskId, ...token };
@@ -141,7 +121,7 @@ export class RunLogs {
   }
 
   /** Those that were not told yet. */
-  *#new(attempt: AttemptKey & { attempt: number }, first: number, lines: readonly string[]): Generator<ShownLine> {
+  *#new(attempt: AttemptKey & { attempt: number }, first: number, lines: readonly string[]): Generator<StepLine> {
     const key = keyOf(attempt);
     const told = this.#told.get(key) ?? 0;
     this.#told.set(key, Math.max(told, first + lines.length));
@@ -177,7 +157,7 @@ export class RunLogs {
   }
 }
 
-function ended({ taskId, attempt }: { taskId: string; attempt: number }, how: string): ToldAttempt {
+function ended({ taskId, attempt }: { taskId: string; attempt: number }, how: string): EndOfLines {
   return { taskId, step: stepOfTask(taskId), attempt, ended: how };
 }
 

@@ -1,25 +1,19 @@
 import type { RunningProjection } from '../../runtime/engine/projection.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { DeploymentVersion, RouteExplanation, ShadowTraffic } from '../../schemas/api/deployments.ts';
+import type { Finding, FindingSearch, OperationSearch, OperationSummary } from '../../schemas/api/findings.ts';
+import type { ArtifactPage, ArtifactSearch, RunPage, RunSearch, ShownRun } from '../../schemas/api/runs.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import { initialWeights } from '../../schemas/traffic.ts';
 import { explain } from './explain/explain.ts';
 import type { CausalChain } from './explain/link.ts';
 import { LinkReader } from './explain/link-reader.ts';
-import { explainRoute, type RouteExplanation } from './explain/route-choice.ts';
+import { explainRoute } from './explain/route-choice.ts';
 import { listAttempts, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
-import { type ArtifactFilter, findArtifacts, findRuns, type RunFilter, summaryOf, tagsOfRun } from './run-queries.ts';
+import { findArtifacts, findRuns, summaryOf, tagsOfRun } from './run-queries.ts';
 import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
-
-export interface Finding {
-  readonly id: string;
-  readonly deployment: string;
-  readonly kind: string;
-  readonly positive: boolean;
-  readonly at: number;
-  readonly summary: string;
-}
 
 /** How long a question waits for the tables to have what is on the log. */
 const freshMs = 10_000;
@@ -37,17 +31,17 @@ export class ProvenanceQueries {
     this.#projection = projection;
   }
 
-  async listRuns(filter: RunFilter) {
+  async listRuns(filter: RunSearch): Promise<RunPage> {
     await this.#fresh('runs', ...(filter.artifacts === undefined ? [] : (['artifacts'] as const)));
     return await findRuns(this.#store, filter);
   }
 
-  async listArtifacts(filter: ArtifactFilter) {
+  async listArtifacts(filter: ArtifactSearch): Promise<ArtifactPage> {
     await this.#fresh('artifacts');
     return await findArtifacts(this.#store, filter);
   }
 
-  async showRun(runId: string) {
+  async showRun(runId: string): Promise<ShownRun | undefined> {
     await this.#fresh('runs', 'artifacts');
     const { database } = this.#store;
     const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
@@ -110,15 +104,7 @@ export class ProvenanceQueries {
     return await listHeardCards(this.#store, runId);
   }
 
-  async listOperations({
-    object,
-    actor,
-    limit,
-  }: {
-    readonly object?: string | undefined;
-    readonly actor?: string | undefined;
-    readonly limit: number;
-  }) {
+  async listOperations({ object, actor, limit }: OperationSearch): Promise<readonly OperationSummary[]> {
     await this.#fresh('operations');
     let query = this.#store.database.selectFrom('operations').selectAll().orderBy('time_ms', 'desc').limit(limit);
     if (object !== undefined) query = query.where('object', '=', object);
@@ -133,7 +119,7 @@ export class ProvenanceQueries {
     }));
   }
 
-  async deploymentHistory(deployment: string, limit: number) {
+  async deploymentHistory(deployment: string, limit: number): Promise<readonly DeploymentVersion[]> {
     await this.#fresh('deployment-events');
     const query = this.#store.database
       .selectFrom('deployments')
@@ -151,15 +137,7 @@ export class ProvenanceQueries {
   }
 
   /** Drift verdicts, outliers, experiments and alerts. */
-  async listFindings({
-    deployment,
-    kind,
-    limit,
-  }: {
-    readonly deployment?: string | undefined;
-    readonly kind?: string | undefined;
-    readonly limit: number;
-  }): Promise<Finding[]> {
+  async listFindings({ deployment, kind, limit }: FindingSearch): Promise<readonly Finding[]> {
     await this.#fresh('drift', 'outliers', 'rewards', 'alerts');
     let query = this.#store.database.selectFrom('findings').selectAll().orderBy('time_ms', 'desc').limit(limit);
     if (deployment !== undefined) query = query.where('deployment', '=', deployment);
@@ -221,7 +199,7 @@ export class ProvenanceQueries {
   }
 
   /** How often shadows agreed, by shadow route and outcome; of the deployment's current and earlier versions. */
-  async shadowTraffic(deployment: string) {
+  async shadowTraffic(deployment: string): Promise<readonly ShadowTraffic[]> {
     await this.#fresh('predictions');
     const query = this.#store.database.selectFrom('shadow_traffic').selectAll().where('deployment', '=', deployment);
     return (await query.orderBy('version', 'desc').execute()).map(({ version, shadow, outcome, answers }) => ({
@@ -233,7 +211,7 @@ export class ProvenanceQueries {
   }
 
   /** The version that was in force at a time; undefined when there was none. */
-  async deploymentAt(deployment: string, timeMs: number) {
+  async deploymentAt(deployment: string, timeMs: number): Promise<DeploymentVersion | undefined> {
     await this.#fresh('deployment-events');
     const { database } = this.#store;
     const applied = await database

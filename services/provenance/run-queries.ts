@@ -2,44 +2,17 @@
 import type { Expression, ExpressionBuilder } from 'kysely';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { RowsOf } from '../../runtime/ports/query-store.ts';
+import type {
+  ArtifactPage,
+  ArtifactSearch,
+  NamedValue,
+  RunPage,
+  RunSearch,
+  RunSummary,
+} from '../../schemas/api/runs.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProvenanceTables } from './tables.ts';
 import { searchedMax } from './rows.ts';
-
-export interface RunFilter {
-  readonly flow?: string | undefined;
-  readonly status?: string | undefined;
-  readonly actor?: string | undefined;
-  /** Requested at or after, milliseconds. */
-  readonly since?: number | undefined;
-  /** Requested before, milliseconds. */
-  readonly until?: number | undefined;
-  /** User or system tags; a run has all of them. */
-  readonly tags?: readonly string[] | undefined;
-  /** Values are JSON. */
-  readonly parameters?: readonly NamedValue[] | undefined;
-  /** Artifacts of any of its tasks, by value: short JSON only. */
-  readonly artifacts?: readonly NamedValue[] | undefined;
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly cursor?: string | undefined;
-}
-
-export interface NamedValue {
-  readonly name: string;
-  readonly value: string;
-}
-
-export interface ArtifactFilter {
-  readonly runId?: string | undefined;
-  readonly taskId?: string | undefined;
-  readonly step?: string | undefined;
-  readonly name?: string | undefined;
-  readonly hash?: string | undefined;
-  readonly value?: string | undefined;
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
 
 /** Up to so many runs that a search finds are looked up; of more the newest ones are tried one by one, and soon there is a page. */
 const fewRuns = 1_000;
@@ -53,7 +26,7 @@ interface Search {
   of(where: Where): Expression<unknown>;
 }
 
-function searchesOf({ tags = [], parameters = [], artifacts = [] }: RunFilter): readonly Search[] {
+function searchesOf({ tags = [], parameters = [], artifacts = [] }: RunSearch): readonly Search[] {
   return [
     ...tags.map((name) => labelled(['tag', 'system'], name, '')),
     ...parameters.map(({ name, value }) => labelled(['parameter'], name, value.slice(0, searchedMax))),
@@ -110,7 +83,7 @@ function wrote({ name, value }: NamedValue): Search {
 }
 
 /** With the labels of each run. `next` is null on the last page. */
-export async function findRuns({ database }: ProvenanceStore, filter: RunFilter) {
+export async function findRuns({ database }: ProvenanceStore, filter: RunSearch): Promise<RunPage> {
   const { flow, status, actor, since, until, limit, cursor } = filter;
   let query = database.selectFrom('runs').selectAll('runs');
   if (flow !== undefined) query = query.where('runs.flow', '=', flow);
@@ -153,7 +126,7 @@ export async function tagsOfRun({ database }: ProvenanceStore, runId: string) {
 }
 
 /** Newest first; of one run in the order in which they were written. `next` is null on the last page. */
-export async function findArtifacts({ database }: ProvenanceStore, filter: ArtifactFilter) {
+export async function findArtifacts({ database }: ProvenanceStore, filter: ArtifactSearch): Promise<ArtifactPage> {
   const { runId, taskId, step, name, hash, value, limit, cursor } = filter;
   let query = database.selectFrom('artifacts').selectAll();
   if (runId !== undefined) query = query.where('run_id', '=', runId);
@@ -227,7 +200,7 @@ export function summaryOf(run: {
   readonly requested_at: number;
   readonly ended_at: number | null;
   readonly actor: string;
-}) {
+}): Omit<RunSummary, 'tags' | 'systemTags'> {
   return {
     runId: run.id,
     flow: run.flow,

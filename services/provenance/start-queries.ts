@@ -1,7 +1,13 @@
+import type { FlowAction, SlotOutcome, TriggerExplanation, TriggerOutcome } from '../../schemas/api/flows.ts';
 import type { ProvenanceStore } from './index.ts';
 
+type Considered = TriggerExplanation['deliveries'][number]['considered'];
+
 /** What became of an event: each delivery with the triggers that were considered, and each trigger's last outcome. */
-export async function explainEvent({ database }: ProvenanceStore, eventId: string) {
+export async function explainEvent(
+  { database }: ProvenanceStore,
+  eventId: string,
+): Promise<TriggerExplanation | undefined> {
   const deliveries = await database
     .selectFrom('triggers')
     .selectAll()
@@ -22,15 +28,21 @@ export async function explainEvent({ database }: ProvenanceStore, eventId: strin
       at: time_ms,
       outcome,
       source:
-        source_topic === null ? null : { topic: source_topic, partition: source_partition, offset: source_offset },
-      considered: JSON.parse(considered) as readonly object[],
+        source_topic === null
+          ? null
+          : { topic: source_topic, partition: source_partition ?? 0, offset: source_offset ?? 0 },
+      considered: JSON.parse(considered) as Considered,
     })),
     outcomes: outcomes.map(outcomeOf),
   };
 }
 
 /** Events that wait for others, or for quiet, in this trigger of the flow. */
-export async function waitingEvents({ database }: ProvenanceStore, flow: string, trigger: string) {
+export async function waitingEvents(
+  { database }: ProvenanceStore,
+  flow: string,
+  trigger: string,
+): Promise<readonly TriggerOutcome[]> {
   const rows = await database
     .selectFrom('event_outcomes')
     .selectAll()
@@ -44,7 +56,11 @@ export async function waitingEvents({ database }: ProvenanceStore, flow: string,
 }
 
 /** Deployments and what people did since, newest first. */
-export async function flowHistory({ database }: ProvenanceStore, flow: string, limit: number) {
+export async function flowHistory(
+  { database }: ProvenanceStore,
+  flow: string,
+  limit: number,
+): Promise<readonly FlowAction[]> {
   const rows = await database
     .selectFrom('flow_actions')
     .selectAll()
@@ -57,13 +73,17 @@ export async function flowHistory({ database }: ProvenanceStore, flow: string, l
     action,
     version,
     actor,
-    detail: JSON.parse(detail) as object,
+    detail: JSON.parse(detail) as FlowAction['detail'],
     at: time_ms,
   }));
 }
 
 /** Newest first. */
-export async function listSlots({ database }: ProvenanceStore, flow: string, limit: number) {
+export async function listSlots(
+  { database }: ProvenanceStore,
+  flow: string,
+  limit: number,
+): Promise<readonly SlotOutcome[]> {
   const rows = await database
     .selectFrom('slots')
     .selectAll()
@@ -145,7 +165,7 @@ function outcomeOf(row: {
   readonly missing: string;
   readonly until_ms: number | null;
   readonly time_ms: number;
-}) {
+}): TriggerOutcome {
   return {
     eventId: row.event_id,
     flow: row.flow,

@@ -1,44 +1,12 @@
 /** Why a prediction took its route: the weights in force, what justified them, and both computed again. */
 import { MillraceError } from '../../../runtime/ports/errors.ts';
+import type { RouteExplanation, ShadowExplanation } from '../../../schemas/api/deployments.ts';
 import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
-import type { PredictionCompleted, PredictionFailed, RouteEvidence, WeightsChanged } from '../../../schemas/events.ts';
+import type { PredictionCompleted, PredictionFailed, WeightsChanged } from '../../../schemas/events.ts';
 import { chooseRoute, initialWeights, isMirrored, type RouteWeight, rolloutWeights } from '../../../schemas/traffic.ts';
 import { banditWeights } from '../../../topologies/route-weights/bandit.ts';
 import { placeText } from './link.ts';
 import type { Walk } from './walk.ts';
-
-export interface RouteExplanation {
-  readonly predictionId: string;
-  readonly entity: string;
-  readonly deployment: string;
-  readonly deploymentVersion: number;
-  readonly route: string;
-  /** prediction-id, entity, or header: what decided. */
-  readonly routedBy: string;
-  /** 0: those that the document begins with. */
-  readonly weightsVersion: number;
-  readonly weights: readonly RouteWeight[];
-  /** document, bandit or rollout. */
-  readonly cause: string;
-  readonly reason: string;
-  readonly evidence: readonly RouteEvidence[];
-  /** When the weights were decided, and where that lies on the log. */
-  readonly decidedAt: number | null;
-  readonly at: string | null;
-  /** What computing again gave. A problem says how it differs. */
-  readonly checks: readonly { readonly check: string; readonly problem: string | null }[];
-  readonly verified: boolean;
-  readonly shadows: readonly ShadowExplanation[];
-}
-
-interface ShadowExplanation {
-  readonly shadow: string;
-  readonly mirrored: boolean;
-  /** null: nothing was recorded. */
-  readonly outcome: string | null;
-  readonly message: string;
-  readonly differences: readonly object[];
-}
 
 type Routed = Pick<
   PredictionCompleted & PredictionFailed,
