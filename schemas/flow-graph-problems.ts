@@ -156,8 +156,15 @@ function settingsProblems(step: GraphStep): string[] {
   return problems;
 }
 
-function taskSettingsProblems({ retry, timeoutMs, catch: caught, environment, secrets }: TaskSettings): string[] {
-  const problems: string[] = [];
+function taskSettingsProblems({
+  retry,
+  timeoutMs,
+  catch: caught,
+  environment,
+  secrets,
+  memoise,
+}: TaskSettings): string[] {
+  const problems: string[] = [...memoiseProblems(memoise)];
   if (retry !== undefined) {
     if (!Number.isInteger(retry.times) || retry.times < 0 || retry.times > flowLimits.retryTimes)
       problems.push(`retry.times must be an integer of 0 to ${flowLimits.retryTimes}, got ${retry.times}`);
@@ -176,6 +183,18 @@ function taskSettingsProblems({ retry, timeoutMs, catch: caught, environment, se
     else if (environment !== undefined && Object.hasOwn(environment, name) && Object.hasOwn(secrets ?? {}, name))
       problems.push(`'${name}' is an environment variable and a secret: remove one`);
   }
+  return problems;
+}
+
+function memoiseProblems(memoise: TaskSettings['memoise']): string[] {
+  if (memoise === undefined) return [];
+  if (!isRecord(memoise)) return ['memoise must be an object'];
+  const { forMs = 1, windowMs = 1, key = '' } = memoise as Record<string, unknown>;
+  const problems: string[] = [];
+  if (!isNumber(forMs, 1)) problems.push(`memoise.forMs must be 1 or more, got ${shown(forMs)}`);
+  if (!isNumber(windowMs, 1)) problems.push(`memoise.windowMs must be 1 or more, got ${shown(windowMs)}`);
+  if (typeof key !== 'string' || key.length > 1_000)
+    problems.push('memoise.key must be a text of 1000 characters at most');
   return problems;
 }
 

@@ -68,7 +68,18 @@ export interface TaskSettings {
   /** Environment variable to where its value comes from. */
   readonly secrets?: Readonly<Record<string, SecretSource>>;
   /** Reuse what an earlier task of the same code, inputs and parameters returned. */
-  readonly memoise?: { readonly forMs?: number; readonly key?: string };
+  readonly memoise?: Memoised;
+}
+
+export interface Memoised {
+  /** An older outcome is not reused. @default flowDefaults.memoryMs */
+  readonly forMs?: number;
+  /** Part of what must be the same. */
+  readonly key?: string;
+  /** Outside data belong to windows of so long, from 1970 on in UTC; part of what must be the same is the one in which the run lies. */
+  readonly windowMs?: number;
+  /** Reuse nothing in this run; what it does is kept. */
+  readonly refresh?: true;
 }
 
 export interface StepRuns {
@@ -167,6 +178,7 @@ export const flowDefaults = {
   maxWorkers: 32,
   maxSplits: 10_000,
   resumableMs: 14 * 86_400_000,
+  memoryMs: 30 * 86_400_000,
   retry: { times: 0, backoffMs: 0 },
 } as const;
 

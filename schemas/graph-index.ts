@@ -1,5 +1,5 @@
 /** A graph, looked up: what lies in a scope, who opens it, and the ids of its tasks. */
-import { type FlowGraph, type GraphStep, isPoint, type Point, scopesOf } from './flow-graph.ts';
+import { type FlowGraph, type GraphStep, isPoint, isTask, type Point, scopesOf } from './flow-graph.ts';
 
 /** A scope as it is walked: which one, and the item, round or rank of each indexed scope around it, outermost first. */
 export interface Walk {
@@ -44,6 +44,15 @@ export class GraphIndex {
   /** The point that opens a scope; undefined for the root. */
   owner(scope: string): Point | undefined {
     return this.#owners.get(scope);
+  }
+
+  /** Some task inside this point, however deep, is memoised. */
+  remembersInside(point: Point): boolean {
+    return scopesOf(point).some((scope) =>
+      this.inside(scope).some(
+        (step) => (isTask(step) && step.memoise !== undefined) || (isPoint(step) && this.remembersInside(step)),
+      ),
+    );
   }
 
   /** Indexed scopes from the root to this one, it included. */

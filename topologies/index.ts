@@ -14,10 +14,12 @@ import { routeOutcomes } from './route-outcomes.ts';
 import { routeWeights } from './route-weights.ts';
 import { runEnds } from './run-ends.ts';
 import { runProgress } from './run-progress.ts';
+import { stepMemory } from './step-memory.ts';
 
 export const topologies: readonly AnyTopology[] = [
   flowStarts,
   runProgress,
+  stepMemory,
   runEnds,
   registry,
   experimentNames,

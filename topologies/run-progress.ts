@@ -4,7 +4,7 @@
  * never reset. A lease that lapses before the start is a new dispatch of the same attempt on the next partition; after it, the retry
  * policy decides, and without retries the outcome is `lost`.
  *
- * Ledger: tasksOpened = tasksCompleted + tasksFailed + tasksLost + tasksCancelled + open; the same for runs.
+ * Ledger: tasksOpened = tasksCompleted + tasksFailed + tasksLost + tasksCancelled + tasksCloned + tasksRecalled + open; the same for runs.
  */
 import type { DueTimer, Effects, InputEvent, Reads, StateView, Topology } from '../runtime/engine/topology.ts';
 import { nothing } from '../runtime/engine/topology.ts';
@@ -19,6 +19,7 @@ import { due, lapse, renew, start } from './run-progress/leases.ts';
 import { begin, openRun } from './run-progress/opening.ts';
 import { gangOf } from './run-progress/places.ts';
 import { gangRecalled, recalled } from './run-progress/recalling.ts';
+import { remembered } from './run-progress/remembering.ts';
 import {
   chunkSize,
   isPlainId,
@@ -47,7 +48,7 @@ export const runProgress: Topology<'runs'> = {
   name: 'run-progress',
   version: 3,
   input: 'runs',
-  outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'operations'],
+  outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'memory', 'operations'],
   summary: 'walks runs along their graphs: dispatches tasks, holds leases, accepts completions',
 
   reads(event): Reads {
@@ -59,6 +60,7 @@ export const runProgress: Topology<'runs'> = {
       case 'run-cancel-requested':
         return readsOfRun(runId);
       case 'task-started':
+      case 'task-remembered':
         return readsOfTask(runId, event.data.taskId);
       case 'task-completed':
         // its answer may be one that fails the run
@@ -157,6 +159,9 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
       else recalled(work, event.data);
       return;
     }
+    case 'task-remembered':
+      remembered(work, event.data);
+      return;
     case 'run-swept':
       sweep(work, state);
       return;

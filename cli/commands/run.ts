@@ -82,6 +82,7 @@ export const command: CommandModule = {
       .option('--with <retry>', 'for steps that say nothing themselves: retry, or retry:5 (repeatable)', repeatable, [])
       .option('--max-workers <n>', 'tasks that may be under way at once')
       .option('--max-splits <n>', 'items that a foreach may have')
+      .option('--no-cache', 'run memoised steps again, whatever is remembered')
       .option('--tag <tag>', 'a tag of the run (repeatable)', repeatable, [])
       .action((file: string | undefined) => run(cmd, file)),
 };

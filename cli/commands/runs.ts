@@ -60,8 +60,7 @@ export const command: CommandModule = {
             { title: 'TASK', value: ({ taskId }) => taskId },
             {
               title: 'STATUS',
-              value: ({ status, originRunId }) =>
-                `${statusText(status)}${originRunId === null ? '' : dim(' (taken over)')}`,
+              value: ({ status, ...task }) => `${statusText(status)}${dim(originText(run, task))}`,
             },
             { title: 'ATTEMPT', value: ({ attempt }) => attempt, align: 'right' },
             {
@@ -155,6 +154,16 @@ function valueOf(text: string): unknown {
 }
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
+/** A resumed run takes over from one run, which its head names; a memoised step from any. */
+function originText(
+  { originRunId: resumed }: ShownRun,
+  { taskId, originRunId, originTaskId }: Pick<ShownRun['tasks'][number], 'taskId' | 'originRunId' | 'originTaskId'>,
+): string {
+  if (originRunId === null) return '';
+  if (originRunId === resumed) return ' (taken over)';
+  return ` (recalled from run ${originRunId}${originTaskId === taskId ? '' : `, ${originTaskId}`})`;
+}
 
 /** Waits until a run is over. */
 export async function endOf(client: Client, runId: string): Promise<ShownRun> {

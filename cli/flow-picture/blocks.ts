@@ -1,5 +1,6 @@
 /** A flow's graph as it nests: steps one after the other, points with what lies in them. Text and picture are drawn from it. */
 import { type FlowGraph, flowDefaults, type GraphStep, isTask, type TaskSettings } from '../../schemas/flow-graph.ts';
+import { durationText } from '../../schemas/durations.ts';
 import { duration } from '../ui/table.ts';
 
 export type Block = StepBlock | PointBlock;
@@ -95,6 +96,8 @@ function settingsText(settings: TaskSettings): readonly string[] {
     ...(image === undefined ? [] : [`image ${image}`]),
     ...count(environment, 'env'),
     ...count(secrets, 'secrets'),
-    ...(memoise === undefined ? [] : ['memoised']),
+    ...(memoise === undefined
+      ? []
+      : [`memoised${memoise.windowMs === undefined ? '' : ` per ${durationText(memoise.windowMs)}`}`]),
   ];
 }

@@ -5,6 +5,8 @@ export interface GraphChanges {
   readonly with: readonly string[];
   readonly maxWorkers?: string | undefined;
   readonly maxSplits?: string | undefined;
+  /** False: memoised steps run, whatever is remembered. */
+  readonly cache?: boolean | undefined;
 }
 
 /** Attempts after the first that `--with retry` allows, as in Metaflow. */
@@ -12,14 +14,21 @@ const retryTimes = 3;
 
 /** The graph for this run. A step that says something itself keeps it: `retry: 0` protects one with effects elsewhere. */
 export function changedGraph(graph: FlowGraph, changes: GraphChanges): FlowGraph {
-  const { maxWorkers, maxSplits } = changes;
+  const { maxWorkers, maxSplits, cache = true } = changes;
   const limits = {
     ...(maxWorkers === undefined ? {} : { maxWorkers: count('--max-workers', maxWorkers, flowLimits.maxWorkers) }),
     ...(maxSplits === undefined ? {} : { maxSplits: count('--max-splits', maxSplits, flowLimits.maxSplits) }),
   };
   const retry = changes.with.map(retryOf).at(-1);
-  if (retry === undefined) return { ...graph, ...limits };
-  const steps = graph.steps.map((step) => (isTask(step) && step.retry === undefined ? { ...step, retry } : step));
+  const steps = graph.steps.map((step) => {
+    if (!isTask(step)) return step;
+    const { memoise } = step;
+    return {
+      ...step,
+      ...(retry === undefined || step.retry !== undefined ? {} : { retry }),
+      ...(cache || memoise === undefined ? {} : { memoise: { ...memoise, refresh: true as const } }),
+    };
+  });
   return { ...graph, ...limits, steps };
 }
 

@@ -11,6 +11,8 @@ export interface StepProgress {
   readonly total: number | undefined;
   readonly running: ReadonlyMap<string, { readonly sinceMs: number; readonly attempt: number }>;
   readonly completed: number;
+  /** Of these, without having run: outcomes of memoised steps. */
+  readonly recalled: number;
   readonly failed: number;
   readonly retried: number;
   readonly firstMs: number;
@@ -84,6 +86,13 @@ export class RunProgress {
         step.retried += 1;
         return;
       }
+      case 'task-closed': {
+        if (event.data.outcome !== 'recalled') return;
+        const step = this.#ended(event.data.taskId, timeMs);
+        step.completed += 1;
+        step.recalled += 1;
+        return;
+      }
       case 'run-completed':
         this.end = { status: 'completed', atMs: timeMs, reason: '' };
         return;
@@ -133,7 +142,7 @@ export class RunProgress {
       known.lastMs = timeMs;
       return known;
     }
-    const none = { completed: 0, failed: 0, retried: 0, firstMs: timeMs, lastMs: timeMs };
+    const none = { completed: 0, recalled: 0, failed: 0, retried: 0, firstMs: timeMs, lastMs: timeMs };
     const fresh = { step, running: new Map<string, { sinceMs: number; attempt: number }>(), ...none };
     this.#steps.set(step, fresh);
     return fresh;

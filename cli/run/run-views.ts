@@ -178,6 +178,14 @@ function happened(
       const { taskId, kind, message, token } = event.data;
       return [`  ${red('✘')} ${taskId}${attemptText(token.attempt)} ${red(kind)}: ${firstLine(message)}`];
     }
+    case 'task-closed': {
+      const { taskId, outcome, originRunId = null } = event.data;
+      if (outcome !== 'recalled') return [];
+      const step = progress.steps().find((one) => one.step === stepOfTask(taskId));
+      if (alone(taskId) || step === undefined)
+        return [`  ${green('✔')} ${taskId} ${dim(`recalled from run ${originRunId}`)}`];
+      return tenth(step, tenths, starts);
+    }
     case 'task-retried': {
       const { taskId, attempt } = event.data;
       return [`  ${yellow('↻')} ${taskId} ${dim(`attempt ${attempt} follows`)}`];
@@ -189,13 +197,14 @@ function happened(
 
 /** Tasks in loops are many: they are told by tenths. */
 function tenth(step: StepProgress, tenths: Map<string, number>, starts: boolean): readonly string[] {
-  const { completed, total, firstMs, lastMs } = step;
+  const { completed, recalled, total, firstMs, lastMs } = step;
   if (total === undefined) return [];
   const now = Math.floor((10 * completed) / total);
   if (now <= (tenths.get(step.step) ?? 0)) return [];
   tenths.set(step.step, now);
   if (completed < total) return starts ? [`  ${dim('…')} ${step.step} ${completed}/${total}`] : [];
-  return [`  ${green('✔')} ${step.step} ${total} tasks ${dim(duration(lastMs - firstMs))}`];
+  const from = recalled === 0 ? '' : `, ${recalled} recalled`;
+  return [`  ${green('✔')} ${step.step} ${total} tasks ${dim(`${duration(lastMs - firstMs)}${from}`)}`];
 }
 
 const alone = (taskId: string): boolean => stepOfTask(taskId) === taskId;

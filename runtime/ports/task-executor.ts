@@ -84,6 +84,8 @@ export interface TaskFrame {
 export interface Pack {
   readonly hash: string;
   readonly count: number;
+  /** Of values that are told apart by their content (`schemas/codec/value-pack.ts`). */
+  readonly digests?: Buffer | null;
 }
 
 /** A request that takes effect only when the platform accepts the attempt, such as registering a model version. */

@@ -36,8 +36,9 @@ export interface ShownTask {
   readonly endedAt: number | null;
   readonly message: string | null;
   readonly logsHash: string | null;
-  /** The run of which it is a clone. */
+  /** The run and task whose outcome it took over: cloned by a resume, or recalled for a memoised step. */
   readonly originRunId: string | null;
+  readonly originTaskId: string | null;
   readonly artifacts: readonly ArtifactSummary[];
 }
 

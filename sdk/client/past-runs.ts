@@ -327,9 +327,14 @@ export class Task {
     return this.#task.message ?? undefined;
   }
 
-  /** The run of which it is a clone. */
+  /** The run whose outcome it took over: cloned by a resume, or recalled for a memoised step. */
   get originRunId(): string | undefined {
     return this.#task.originRunId ?? undefined;
+  }
+
+  /** The task of that run. */
+  get originTaskId(): string | undefined {
+    return this.#task.originTaskId ?? undefined;
   }
 
   async artifacts(): Promise<readonly DataArtifact[]> {

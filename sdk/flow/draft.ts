@@ -3,6 +3,7 @@ import {
   type FlowGraph,
   type GraphStep,
   isTask,
+  type Memoised,
   type TaskSettings,
   type TaskStep,
 } from '../../schemas/flow-graph.ts';
@@ -12,7 +13,8 @@ import { readConfiguration } from './configuration.ts';
 import { parameterSpecs } from './parameters.ts';
 import { invalid } from './invalid.ts';
 import type { Deciding, StepFunction, UserCode } from './run-step.ts';
-import type { ConfigurationOptions, FlowOptions, ParameterOptions, StepOptions } from './types.ts';
+import { durationMs } from './triggers.ts';
+import type { ConfigurationOptions, FlowOptions, MemoiseOptions, ParameterOptions, StepOptions } from './types.ts';
 
 type Options = StepOptions | ((given: { readonly configuration: Readonly<Record<string, unknown>> }) => StepOptions);
 type Bare<S> = S extends TaskStep ? Omit<S, keyof TaskSettings> & Pick<TaskSettings, 'runs'> : S;
@@ -126,13 +128,23 @@ export class FlowDraft {
     return {
       timeoutMs,
       ...(policy === undefined ? {} : { retry: { backoffMs: 0, ...policy } }),
-      ...(memoise === undefined || memoise === false ? {} : { memoise: memoise === true ? {} : memoise }),
+      ...(memoise === undefined || memoise === false ? {} : { memoise: memoise === true ? {} : memoised(memoise) }),
       ...known(rest),
     };
   }
 }
 
 const otherSettings = ['catch', 'resources', 'compute', 'image', 'environment', 'secrets'] as const;
+
+function memoised({ for: longest, window, key, ...unknown }: MemoiseOptions): Memoised {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw invalid(`memoise has no option '${name}'; options are for, window and key`);
+  return {
+    ...(longest === undefined ? {} : { forMs: durationMs('memoise.for', longest) }),
+    ...(window === undefined ? {} : { windowMs: durationMs('memoise.window', window) }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
 
 /** A misspelt option has no effect, so it is refused. */
 function known(options: object): Partial<TaskSettings> {

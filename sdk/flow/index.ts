@@ -11,6 +11,7 @@ export type {
   GangContext,
   GangOptions,
   JoinContext,
+  MemoiseOptions,
   Merge,
   Models,
   NewModelVersion,

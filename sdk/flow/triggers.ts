@@ -104,7 +104,7 @@ export function buildFinishTrigger(finish: string, options: OnFinishOptions<unkn
 export function buildGroupTrigger(group: OnAll<unknown> | OnAny<unknown>): EventTrigger {
   const { name, key } = group;
   if ('all' in group) {
-    const within = group.within === undefined ? {} : { withinMs: milliseconds('within', group.within) };
+    const within = group.within === undefined ? {} : { withinMs: durationMs('within', group.within) };
     return { ...defined({ name }), all: group.all, ...within, ...grouping({ key }) };
   }
   const { any, debounce } = group;
@@ -124,7 +124,7 @@ export function buildScheduleTrigger(options: ScheduleOptions<unknown>): Schedul
     throw invalid("a schedule with 'every' has no time zone: its slots are multiples since 1970 in UTC");
   const schedule =
     kind === 'every'
-      ? { everyMs: milliseconds('every', options.every) }
+      ? { everyMs: durationMs('every', options.every) }
       : { cron: kind === 'cron' ? (options.cron ?? '') : shorthand[kind], timezone };
   return {
     ...defined({ name }),
@@ -141,12 +141,12 @@ function grouping(options: { readonly key?: ValuePath | undefined } & Loose): Pi
   const { key, debounce } = options as { readonly key?: ValuePath } & DebounceOptions;
   if (debounce === undefined) return defined({ key });
   const { quiet, most } = typeof debounce === 'object' ? debounce : { quiet: debounce, most: undefined };
-  const quietMs = milliseconds('debounce', quiet);
-  const mostMs = most === undefined ? quietMs * triggerDefaults.debounceMost : milliseconds('debounce.most', most);
+  const quietMs = durationMs('debounce', quiet);
+  const mostMs = most === undefined ? quietMs * triggerDefaults.debounceMost : durationMs('debounce.most', most);
   return { ...defined({ key }), debounce: { quietMs, mostMs } };
 }
 
-function milliseconds(what: string, value: Duration | undefined): number {
+export function durationMs(what: string, value: Duration | undefined): number {
   const ms = parseDurationMs(value);
   if (ms !== undefined && ms > 0) return ms;
   throw invalid(`'${what}' must be a duration such as '30s', '15m' or '1d', got ${JSON.stringify(value)}`);

@@ -1,6 +1,7 @@
 import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
 import type { FileForm, ScalarType } from '../../schemas/flow-parameters.ts';
 import type { Cards } from './cards.ts';
+import type { Duration } from './triggers.ts';
 
 /** What a step may return: an object whose properties become artifacts, or nothing. */
 // biome-ignore lint: void is what a function without return gives
@@ -147,8 +148,23 @@ export interface StepOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Environment variable to where its value comes from. Values are neither stored nor logged. */
   readonly secrets?: Readonly<Record<string, SecretSource>>;
-  /** Reuse what an earlier task of the same code, inputs and parameters returned. `forMs`: if it is no older; `key`: part of what must be the same. */
-  readonly memoise?: boolean | { readonly forMs?: number; readonly key?: string };
+  /**
+   * Reuse what an earlier task of the same code, inputs and parameters ended with, in whatever run. For a step that reads nothing else, or
+   * that says to which `window` of time what it reads belongs. @default false
+   */
+  readonly memoise?: boolean | MemoiseOptions;
+}
+
+export interface MemoiseOptions {
+  /** An older outcome is not reused, and is forgotten. @default 30 days */
+  readonly for?: Duration;
+  /**
+   * Outside data that the step reads belong to windows of this length, as `'1d'`, counted from 1970 in UTC: only outcomes of the same
+   * window are reused. The window is that of the schedule's slot, else of the time at which the run was requested.
+   */
+  readonly window?: Duration;
+  /** Part of what must be the same: change it when something changes that the platform does not see. */
+  readonly key?: string;
 }
 
 export interface RepeatOptions<A> extends StepOptions {
@@ -160,7 +176,7 @@ export interface RepeatOptions<A> extends StepOptions {
   readonly most: number;
 }
 
-export interface GangOptions<P> extends Omit<StepOptions, 'catch'> {
+export interface GangOptions<P> extends Omit<StepOptions, 'catch' | 'memoise'> {
   /** How many tasks: a number, or the name of an integer parameter. */
   readonly size: number | (keyof P & string);
 }

@@ -61,6 +61,8 @@ export interface AttemptKey {
 }
 
 export interface TaskAttempt extends AttemptKey {
+  /** The run in which it was made: another one when the task took over its outcome. */
+  readonly runId: string;
   readonly attempt: number;
   readonly worker: string;
   /** running, completed or the kind of failure. */

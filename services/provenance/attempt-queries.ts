@@ -1,28 +1,68 @@
 import type { ProvenanceStore } from './index.ts';
 
-/** Attempts of a run's tasks in the order of their starts; `step` and `task` choose. */
+/** More names than this are chosen from all of the run. */
+const namesMax = 500;
+
+/**
+ * Attempts of a run's tasks in the order of their starts; `task` chooses. A task that took over the outcome of another one, cloned or
+ * recalled, has the attempts of that one: `runId` is the run in which each was made.
+ */
 export async function listAttempts(
   { database }: ProvenanceStore,
   runId: string,
   { task }: { readonly task?: string | undefined },
 ) {
-  let query = database.selectFrom('attempts').selectAll().where('run_id', '=', runId).orderBy('started_at');
-  if (task !== undefined) query = query.where('task_id', '=', task);
-  const rows = await query.orderBy('task_id').orderBy('dispatch').execute();
-  return rows.map((row) => ({
-    taskId: row.task_id,
-    dispatch: row.dispatch,
-    incarnation: row.incarnation,
-    attempt: row.attempt,
-    worker: row.worker,
-    status: row.status,
-    message: row.message,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-    logsHash: row.logs_hash,
-    cards: JSON.parse(row.cards) as Readonly<Record<string, string>>,
-    work: row.work_partition === null ? null : { partition: row.work_partition, offset: row.work_offset ?? 0 },
-  }));
+  const found = await attemptsIn(database, runId, task === undefined ? undefined : new Map([[task, [task]]]));
+  return found.sort(
+    (a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0) || a.taskId.localeCompare(b.taskId) || a.dispatch - b.dispatch,
+  );
+}
+
+/** `shownAs`: tasks of this run, and as which tasks they are to be shown; undefined: all, as themselves. */
+async function attemptsIn(
+  database: ProvenanceStore['database'],
+  runId: string,
+  shownAs: ReadonlyMap<string, readonly string[]> | undefined,
+) {
+  const names = shownAs === undefined || shownAs.size > namesMax ? undefined : [...shownAs.keys()];
+  let attempts = database.selectFrom('attempts').selectAll().where('run_id', '=', runId);
+  let others = database
+    .selectFrom('tasks')
+    .select(['task_id', 'origin_run_id', 'origin_task_id'])
+    .where('run_id', '=', runId)
+    .where('origin_run_id', 'is not', null);
+  if (names !== undefined) {
+    attempts = attempts.where('task_id', 'in', names);
+    others = others.where('task_id', 'in', names);
+  }
+  const shown = (taskId: string): readonly string[] => (shownAs === undefined ? [taskId] : (shownAs.get(taskId) ?? []));
+  const own = (await attempts.execute()).flatMap((row) =>
+    shown(row.task_id).map((taskId) => ({
+      runId,
+      taskId,
+      dispatch: row.dispatch,
+      incarnation: row.incarnation,
+      attempt: row.attempt,
+      worker: row.worker,
+      status: row.status,
+      message: row.message,
+      startedAt: row.started_at,
+      endedAt: row.ended_at,
+      logsHash: row.logs_hash,
+      cards: JSON.parse(row.cards) as Readonly<Record<string, string>>,
+      work: row.work_partition === null ? null : { partition: row.work_partition, offset: row.work_offset ?? 0 },
+    })),
+  );
+  const origins = new Map<string, Map<string, string[]>>();
+  for (const { task_id, origin_run_id: origin, origin_task_id } of await others.execute()) {
+    if (origin === null || origin === runId) continue;
+    const tasks = origins.get(origin) ?? new Map<string, string[]>();
+    const there = origin_task_id ?? task_id;
+    tasks.set(there, [...(tasks.get(there) ?? []), ...shown(task_id)]);
+    origins.set(origin, tasks);
+  }
+  for (const [origin, tasks] of origins) own.push(...(await attemptsIn(database, origin, tasks)));
+  return own;
 }
 
 /** Where the lines of a run lie that were written while its steps ran. */

@@ -76,6 +76,7 @@ export class ProvenanceQueries {
         message: task.message,
         logsHash: task.logs_hash,
         originRunId: task.origin_run_id,
+        originTaskId: task.origin_task_id,
         artifacts: artifacts
           .filter(({ task_id }) => task_id === task.task_id)
           .map(({ name, hash, size_bytes, codec }) => ({ name, hash, sizeBytes: size_bytes, codec })),

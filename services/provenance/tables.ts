@@ -133,8 +133,9 @@ export const tables = {
       ended_at: 'integer?',
       message: 'text?',
       logs_hash: 'text?',
-      /** The run of which it is a clone. */
+      /** The run and task whose outcome it took over. */
       origin_run_id: 'text?',
+      origin_task_id: 'text?',
       ...at,
     },
     key: ['run_id', 'task_id'],
@@ -204,7 +205,7 @@ export const tables = {
       inline: 'text?',
       /** Of short JSON: the text, so that it can be looked for. */
       value: 'text?',
-      /** The run whose task wrote it, when a resumed run took it over. */
+      /** The run whose task wrote it, when this run took it over. */
       origin_run_id: 'text?',
       written_at: 'integer',
       ...at,

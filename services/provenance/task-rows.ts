@@ -10,6 +10,7 @@ import type { tables } from './tables.ts';
 type Place = { readonly topic: string; readonly partition: number; readonly offset: number };
 type TaskRow = RowOf<typeof tables.tasks>;
 
+const noOrigin = { origin_run_id: null, origin_task_id: null };
 const startColumns = ['status', 'attempt', 'dispatch', 'worker', 'started_at', 'ended_at', 'message'] as const;
 
 export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Change[] {
@@ -32,11 +33,13 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
       return [{ table: 'tasks', row, set: ['status', 'message', 'ended_at'] }];
     }
     case 'task-closed': {
-      const { attempt, dispatch, worker, outcome, kind, message, originRunId = null } = event.data;
-      const well = outcome === 'completed' || outcome === 'cloned';
+      const { taskId, attempt, dispatch, worker, outcome, kind, message } = event.data;
+      const { originRunId = null, originTaskId = null } = event.data;
+      const well = outcome === 'completed' || originRunId !== null;
       const status = well ? 'completed' : outcome === 'failed' ? (kind ?? outcome) : outcome;
       const ended = { status, message: well ? null : message, ended_at: event.timeMs, closed: 1 };
-      const said = originRunId === null ? ended : { ...ended, started_at: event.timeMs, origin_run_id: originRunId };
+      const origin = { origin_run_id: originRunId, origin_task_id: originTaskId ?? taskId };
+      const said = originRunId === null ? ended : { ...ended, started_at: event.timeMs, ...origin };
       const row = { ...rowOf(event.data, at), attempt, dispatch, worker: worker ?? '', ...said };
       if (originRunId !== null) return [{ table: 'tasks', row, set: 'all' }];
       const set = ['status', 'attempt', 'dispatch', 'message', 'ended_at', 'closed'] as const;
@@ -49,7 +52,7 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
 
 /** A task of which nothing else is known. */
 function rowOf({ runId, taskId }: { readonly runId: string; readonly taskId: string }, at: Place): TaskRow {
-  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null, origin_run_id: null };
+  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null, ...noOrigin };
   return {
     run_id: runId,
     task_id: taskId,

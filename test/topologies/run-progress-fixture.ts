@@ -49,7 +49,12 @@ export class RunDriver {
     return run;
   }
 
-  request(graph: unknown, parameters: object = {}, resume: EventData['runs']['run-requested']['resume'] = null): void {
+  request(
+    graph: unknown,
+    parameters: object = {},
+    resume: EventData['runs']['run-requested']['resume'] = null,
+    changed: Partial<EventData['runs']['run-requested']> = {},
+  ): void {
     const data = {
       runId: this.runId,
       resume,
@@ -62,6 +67,7 @@ export class RunDriver {
       systemTags: [],
       cause: { kind: 'manual', id: 'request-1', position: null },
       actor: 'ada',
+      ...changed,
     };
     this.pipe('run-requested', data);
   }
@@ -98,6 +104,11 @@ export class RunDriver {
       const { taskId, outcome } = data as EventData['runs']['task-closed'];
       return `${taskId} ${outcome}`;
     });
+  }
+
+  /** What was said of one kind, those that others do not see included. */
+  said<E extends 'task-closed'>(_type: E): readonly EventData['runs'][E][] {
+    return this.#closed.map(({ data }) => data as EventData['runs'][E]);
   }
 
   /** The newest dispatch of a task. */

@@ -170,6 +170,7 @@ function launch(work: Work, start: Start): void {
       cause,
       actor,
       resume: resume === undefined ? null : { runId: resume.runId, from: resume.from },
+      slotMs: slot?.atMs ?? null,
     },
   });
   work.put(openKey(flow, runId), { version, chain, ...(slot === undefined ? {} : { schedule: slot.schedule }) });

@@ -1,10 +1,11 @@
 import { derivedId } from '../../schemas/derived-ids.ts';
-import type { Artifact, DeferredRequest, TaskCompleted } from '../../schemas/events.ts';
+import type { Artifact, DeferredRequest, RememberedOutcome, TaskCompleted } from '../../schemas/events.ts';
 import { inlineArtifact } from '../../schemas/codec/artifact-value.ts';
 import { flowDefaults } from '../../schemas/flow-graph.ts';
 import { GraphIndex, prefixesOfId } from '../../schemas/graph-index.ts';
 import { closeTask } from './dispatch.ts';
 import { endRun } from './run-end.ts';
+import { isMemoised, memoryKeyOf } from './memory-key.ts';
 import { hold, type Members, release } from './gang.ts';
 import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
 import { type PastOutcome, type PastTask, revived, type RunPlan, type TaskState } from './state.ts';
@@ -29,6 +30,7 @@ export function accept(work: Work, plan: RunPlan, place: Place, task: TaskState,
         return;
       }
       const artifacts = withoutFailure(place, completed.artifacts);
+      if (isMemoised(plan, place)) keep(work, plan, place, { ...completed, artifacts });
       closeTask(work, place.taskId, task, { outcome: 'completed' }, outcomeOf({ ...completed, artifacts }));
       endWell(work, plan, place, task.attempt, { ...completed, artifacts });
       finishIfOver(work, plan, artifacts);
@@ -105,6 +107,34 @@ export function acceptClone(
   finishIfOver(work, plan, artifacts);
 }
 
+/** A memoised task ends as one like it of another run: as though it had run, what it asks for included. */
+export function acceptRemembered(
+  work: Work,
+  plan: RunPlan,
+  place: StepPlace,
+  task: TaskState,
+  { runId: originRunId, taskId: originTaskId, ...outcome }: RememberedOutcome,
+): void {
+  const token = { attempt: task.attempt + 1, dispatch: task.dispatch + 1, worker: null };
+  closeTask(work, place.taskId, token, { outcome: 'recalled', originRunId, originTaskId }, outcomeOf(outcome));
+  endWell(work, plan, place, token.attempt, { ...outcome, cloned: originRunId });
+  finishIfOver(work, plan, outcome.artifacts);
+}
+
+/** For tasks of the same key, in whatever run. */
+function keep(work: Work, plan: RunPlan, place: StepPlace, completed: TaskCompleted): void {
+  const { artifacts, requests, split = null, choice = null, again = false } = completed;
+  const { runId } = work;
+  const { taskId, step } = place;
+  const memoryKey = memoryKeyOf(work, plan, place);
+  const keepMs = step.memoise?.forMs ?? flowDefaults.memoryMs;
+  const outcome = { artifacts, requests, split, choice, again };
+  const flow = work.run?.flow ?? '';
+  const data = { memoryKey, runId, taskId, flow, step: step.name, keepMs, ...outcome };
+  work.count('outcomesKept');
+  work.emit({ topic: 'memory', type: 'outcome-kept', key: memoryKey, data });
+}
+
 function outcomeOf({ artifacts, split, choice, again }: Omit<Ended, 'requests'>): PastOutcome {
   return {
     artifacts,
@@ -116,7 +146,7 @@ function outcomeOf({ artifacts, split, choice, again }: Omit<Ended, 'requests'>)
 
 type Ended = Pick<TaskCompleted, 'artifacts' | 'requests'> &
   Partial<Pick<TaskCompleted, 'split' | 'choice' | 'again'>> & {
-    /** The run of which this is the outcome. */
+    /** The other run of which this is the outcome; in place the run itself. */
     readonly cloned?: string | undefined;
   };
 

@@ -1,6 +1,7 @@
 import { partitionOf } from '../../schemas/partitioner.ts';
 import type { TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
 import { flowDefaults, type TaskSettings } from '../../schemas/flow-graph.ts';
+import { GraphIndex } from '../../schemas/graph-index.ts';
 import { fileParameters } from '../../schemas/flow-parameters.ts';
 import { topics } from '../../schemas/topics.ts';
 import { leaseClosed, leaseOpened } from './clock.ts';
@@ -15,14 +16,6 @@ export interface Offer {
   readonly dispatch: number;
   /** @default 0 */
   readonly before?: number | undefined;
-}
-
-/** Opens a task: its first attempt is dispatched, or what the origin of a resumed run knows of it is recalled. */
-export function open(work: Work, plan: RunPlan, taskId: string, counted: number): void {
-  const place = opened(work, plan, taskId, counted);
-  if (place === undefined) return;
-  if (plan.resume === undefined) dispatch(work, plan, place, { attempt: 1, dispatch: 1 });
-  else recall(work, plan, taskId, false);
 }
 
 /** A task counts as open from here on; whoever called it says what comes next. */
@@ -86,7 +79,7 @@ type TaskKindFields = Pick<
 >;
 
 /** What the task works on. */
-function workOf(work: Work, plan: RunPlan, place: Place): TaskKindFields {
+export function workOf(work: Work, plan: RunPlan, place: Place): TaskKindFields {
   const { configuration } = plan.graph;
   const common = {
     settings: JSON.stringify(executorSettings(work, plan, place)),
@@ -132,13 +125,15 @@ function memberOf(
 
 /** What a worker or executor needs of the settings; retries and the like are decided here. */
 function executorSettings(work: Work, { graph }: RunPlan, place: Place): Readonly<Record<string, unknown>> {
-  const { resources, compute, image, environment, secrets, memoise }: TaskSettings = settingsOf(place);
-  const shown: Record<string, unknown> = { resources, compute, image, environment, secrets, memoise };
+  const { resources, compute, image, environment, secrets }: TaskSettings = settingsOf(place);
+  const shown: Record<string, unknown> = { resources, compute, image, environment, secrets };
   const files = fileParameters(graph.parameters);
   if (Object.keys(files).length > 0) shown['files'] = files;
   if (place.kind === 'hook') shown['end'] = { status: work.run?.status, ...work.run?.end };
-  if (place.kind === 'step' && place.step.kind === 'foreach')
+  if (place.kind === 'step' && place.step.kind === 'foreach') {
     shown['maxSplits'] = graph.maxSplits ?? flowDefaults.maxSplits;
+    if (GraphIndex.of(graph).remembersInside(place.step)) shown['digests'] = true;
+  }
   return shown;
 }
 
@@ -162,7 +157,8 @@ export type TaskEnd =
   | { readonly outcome: 'completed' }
   | { readonly outcome: 'failed' | 'lost'; readonly kind: string; readonly message: string }
   | { readonly outcome: 'cancelled'; readonly message: string }
-  | { readonly outcome: 'cloned'; readonly originRunId: string };
+  | { readonly outcome: 'cloned'; readonly originRunId: string }
+  | { readonly outcome: 'recalled'; readonly originRunId: string; readonly originTaskId: string };
 
 /**
  * Ends a task under a named outcome, which is said: it never opens again, unless its run is resumed in place. A past outcome can be taken

@@ -5,7 +5,8 @@
  */
 import type { TaskCompleted, TaskStarted } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
-import { closeTask, dispatch, open, opened, recall, revoke, type TaskEnd } from './dispatch.ts';
+import { closeTask, dispatch, opened, recall, revoke, type TaskEnd } from './dispatch.ts';
+import { open } from './offering.ts';
 import { placeOf, type StepPlace } from './places.ts';
 import { type GangState, leaseName, revived, type RunPlan, type TaskState, tasksPrefix } from './state.ts';
 import type { Work } from './work.ts';

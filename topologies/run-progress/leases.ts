@@ -87,6 +87,7 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
     case 'held':
     case 'recalled':
       return;
+    case 'sought':
     case 'backoff':
       dispatch(work, plan, place, { attempt: task.attempt + 1, dispatch: task.dispatch + 1, before: task.before });
       return;

@@ -32,7 +32,7 @@ export function openRun(work: Work, requested: RunRequested, open: OpenTasks): v
   };
   work.count('runsOpened');
   openTags(work, requested);
-  const planned = resume === null ? planOf(requested) : planFrom(work, requested, resume);
+  const planned = resume === null ? planOf(requested, requested.slotMs ?? timeMs) : planFrom(work, requested, resume);
   if (planned.problems !== undefined) {
     refuse(work, run, planned.problems);
     return;
@@ -71,12 +71,12 @@ function resumeInPlace(work: Work, before: RunState, requested: RunRequested, op
 
 type Planned = { readonly plan: RunPlan; readonly problems?: undefined } | { readonly problems: readonly string[] };
 
-function planOf({ graph, parameters, bundleHash, cause }: RunRequested): Planned {
+function planOf({ graph, parameters, bundleHash, cause }: RunRequested, asOfMs: number): Planned {
   const parsed = parseFlowGraph(graph);
   if (parsed.problems !== undefined) return parsed;
   const resolved = resolve(parsed.graph.parameters, parameters);
   if (resolved.problems !== undefined) return { problems: resolved.problems };
-  const plan = { graph: parsed.graph, bundleHash, parameters: JSON.stringify(resolved.values), cause };
+  const plan = { graph: parsed.graph, bundleHash, parameters: JSON.stringify(resolved.values), cause, asOfMs };
   const problems = gangProblems(parsed.graph, plan);
   return problems.length > 0 ? { problems } : { plan };
 }
@@ -90,7 +90,8 @@ function planFrom(work: Work, requested: RunRequested, resume: Resume): Planned 
   if (origin !== work.runId && work.runOf(origin)?.status === 'running')
     return { problems: [`run '${origin}' is still running: wait for its end, or cancel it, before it is resumed`] };
   const { configuration } = past.graph;
-  const given = requested.graph === '' ? past : planOf({ ...requested, parameters: past.parameters });
+  const { asOfMs = work.timeMs } = past;
+  const given = requested.graph === '' ? past : planOf({ ...requested, parameters: past.parameters }, asOfMs);
   if ('problems' in given && given.problems !== undefined) return given;
   const { graph, bundleHash } = 'plan' in given ? given.plan : given;
   const names = graph.steps.map(({ name }) => name);
@@ -103,6 +104,7 @@ function planFrom(work: Work, requested: RunRequested, resume: Resume): Planned 
       bundleHash,
       parameters: past.parameters,
       cause,
+      asOfMs,
       resume: { origin, from },
     },
   };

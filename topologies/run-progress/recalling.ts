@@ -6,9 +6,9 @@
 import type { TaskCompleted, TaskRecalled } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
 import { acceptClone, acceptGang, completionProblem } from './acceptance.ts';
-import { dispatch } from './dispatch.ts';
 import { beginRounds, membersOf } from './gang.ts';
 import { openFor } from './holding.ts';
+import { offer } from './offering.ts';
 import { placeOf, type StepPlace } from './places.ts';
 import { chunkSize, pastKey, pastMembersPrefix, type PastTask, type RunPlan, type TaskState } from './state.ts';
 import type { Work } from './work.ts';
@@ -28,7 +28,7 @@ export function recalled(work: Work, { taskId, origin }: TaskRecalled): void {
     work.markRerun(GraphIndex.of(plan.graph).walkId(place.walk));
   }
   const before = origin === work.runId ? past : undefined;
-  dispatch(work, plan, place, {
+  offer(work, plan, place, {
     attempt: (before?.attempt ?? 0) + 1,
     dispatch: (before?.dispatch ?? 0) + 1,
     before: before?.attempt,

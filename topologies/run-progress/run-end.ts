@@ -1,4 +1,4 @@
-import { open as openTask } from './dispatch.ts';
+import { open as openTask } from './offering.ts';
 import type { HookId } from './places.ts';
 import { forgetName, readsOfForgetting, type RunPlan, type RunState } from './state.ts';
 import { flowDefaults } from '../../schemas/flow-graph.ts';

@@ -88,6 +88,8 @@ export interface RunPlan {
   /** Resolved values, JSON. */
   readonly parameters: string;
   readonly cause: Cause;
+  /** The time that the run is about: of its slot, else of its request; a run that resumes it is about the same. */
+  readonly asOfMs?: number;
   /** What a resumed run takes over. */
   readonly resume?: ResumePlan;
 }
@@ -123,14 +125,14 @@ export interface TagState {
 
 /** An open task. It is deleted when the task ends. */
 export interface TaskState {
-  /** From 1, never reset; 0 while it is recalled. */
+  /** From 1, never reset; 0 while it is recalled or sought. */
   readonly attempt: number;
   /** From 1 over all attempts, never reset. */
   readonly dispatch: number;
   /** Attempts of it before the run was resumed in place: retries are counted from there. */
   readonly before?: number;
-  /** `recalled`: what the origin knows of it is on its way; `held`: a gang's member that completed and waits for the others. */
-  readonly phase: 'recalled' | 'backoff' | 'dispatched' | 'started' | 'held';
+  /** `recalled`: what the origin knows of it is on its way; `sought`: what is remembered of its like is; `held`: a gang's member that completed and waits for the others. */
+  readonly phase: 'recalled' | 'sought' | 'backoff' | 'dispatched' | 'started' | 'held';
   /** Incarnation that was first to start this dispatch. */
   readonly holder: string | null;
   readonly worker: string | null;

@@ -1,6 +1,7 @@
 import type { Artifact, Frame, ItemRef, Pack } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
 import type { RunPlan } from './state.ts';
+import { digestBytes } from '../../schemas/codec/value-pack.ts';
 import type { Work } from './work.ts';
 
 /** What a step of this walk sees: what the walk added, over what was visible where it began. */
@@ -39,6 +40,26 @@ export function framesOf(
     if (owner.kind === 'foreach') items.unshift(itemAt(work.items(pointId), place));
   }
   return { frames, items };
+}
+
+/** Content of the items of the foreachs around a walk, outermost first; where there is no digest, the place in the pack. */
+export function itemDigests(work: Work, plan: RunPlan, walk: Walk): readonly string[] {
+  const index = GraphIndex.of(plan.graph);
+  const digests: string[] = [];
+  for (let at: Walk | undefined = walk; at !== undefined; at = index.parent(at)) {
+    const owner = index.owner(at.scope);
+    const around = index.parent(at);
+    if (owner?.kind !== 'foreach' || around === undefined) continue;
+    const packs = work.items(index.stepId(around, owner));
+    const { pack, at: place } = itemAt(packs, at.index.at(-1) ?? 0);
+    const known = packs.find(({ hash }) => hash === pack)?.digests ?? null;
+    digests.unshift(
+      known === null
+        ? `${pack}@${place}`
+        : Buffer.from(known.subarray(place * digestBytes, (place + 1) * digestBytes)).toString('hex'),
+    );
+  }
+  return digests;
 }
 
 function itemAt(packs: readonly Pack[], place: number): ItemRef {

@@ -14,7 +14,7 @@ import {
   type TaskStep,
 } from '../../schemas/flow-graph.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
-import { open } from './dispatch.ts';
+import { open } from './offering.ts';
 import { openGang } from './gang.ts';
 import { placeOf, packId } from './places.ts';
 import { type Chunk, chunkOf, chunkSize, type PointState, type RunPlan, type WalkState } from './state.ts';

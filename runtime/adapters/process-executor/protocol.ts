@@ -35,6 +35,8 @@ export interface RunStep {
   readonly gang: { readonly rank: number; readonly size: number; readonly address: string } | undefined;
   readonly end: Readonly<Record<string, unknown>> | undefined;
   readonly maxSplits: number;
+  /** Items of a foreach are told apart by their content. */
+  readonly digests: boolean;
   /** Variables for as long as the step runs, secrets among them. */
   readonly environment: Readonly<Record<string, string>>;
   /** JSON. */
@@ -117,6 +119,7 @@ export type FromChild =
 
 export interface EncodedPack {
   readonly count: number;
+  readonly digests?: Uint8Array | undefined;
   readonly content: EncodedArtifact;
 }
 

@@ -1,10 +1,12 @@
 import { encodeArtifact, type EncodedValue } from '../../../schemas/codec/artifact-value.ts';
-import { encodePack } from '../../../schemas/codec/value-pack.ts';
+import { digestsOf, encodePack } from '../../../schemas/codec/value-pack.ts';
 import type { EncodedArtifact, EncodedPack } from './protocol.ts';
 
 /** A pack closes when it holds so much. */
 const packItems = 1_000;
 const packBytes = 1024 * 1024;
+/** The fold keeps digests while the foreach lasts: beyond so many items, the place in the pack tells them apart. */
+const digestsMax = 20_000;
 
 /** Too many items: said before a single one of them is worked on. */
 class SplitLimitError extends Error {
@@ -15,7 +17,7 @@ class SplitLimitError extends Error {
 export async function splitItems(
   step: string,
   items: Iterable<unknown> | AsyncIterable<unknown>,
-  maxSplits: number,
+  { maxSplits, digests }: { readonly maxSplits: number; readonly digests: boolean },
   leave: (bytes: Uint8Array) => EncodedArtifact,
 ): Promise<{ readonly size: number; readonly packs: readonly EncodedPack[] }> {
   const packs: EncodedPack[] = [];
@@ -24,7 +26,8 @@ export async function splitItems(
   let size = 0;
   const close = (): void => {
     if (open.length === 0) return;
-    packs.push({ count: open.length, content: leave(encodePack(open)) });
+    const told = digests && size <= digestsMax ? { digests: digestsOf(open) } : {};
+    packs.push({ count: open.length, content: leave(encodePack(open)), ...told });
     open = [];
     openBytes = 0;
   };

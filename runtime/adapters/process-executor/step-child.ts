@@ -88,9 +88,7 @@ async function run(work: RunStep): Promise<void> {
     const split =
       result.items === undefined
         ? undefined
-        : await splitItems(step, result.items, work.maxSplits, (bytes) =>
-            leave('pack', 'pack', bytes, work.outDirectory),
-          );
+        : await splitItems(step, result.items, work, (bytes) => leave('pack', 'pack', bytes, work.outDirectory));
     const userMs = performance.now() - began;
     const passed = Object.entries(result.passed).map(([name, input]) => {
       const ref = reference(name, input);

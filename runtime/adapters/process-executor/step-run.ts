@@ -150,6 +150,7 @@ export class StepRun {
       gang: gang === undefined || gang === null ? undefined : { rank: gang.rank, size: gang.size, address },
       end: settings.end,
       maxSplits: maxSplitsOf(settings),
+      digests: settings.digests === true,
       environment,
       parameters,
       configuration,
@@ -248,9 +249,10 @@ export class StepRun {
       Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax))),
       Promise.all(said.models.map((model) => this.#registration(model))),
       Promise.all(
-        (split?.packs ?? []).map(async ({ count, content }) => ({
+        (split?.packs ?? []).map(async ({ count, content, digests }) => ({
           count,
           hash: (await this.#files.store(content)).hash,
+          ...(digests === undefined ? {} : { digests: Buffer.from(digests) }),
         })),
       ),
     ]);

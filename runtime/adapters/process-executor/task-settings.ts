@@ -13,6 +13,8 @@ export interface WorkSettings {
   readonly environment?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, SecretSource>>;
   readonly maxSplits?: number;
+  /** Of a foreach: tell its items apart by their content. */
+  readonly digests?: boolean;
   /** Parameters that are files, with how the step sees them: text, bytes or json. */
   readonly files?: Readonly<Record<string, string>>;
   readonly end?: Readonly<Record<string, unknown>>;

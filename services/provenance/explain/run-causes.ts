@@ -63,8 +63,26 @@ export async function addTask(walk: Walk, runId: string, taskId: string, under: 
     .where('task_id', '=', taskId)
     .executeTakeFirst();
   if (task === undefined) return links.missing('task', taskId, under);
-  const text = `${task.status}, attempt ${task.attempt} by ${task.worker}`;
-  return await reader.addFact(links, 'runs', task, { kind: 'task', id: task.task_id, text }, under);
+  const { origin_run_id: origin, origin_task_id: originTask } = task;
+  const by = origin === null ? `attempt ${task.attempt} by ${task.worker}` : `taken over from run ${origin}`;
+  const text = `${task.status}, ${by}`;
+  const at = await reader.addFact(links, 'runs', task, { kind: 'task', id: task.task_id, text }, under);
+  if (origin !== null && origin !== runId) await addTaskOrigin(walk, origin, originTask ?? taskId, at);
+  return at;
+}
+
+/** The task that ended so first, through all that took it over from one another, and the run of each. */
+async function addTaskOrigin(walk: Walk, runId: string, taskId: string, under: number): Promise<void> {
+  const at = await addTask(walk, runId, taskId, under);
+  const { reader, database, links } = walk;
+  const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+  if (run === undefined) {
+    links.missing('run', runId, at);
+    return;
+  }
+  const text = `flow ${run.flow} v${run.version}, ${run.status}`;
+  const place = await reader.addFact(links, 'runs', run, { kind: 'run', id: runId, text }, at);
+  await addBundle(walk, run.flow, run.bundle_hash, place);
 }
 
 /** What made something of a run: its task, the artifacts of the run besides, and the run. */
