@@ -24,6 +24,7 @@ const cases: readonly Case[] = [
   { name: 'log, disk', script: 'embedded-log.ts', args: ['disk', '300000'] },
   { name: 'handler', script: 'serving/handler.ts' },
   { name: 'http', script: 'serving/http.ts' },
+  { name: 'rolling update', script: 'serving/rolling-update.ts' },
   { name: 'streamed predictions, process', script: 'streamed-predictions.ts', args: ['30000', 'process'] },
   { name: 'streamed predictions, disk', script: 'streamed-predictions.ts', args: ['30000', 'disk'] },
   { name: 'step overhead', script: 'step-overhead.ts', compiled: true },

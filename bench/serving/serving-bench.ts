@@ -30,15 +30,7 @@ export async function openServingBench(durability: 'process' | 'disk' = 'process
   const { runtime } = test;
   await runtime.runTopology(deployments);
   const { hash } = await runtime.parts.blobs.put(await readFile(irisModel));
-  const route = { name: 'only', model: 'iris', modelVersion: 1, artifactHash: hash, weight: 1 };
-  const document = JSON.stringify({
-    name: 'iris',
-    routes: [route],
-    features: [],
-    feedback: { windowMs: 60_000, reward: 'equal' },
-    monitors: { window: { rows: 500, minRows: 100, maxAgeMs: 60_000 } },
-  });
-  const data = { deployment: 'iris', requestId: 'bench', document, actor: 'bench' };
+  const data = { deployment: 'iris', requestId: 'bench', document: irisDocument(hash, 1), actor: 'bench' };
   await runtime.publish([{ topic: 'deployment-events', type: 'deploy-requested', data, key: 'iris', id: 'bench' }]);
   const server = await createModelServer({ runtime, models: createOnnxRuntime() });
   await eventually('the deployment', () =>
@@ -58,4 +50,15 @@ export async function openServingBench(durability: 'process' | 'disk' = 'process
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The document of the deployment `iris`, as events carry it. */
+export function irisDocument(artifactHash: string, modelVersion: number): string {
+  return JSON.stringify({
+    name: 'iris',
+    routes: [{ name: 'only', model: 'iris', modelVersion, artifactHash, weight: 1 }],
+    features: [],
+    feedback: { windowMs: 60_000, reward: 'equal' },
+    monitors: { window: { rows: 500, minRows: 100, maxAgeMs: 60_000 } },
+  });
 }

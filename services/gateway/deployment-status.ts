@@ -1,5 +1,4 @@
 /** Whether a deployment can answer in this process, and what stands in the way. */
-import { messageOf } from '../../runtime/ports/index.ts';
 import type { Check, DeploymentStatus } from '../../schemas/api/deployments.ts';
 import type { GatewayContext } from './gateway-context.ts';
 
@@ -11,16 +10,12 @@ export async function deploymentStatus(
 ): Promise<Omit<DeploymentStatus, 'deployment' | 'version'> | undefined> {
   const { inference, runtime } = options;
   if (inference === undefined) return undefined;
-  const loaded = await inference.warm(name, version).then(
-    () => null,
-    (error: unknown) => messageOf(error),
-  );
   const tasks = runtime.stats().filter(({ task }) => /(^|[./])model-server\//.test(task));
   const away = tasks.filter(({ status }) => status !== 'running');
   const checks: readonly Check[] = [
-    { check: 'models and code are loaded', problem: loaded },
+    ...(await inference.readiness(name, version)),
     {
-      check: `requests of ${tasks.length} partitions are read by this process`,
+      check: 'the tasks of the model server run',
       problem: away.length === 0 ? null : away.map(({ task, status }) => `${task} is ${status}`).join(', '),
     },
     { check: 'the process has caught up with the log', problem: options.unready() ?? null },

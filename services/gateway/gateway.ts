@@ -10,6 +10,7 @@ import { answerErrors } from './error-answers.ts';
 import { EventStreams } from './event-streams.ts';
 import type { GatewayContext, Routes } from './gateway-context.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
+import { lastAnswers } from './drain.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
 import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
@@ -156,6 +157,11 @@ function createServer(options: ResolvedOptions): FastifyInstance {
     forceCloseConnections: 'idle',
   });
   app.server.maxConnections = connectionsMax;
+  const saysLast = lastAnswers(app);
+  app.addHook('preClose', (done) => {
+    saysLast();
+    done();
+  });
   return app;
 }
 

@@ -1,3 +1,5 @@
+import type { Check } from '../../schemas/api/deployments.ts';
+
 /** What the gateway needs of a model server in the same process; `ModelServer` of services/model-server fits. */
 export interface Inference {
   /** Resolves once the outcome is on the log. Rejects with UNAVAILABLE when the request was not admitted. */
@@ -6,6 +8,8 @@ export interface Inference {
   describe(deployment: string): Promise<DeploymentDescription>;
   /** Loads the models of all routes. */
   warm(deployment: string, versionMin?: number): Promise<void>;
+  /** Probes the whole way of a request to that version; what does not hold is said of each check. */
+  readiness(deployment: string, version: number): Promise<readonly Check[]>;
   deployments(): readonly { readonly name: string; readonly version: number }[];
   /** Deployments, and whether their models are in memory. */
   repository(): readonly RepositoryEntry[];

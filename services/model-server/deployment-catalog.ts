@@ -1,6 +1,10 @@
-/** Deployments and the weights of their routes as they are now, from the tables; a miss, or a version that is asked for and not here yet, reads the table to its end. */
+/**
+ * Deployments and the weights of their routes, as this process serves them. A new version of a deployment is loaded beside the one that
+ * is served, and takes its place when it can answer; until then, and for as long as it cannot be loaded, the older one goes on. A miss, or
+ * a version that is asked for and not here yet, reads the table to its end.
+ */
 import type { Runtime, Table } from '../../runtime/engine/runtime.ts';
-import { MillraceError } from '../../runtime/ports/index.ts';
+import { type Clock, MillraceError, messageOf } from '../../runtime/ports/index.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { DeploymentRow, MonitoringTerms } from '../../schemas/events.ts';
 import { monitoringTerms } from '../../schemas/monitoring-terms.ts';
@@ -16,29 +20,59 @@ export interface DeployedVersion {
   readonly weights: readonly RouteWeight[];
 }
 
+/** Makes a version able to answer; rejects with what stands in the way. */
+export type PrepareVersion = (next: DeployedVersion) => Promise<void>;
+
+/** A version that is not served yet. */
+interface Next {
+  readonly version: number;
+  /** Why it could not be prepared the last time. */
+  problem: unknown;
+  /** The first attempt is over. Never rejects. */
+  readonly tried: Promise<void>;
+}
+
+/** Waits between attempts to prepare a version. */
+const retryMs = { first: 250, most: 30_000 };
+
 export class DeploymentCatalog {
   readonly #table: Table<'deployments'>;
   readonly #routers: Table<'routers'>;
-  readonly #parsed = new Map<string, DeployedVersion>();
+  readonly #clock: Clock;
+  readonly #served = new Map<string, DeployedVersion>();
+  readonly #next = new Map<string, Next>();
+  #prepare: PrepareVersion = () => Promise.resolve();
+  #closed = false;
 
-  private constructor(table: Table<'deployments'>, routers: Table<'routers'>) {
+  private constructor(table: Table<'deployments'>, routers: Table<'routers'>, clock: Clock) {
     this.#table = table;
     this.#routers = routers;
-    for (const changing of [table, routers]) changing.onChange((name) => this.#parsed.delete(name));
+    this.#clock = clock;
+    for (const row of table.rows()) this.#served.set(row.deployment, this.#parse(row));
+    table.onChange((name, row) => this.#rowChanged(name, row));
+    routers.onChange((name) => this.#weightsChanged(name));
   }
 
   static async open(runtime: Runtime): Promise<DeploymentCatalog> {
     const [table, routers] = await Promise.all([runtime.openTable('deployments'), runtime.openTable('routers')]);
-    return new DeploymentCatalog(table, routers);
+    return new DeploymentCatalog(table, routers, runtime.parts.clock);
   }
 
-  /** As known now; undefined when the table has to be read on. */
+  /** What a new version has to pass before it is served. @default nothing */
+  prepareWith(prepare: PrepareVersion): void {
+    this.#prepare = prepare;
+  }
+
+  /** As served now; undefined when the table has to be read on, or the version that is asked for is still prepared. */
   known(name: string, versionMin = 1): DeployedVersion | undefined {
-    const row = this.#table.get(name);
-    return row === undefined || row.version < versionMin ? undefined : this.#parse(row);
+    const served = this.#served.get(name);
+    return served === undefined || served.version < versionMin ? undefined : served;
   }
 
-  /** NOT_FOUND when there is none, UNAVAILABLE when `versionMin` has not arrived. */
+  /**
+   * Waits for a version that is still prepared. NOT_FOUND when there is no such deployment, UNAVAILABLE when `versionMin` has not arrived,
+   * else what keeps that version from being served.
+   */
   async find(name: string, versionMin = 1): Promise<DeployedVersion> {
     const known = this.known(name, versionMin);
     if (known !== undefined) return known;
@@ -49,7 +83,11 @@ export class DeploymentCatalog {
         details: { deployment: name },
       });
     }
-    if (row.version >= versionMin) return this.#parse(row);
+    const next = this.#next.get(name);
+    await next?.tried;
+    const served = this.known(name, versionMin);
+    if (served !== undefined) return served;
+    if (next?.problem instanceof MillraceError && row.version >= versionMin) throw next.problem;
     throw new MillraceError(
       'UNAVAILABLE',
       `deployment '${name}' is at version ${row.version}, version ${versionMin} was asked for: try again`,
@@ -57,37 +95,92 @@ export class DeploymentCatalog {
     );
   }
 
+  /** Why the newest version is not the one that is served; undefined: it is. */
+  waiting(name: string): { readonly version: number; readonly problem: string } | undefined {
+    const next = this.#next.get(name);
+    if (next === undefined) return undefined;
+    return { version: next.version, problem: next.problem === undefined ? 'it is loading' : messageOf(next.problem) };
+  }
+
   all(): readonly DeployedVersion[] {
-    return this.#table.rows().map((row) => this.#parse(row));
+    return [...this.#served.values()];
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([this.#table.close(), this.#routers.close()]);
   }
 
-  #parse(row: DeploymentRow): DeployedVersion {
-    const parsed = this.#parsed.get(row.deployment);
-    if (parsed?.version === row.version) return parsed;
-    const document = JSON.parse(row.document) as DeploymentDocument;
-    const deployed = {
-      name: row.deployment,
-      version: row.version,
-      document,
-      terms: monitoringTerms(document),
-      ...this.#weightsOf(row, document),
-    };
-    this.#parsed.set(row.deployment, deployed);
-    return deployed;
+  #rowChanged(name: string, row: DeploymentRow | undefined): void {
+    const served = this.#served.get(name);
+    if (row === undefined) {
+      this.#served.delete(name);
+      this.#next.delete(name);
+    } else if (served === undefined) {
+      this.#served.set(name, this.#parse(row));
+    } else if (row.version !== served.version) {
+      this.#replace(row);
+    }
   }
 
-  /** A row of another version says nothing about this one: until its own comes, the document speaks. */
-  #weightsOf(
-    { deployment, version }: DeploymentRow,
-    document: DeploymentDocument,
-  ): Pick<DeployedVersion, 'weights' | 'weightsVersion'> {
-    const router = this.#routers.get(deployment);
-    if (router?.deploymentVersion !== version) return { weightsVersion: 0, weights: initialWeights(document) };
-    return { weightsVersion: router.weightsVersion, weights: router.weights };
+  /** Until it is served, whoever asks for the deployment gets the version before it. */
+  #replace(row: DeploymentRow): void {
+    const name = row.deployment;
+    let triedOnce = (): void => undefined;
+    const tried = new Promise<void>((resolve) => {
+      triedOnce = resolve;
+    });
+    const next: Next = { version: row.version, problem: undefined, tried };
+    this.#next.set(name, next);
+    const isNext = (): boolean => !this.#closed && this.#next.get(name) === next;
+    const attempt = async (waitMs: number): Promise<void> => {
+      try {
+        await this.#prepare(this.#parse(row));
+        if (!isNext()) return;
+        this.#next.delete(name);
+        this.#served.set(name, this.#parse(row));
+      } catch (error) {
+        next.problem = error;
+        if (!(error instanceof MillraceError) || !error.retryable || !isNext()) return;
+        const later = Math.min(waitMs * 2, retryMs.most);
+        this.#clock.after(waitMs, () => void (isNext() && attempt(later)));
+      } finally {
+        triedOnce();
+      }
+    };
+    void attempt(retryMs.first);
+  }
+
+  #weightsChanged(name: string): void {
+    const served = this.#served.get(name);
+    if (served !== undefined) this.#served.set(name, { ...served, ...this.#weightsOf(served) });
+  }
+
+  #parse(row: DeploymentRow): DeployedVersion {
+    const { deployment: name, version } = row;
+    const document = JSON.parse(row.document) as DeploymentDocument;
+    return {
+      name,
+      version,
+      document,
+      terms: monitoringTerms(document),
+      ...this.#weightsOf({ name, version, document }),
+    };
+  }
+
+  /** A row of another version says nothing about this one: until its own comes, what is in force stays. */
+  #weightsOf({
+    name,
+    version,
+    document,
+  }: Pick<DeployedVersion, 'name' | 'version' | 'document'>): Pick<DeployedVersion, 'weights' | 'weightsVersion'> {
+    const router = this.#routers.get(name);
+    if (router?.deploymentVersion === version) {
+      return { weightsVersion: router.weightsVersion, weights: router.weights };
+    }
+    const served = this.#served.get(name);
+    if (served?.version === version) return { weightsVersion: served.weightsVersion, weights: served.weights };
+    return { weightsVersion: 0, weights: initialWeights(document) };
   }
 
   #suggestion(): string {

@@ -5,7 +5,14 @@
 import type { Registry } from 'prom-client';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { Service } from '../../runtime/engine/service.ts';
-import { hasCode, MillraceError, type ModelRuntime, type ModelSignature } from '../../runtime/ports/index.ts';
+import {
+  hasCode,
+  MillraceError,
+  messageOf,
+  type ModelRuntime,
+  type ModelSignature,
+} from '../../runtime/ports/index.ts';
+import type { Check } from '../../schemas/api/deployments.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { inputDigest } from '../../schemas/input-digest.ts';
 import { pinnedRoute } from '../../schemas/traffic.ts';
@@ -29,6 +36,7 @@ import { failed, type Outcome } from './outcomes.ts';
 import { identify, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
 import { Predictor } from './predictor.ts';
 import { handleBatch } from './request-batch.ts';
+import { RequestProbes } from './request-probes.ts';
 import { ServerGraph } from './server-graph.ts';
 import { SessionCache } from './session-cache.ts';
 import { Shadows } from './shadows.ts';
@@ -84,6 +92,7 @@ export class ModelServer {
   readonly #predictor: Predictor;
   readonly #publisher: OutcomePublisher;
   readonly #shadows: Shadows;
+  readonly #probes: RequestProbes;
   readonly #inFlightMax: number;
   #inFlight = 0;
   /** Makes ids of requests: drawing a random one for each costs as much as answering. */
@@ -122,13 +131,18 @@ export class ModelServer {
     this.#predictor.onAnswer((request, answer, place) => this.#shadows.mirror(request, answer, place));
     this.#incarnation = runtime.parts.ids.next();
     this.#inFlightMax = options.inFlightMax ?? 2_000;
-    const batchParts = { runtime, predictor: this.#predictor, replyTopics: new Set(options.replyTopics) };
+    catalog.prepareWith((next) => this.#load(next));
+    this.#probes = new RequestProbes(runtime);
+    const probes = this.#probes;
+    const batchParts = { runtime, predictor: this.#predictor, replyTopics: new Set(options.replyTopics), probes };
     this.service = {
       name: 'model-server',
       inputs: ['prediction-requests'],
       outputs: ['predictions', 'operations'],
       summary: 'answers prediction requests with the models of the deployment that each names',
       batchRecords: options.batchRecords ?? 500,
+      opened: (task) => Promise.resolve(probes.opened(task)),
+      closed: (task) => probes.closed(task),
       handle: (batch) => handleBatch(batch, batchParts),
     };
   }
@@ -178,6 +192,35 @@ export class ModelServer {
     await this.#load(await this.#catalog.find(name, versionMin));
   }
 
+  /**
+   * Probes the whole way of a request: the version is served, its models run, and each partition that this process reads answers. What
+   * does not hold is said of each.
+   */
+  async readiness(name: string, version: number): Promise<readonly Check[]> {
+    const served = this.#catalog.known(name, version) ?? this.#catalog.find(name, version);
+    const [runs, reads] = await Promise.all([
+      Promise.resolve(served)
+        .then(({ document }) => Promise.all(document.routes.map((route) => this.#graph.probe(route))))
+        .then(
+          () => null,
+          (error: unknown) => messageOf(error),
+        ),
+      this.#probes.check(),
+    ]);
+    const serving = this.#catalog.known(name)?.version;
+    const behind = serving === undefined || serving >= version;
+    return [
+      {
+        check: 'models and code are loaded and answer a probe',
+        problem: runs === null || behind ? runs : `${runs}; version ${serving} goes on answering`,
+      },
+      {
+        check: `requests of ${this.#probes.partitions} partitions are read and answered by this process`,
+        problem: reads.length === 0 ? null : reads.join(', '),
+      },
+    ];
+  }
+
   deployments(): readonly { readonly name: string; readonly version: number }[] {
     return this.#catalog.all().map(({ name, version }) => ({ name, version }));
   }
@@ -186,7 +229,10 @@ export class ModelServer {
   repository(): readonly RepositoryEntry[] {
     return this.#catalog.all().map(({ name, version, document }) => {
       const states = modelHashes(document).map((hash) => this.#sessions.state(hash));
-      const refused = states.find((state) => state.refused !== undefined)?.refused;
+      const next = this.#catalog.waiting(name);
+      const refused =
+        states.find((state) => state.refused !== undefined)?.refused ??
+        (next && `version ${next.version}: ${next.problem}`);
       return { name, version, loaded: states.every(({ loaded }) => loaded), ...(refused && { reason: refused }) };
     });
   }

@@ -7,6 +7,7 @@ import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import { failed, type Outcome } from './outcomes.ts';
 import type { Predictor } from './predictor.ts';
 import { type ParsedRecord, parseRecord } from './record-request.ts';
+import { isProbe, probeHeard, type RequestProbes } from './request-probes.ts';
 import { type ReplyAddress, replyAddress, replyRecord } from './replies.ts';
 
 export interface RequestBatchParts {
@@ -14,10 +15,22 @@ export interface RequestBatchParts {
   readonly predictor: Predictor;
   /** Real names of the topics that may be replied to. */
   readonly replyTopics: ReadonlySet<string>;
+  readonly probes: RequestProbes;
 }
 
 /** Rejects only when the registry or the log cannot be reached: the batch is then tried again. */
-export async function handleBatch(batch: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {
+export async function handleBatch(records: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {
+  if (!records.some(isProbe)) return await answerBatch(records, parts);
+  const probes = records.filter(isProbe);
+  const result = await answerBatch(
+    records.filter((record) => !isProbe(record)),
+    parts,
+  );
+  const outputs = [...result.outputs, ...probes.map(probeHeard)];
+  return { ...result, outputs, committed: () => parts.probes.answered(probes) };
+}
+
+async function answerBatch(batch: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {
   const { runtime, predictor } = parts;
   const partitions = runtime.partitions('predictions');
   const parsed: ParsedRecord[] = [];

@@ -7,12 +7,15 @@ import { type InferenceGraph, type ModelPin, parseReference } from '../../schema
 import type { CodeThreads } from './code/code-threads.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import { acquireModel } from './model-lease.ts';
+import { probeModel } from './probe-model.ts';
 import type { SessionCache } from './session-cache.ts';
 import { checkInputs } from './signature-check.ts';
 
 export class ServerGraph implements GraphServices {
   readonly #sessions: SessionCache<MicroBatcher>;
   readonly #code: CodeThreads;
+  /** Those that ran once since they were loaded. */
+  readonly #probed = new WeakSet<MicroBatcher>();
 
   constructor(sessions: SessionCache<MicroBatcher>, code: CodeThreads) {
     this.#sessions = sessions;
@@ -37,11 +40,28 @@ export class ServerGraph implements GraphServices {
     return this.#code.run(call);
   }
 
-  /** Loads the models and the code of a route. Rejects with the first that cannot be. */
-  async warm(route: DeploymentRoute): Promise<void> {
+  /** Loads the models and the code of a route, and runs models that have just been loaded once. Rejects with the first that cannot be. */
+  warm(route: DeploymentRoute): Promise<void> {
+    return this.#load(route, (batcher) => this.#probed.has(batcher));
+  }
+
+  /** The same, and runs every model of the route. */
+  probe(route: DeploymentRoute): Promise<void> {
+    return this.#load(route, () => false);
+  }
+
+  async #load(route: DeploymentRoute, skip: (batcher: MicroBatcher) => boolean): Promise<void> {
     const models = new Map(modelsOfRoute(route).map(({ model }) => [model.artifactHash, model]));
     await Promise.all([
-      ...[...models.values()].map(async (model) => this.#sessions.release(await acquireModel(this.#sessions, model))),
+      ...[...models.values()].map(async (model) => {
+        const lease = await acquireModel(this.#sessions, model);
+        try {
+          if (!skip(lease.session)) await probeModel(lease.session);
+          this.#probed.add(lease.session);
+        } finally {
+          this.#sessions.release(lease);
+        }
+      }),
       ...codeOfRoute(route).map(({ code, memoryMb }) => this.#code.warm(code, memoryMb)),
     ]);
   }

@@ -122,8 +122,8 @@ describe('serving, from the client', () => {
     const status = await eventually('its row', () => client.deployments.status('lost').catch(() => undefined));
     expect(status.ready).toBe(false);
     expect(status.reason).toContain('models:/iris/9');
-    expect(status.checks.map(({ problem }) => problem === null)).toEqual([false, true, true]);
-    expect(status.checks[1]!.check).toBe('requests of 6 partitions are read by this process');
+    expect(status.checks.map(({ problem }) => problem === null)).toEqual([false, true, true, true]);
+    expect(status.checks[1]!.check).toBe('requests of 6 partitions are read and answered by this process');
     await expect(client.deployments.status('gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 

@@ -80,6 +80,7 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
           })
         : Promise.reject(new MillraceError('NOT_FOUND', `there is no deployment '${name}'`)),
     warm: () => Promise.resolve(),
+    readiness: () => Promise.resolve([]),
     repository: () => [{ name: 'iris', version: 3, loaded: true }],
     unload: () => Promise.resolve(),
     deployments: () => [{ name: 'iris', version: 3 }],
