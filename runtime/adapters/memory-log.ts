@@ -236,6 +236,18 @@ class Member implements Subscription {
     if (this.#closed || this.#generation !== generation) return;
     for (const partition of partitions) {
       const given = starts.find((start) => partitionName(start) === partitionName(partition));
+      const stored = this.#storage.topics.get(partition.topic)?.partitions[partition.partition];
+      const end = (stored?.start ?? 0) + (stored?.records.length ?? 0);
+      if (given !== undefined && given.offset > end) {
+        void this.close();
+        this.#handler.failed(
+          new MillraceError(
+            'STATE_AHEAD_OF_LOG',
+            `${partitionName(partition)} ends at ${end}, but is read at ${given.offset}`,
+          ),
+        );
+        return;
+      }
       this.#positions.set(partitionName(partition), {
         ...partition,
         offset: given?.offset ?? this.#defaultStart(partition),

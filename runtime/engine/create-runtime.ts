@@ -89,7 +89,7 @@ class EngineRuntime implements Runtime {
   readonly #options: RuntimeOptions;
   readonly #hosts = new Set<TaskHost>();
   readonly #projections = new Set<ProjectionRunner>();
-  readonly #closers = new Set<{ close(): Promise<void> }>();
+  readonly #followers = new Set<Follower<EventTopic> | FollowedTable<TableTopic>>();
 
   constructor(context: EngineContext, codec: EventCodec, prefix: string, options: RuntimeOptions) {
     this.parts = context.parts;
@@ -169,18 +169,18 @@ class EngineRuntime implements Runtime {
 
   async openTable<T extends TableTopic>(topic: T): Promise<Table<T>> {
     const table = await FollowedTable.open(this.#context, topic);
-    this.#closers.add(table);
+    this.#followers.add(table as never);
     return table;
   }
 
   async follow<T extends EventTopic>(topic: T, options: FollowOptions<T>): Promise<Running> {
     const follower = new Follower(this.#context, topic, options);
     await follower.start();
-    this.#closers.add(follower);
+    this.#followers.add(follower as never);
     return {
       ready: () => follower.ready(),
       close: async () => {
-        this.#closers.delete(follower);
+        this.#followers.delete(follower as never);
         await follower.close();
       },
     };
@@ -199,10 +199,14 @@ class EngineRuntime implements Runtime {
     return [...this.#hosts, ...this.#projections].flatMap((host) => host.stats());
   }
 
+  stopped(): readonly string[] {
+    return [...this.#hosts, ...this.#projections, ...this.#followers].flatMap((part) => part.stopped());
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#hosts].map((host) => host.close()));
     await Promise.all([...this.#projections].map((projection) => projection.close()));
-    await Promise.all([...this.#closers].map((closer) => closer.close()));
+    await Promise.all([...this.#followers].map((follower) => follower.close()));
   }
 
   async #host(

@@ -26,6 +26,7 @@ export class Follower<T extends EventTopic> implements Running {
   #ends: readonly number[] = [];
   #subscription: Subscription | undefined;
   #work: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
   /** Records that were delivered and not yet handed on. */
   #waiting = 0;
   readonly #paused = new Map<number, TopicPartition>();
@@ -40,7 +41,7 @@ export class Follower<T extends EventTopic> implements Running {
   }
 
   async start(): Promise<void> {
-    const { log, logger } = this.#context.parts;
+    const { log } = this.#context.parts;
     const topic = this.#context.encoding.topic(this.#topic);
     const { from = 'latest' } = this.#options;
     this.#ends = await log.endOffsets(topic);
@@ -56,7 +57,7 @@ export class Follower<T extends EventTopic> implements Running {
           }),
         revoked: () => undefined,
         records: (partition, records) => this.#enqueue(partition, records),
-        failed: (error) => logger.error({ topic, error: messageOf(error) }, 'following has stopped'),
+        failed: (error) => this.#fail(error),
       },
     );
   }
@@ -66,16 +67,33 @@ export class Follower<T extends EventTopic> implements Running {
     await this.catchUp(this.#ends);
   }
 
-  /** Resolves when every partition was delivered up to these ends. */
+  /** Resolves when every partition was delivered up to these ends; rejects when they will never come. */
   async catchUp(ends: readonly number[]): Promise<void> {
     const behind = (): boolean => ends.some((end, partition) => (this.#positions.get(partition) ?? 0) < end);
-    while (behind() && !this.#abort.signal.aborted) await new Promise<void>((resolve) => setTimeout(resolve, 2));
+    while (behind() && !this.#abort.signal.aborted) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  /** Its own name, when nothing more will come and no one else was told. */
+  stopped(): readonly string[] {
+    const isSilent =
+      this.#failure !== undefined && !this.#abort.signal.aborted && this.#options.onStopped === undefined;
+    return isSilent ? [`what follows ${this.#topic}`] : [];
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
     await this.#subscription?.close();
     await this.#work.catch(() => undefined);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#abort.signal.aborted) return;
+    this.#failure = error instanceof Error ? error : new Error(messageOf(error));
+    this.#context.parts.logger.error({ topic: this.#topic, error: messageOf(error) }, 'following has stopped');
+    this.#options.onStopped?.(error);
   }
 
   /** Bounded: while the decoder waits for a schema, its partition is paused. */

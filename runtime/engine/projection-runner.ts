@@ -132,6 +132,10 @@ export class ProjectionRunner implements RunningProjection {
     return [...this.#sources.values()].map((source) => source.stats(this.#status, this.#commits, this.#commitMsSum));
   }
 
+  stopped(): readonly string[] {
+    return this.#failure === undefined || this.#abort.signal.aborted ? [] : [`the projection ${this.#projection.name}`];
+  }
+
   async close(): Promise<void> {
     if (this.#abort.signal.aborted) return await this.#loop;
     this.#abort.abort();

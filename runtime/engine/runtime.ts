@@ -87,6 +87,8 @@ export interface Runtime {
   decode<T extends EventTopic>(topic: T, record: LogRecord): Promise<FollowedEvent<T>>;
   /** Every task of this process. */
   stats(): readonly TaskStats[];
+  /** What has stopped here and will not go on by itself: tasks, subscriptions, projections, tables, followers. */
+  stopped(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -121,4 +123,6 @@ export interface FollowOptions<T extends EventTopic> {
   readonly onTombstone?: (key: string) => void;
   /** A record that cannot be decoded. @default it is logged */
   readonly onPoison?: (record: LogRecord, error: unknown) => void;
+  /** Nothing more will come: the subscription died, or `from` lies beyond the end. @default it is among what has `stopped` */
+  readonly onStopped?: (error: unknown) => void;
 }

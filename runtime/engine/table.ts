@@ -49,6 +49,10 @@ export class FollowedTable<T extends TableTopic> implements Table<T> {
     this.#listeners.push(listener);
   }
 
+  stopped(): readonly string[] {
+    return this.#follower.stopped();
+  }
+
   async close(): Promise<void> {
     await this.#follower.close();
   }

@@ -38,6 +38,9 @@ export class TaskHost implements Running {
   readonly #endsAtStart = new Map<string, number>();
   readonly #stopping = new Set<Promise<void>>();
   readonly #failures: unknown[] = [];
+  /** Partitions of this process that nobody works on, since their state cannot be opened. */
+  readonly #unopened = new Set<string>();
+  #isCutOff = false;
   #subscription: Subscription | undefined;
   #assignedOnce = false;
   #closed = false;
@@ -71,6 +74,7 @@ export class TaskHost implements Running {
         records: (partition, records, endOffset) =>
           this.#tasks.get(partitionName(partition))?.enqueue(records, endOffset),
         failed: (error) => {
+          this.#isCutOff = true;
           this.#failures.push(error);
           this.#context.parts.logger.error(
             { group: this.#group, error: messageOf(error) },
@@ -94,6 +98,16 @@ export class TaskHost implements Running {
     return [...this.#tasks.values()].map((task) => task.stats());
   }
 
+  stopped(): readonly string[] {
+    if (this.#closed) return [];
+    const failed = this.stats().filter(({ status }) => status === 'failed');
+    return [
+      ...failed.map(({ task }) => task),
+      ...[...this.#unopened].map((partition) => `${this.#group}/${partition}`),
+      ...(this.#isCutOff ? [`the subscription of ${this.#group}`] : []),
+    ];
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -109,6 +123,7 @@ export class TaskHost implements Running {
       return await this.#assign(partition);
     } catch (error) {
       this.#failures.push(error);
+      this.#unopened.add(partitionName(partition));
       this.#context.parts.logger.error(
         { group: this.#group, ...partition, error: messageOf(error) },
         'a task cannot be opened',
@@ -184,6 +199,7 @@ export class TaskHost implements Running {
 
   #revoke(partition: TopicPartition): void {
     const name = partitionName(partition);
+    this.#unopened.delete(name);
     this.#opening.get(name)?.stop();
     this.#opening.delete(name);
     const task = this.#tasks.get(name);

@@ -1,6 +1,6 @@
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 
-/** Whether a process is of use: it has caught up with the log, none of its tasks has stopped, and it is not on its way out. */
+/** Whether a process is of use: it has caught up with the log, nothing that it runs has stopped, and it is not on its way out. */
 export class Health {
   readonly #runtime: Runtime;
   #phase: 'starting' | 'up' | 'closing' = 'starting';
@@ -21,7 +21,7 @@ export class Health {
   /** Why it should get no work; undefined: it should. */
   unready(): string | undefined {
     if (this.#phase !== 'up') return `the process is ${this.#phase}`;
-    const stopped = this.#runtime.stats().filter(({ status }) => status === 'failed');
-    return stopped.length === 0 ? undefined : `stopped: ${stopped.map(({ task }) => task).join(', ')}`;
+    const stopped = this.#runtime.stopped();
+    return stopped.length === 0 ? undefined : `stopped: ${stopped.join(', ')}`;
   }
 }

@@ -88,8 +88,11 @@ export async function followTopic(
   wanted: (event: FollowedEvent<EventTopic>) => boolean = () => true,
 ): Promise<void> {
   stream.send(`retry: 1000\nid: ${next.join('.')}\n\n`);
+  const ended = new AbortController();
   const follower = await runtime.follow(topic, {
     from: [...next],
+    // The reader comes again; a position that no stream gave must not look as if this process were ill.
+    onStopped: () => ended.abort(),
     onEvent: (followed) => {
       const { partition, offset, id, key, timeMs, type, data } = followed;
       next[partition] = offset + 1;
@@ -99,9 +102,10 @@ export async function followTopic(
     },
   });
   const heartbeat = setInterval(() => stream.send(':\n\n'), heartbeatMs);
+  const over = AbortSignal.any([stream.signal, ended.signal]);
   await new Promise<void>((resolve) => {
-    if (stream.signal.aborted) resolve();
-    else stream.signal.addEventListener('abort', () => resolve(), { once: true });
+    if (over.aborted) resolve();
+    else over.addEventListener('abort', () => resolve(), { once: true });
   });
   clearInterval(heartbeat);
   await follower.close();

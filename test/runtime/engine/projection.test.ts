@@ -214,6 +214,17 @@ describe('a projection', () => {
     await other.close();
   });
 
+  it('is said to have stopped when its store is broken, until it is closed', async () => {
+    const broken = altered(await openStore(), () =>
+      Promise.reject(new MillraceError('CORRUPT', 'the file is damaged')),
+    );
+    const running = await test.runtime.runProjection(who, broken);
+    await publish(test.runtime, 0, 3);
+    await eventually('it has stopped', () => test.runtime.stopped().includes('the projection who'));
+    await running.close();
+    expect(test.runtime.stopped()).toEqual([]);
+  });
+
   it('goes on after records that cannot be read, events that make it throw, and rows that do not fit', async () => {
     const store = await openStore();
     const running = await test.runtime.runProjection(who, store);

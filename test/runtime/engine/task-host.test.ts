@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
 import type { Log, SubscriptionHandler } from '../../../runtime/ports/log.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { aliasRequest, toyTopologyThatCloses } from './toy-topology.ts';
@@ -72,5 +73,86 @@ describe('a partition that goes while its state is being opened', () => {
     await handler.assigned([], 2);
     await running.ready();
     expect([at?.offset, world.complaints]).toEqual([0, []]);
+  });
+
+  it('is said to have stopped when its state cannot be opened, until another has it', async () => {
+    const runtime = await world.open({
+      parts: ({ log, state }) => ({
+        log: withCoordinator(log),
+        state: {
+          open: () => Promise.reject(new MillraceError('CORRUPT', 'the state is damaged')),
+          close: () => state.close(),
+        } as unknown as typeof state,
+      }),
+    });
+    await runtime.runTopology(toy);
+    await handler.assigned([partition], 1);
+    expect(runtime.stopped()).toEqual([`${toy.name}/registry/0`]);
+    handler.revoked([partition], 1);
+    expect(runtime.stopped()).toEqual([]);
+  });
+});
+
+describe('a subscription that dies after its start', () => {
+  let world: World;
+  let handlers: SubscriptionHandler[];
+  beforeEach(async () => {
+    world = await World.create();
+    handlers = [];
+  });
+  afterEach(() => world.close());
+
+  const open = () =>
+    world.open({
+      partitions: { models: 1 },
+      parts: ({ log }) => ({
+        log: new Proxy(log, {
+          get: (target, name) => {
+            const value: unknown = Reflect.get(target, name);
+            if (typeof value !== 'function') return value;
+            return (...given: readonly unknown[]): unknown => {
+              if (name === 'subscribe') handlers.push(given[1] as SubscriptionHandler);
+              return Reflect.apply(value, target, given);
+            };
+          },
+        }),
+      }),
+    });
+  const die = (): void => handlers.at(-1)?.failed(new MillraceError('FORBIDDEN', 'the grant is gone'));
+
+  it('is said of a topology, a table and a follower, until they are closed', async () => {
+    const runtime = await open();
+    const running = await runtime.runTopology(toy);
+    await running.ready();
+    expect(runtime.stopped()).toEqual([]);
+    die();
+    expect(runtime.stopped()).toEqual([`the subscription of ${toy.name}`]);
+    const table = await runtime.openTable('models');
+    die();
+    const follower = await runtime.follow('operations', { onEvent: () => undefined });
+    die();
+    expect(runtime.stopped()).toEqual([
+      `the subscription of ${toy.name}`,
+      'what follows models',
+      'what follows operations',
+    ]);
+    await Promise.all([running.close(), table.close(), follower.close()]);
+    expect(runtime.stopped()).toEqual([]);
+  });
+
+  it('is told to the follower who wants to hear of it', async () => {
+    const runtime = await open();
+    let told: unknown;
+    await runtime.follow('operations', { onEvent: () => undefined, onStopped: (error) => (told = error) });
+    die();
+    expect([runtime.stopped(), told]).toMatchObject([[], { code: 'FORBIDDEN' }]);
+  });
+
+  it('is an answer to who looks for a row, not a wait without end', async () => {
+    const runtime = await open();
+    const table = await runtime.openTable('models');
+    die();
+    await world.append('models', { ce_id: 'registry/0.0/models/0/1' }, Buffer.from('x'), 'm/1');
+    await expect(table.find('m/1')).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 });

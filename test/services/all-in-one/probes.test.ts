@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
 import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
 import { Health } from '../../../services/all-in-one/health.ts';
-import type { Runtime, TaskStats } from '../../../runtime/engine/runtime.ts';
+import type { Runtime } from '../../../runtime/engine/runtime.ts';
 
 const folders: string[] = [];
 const platforms: Platform[] = [];
@@ -59,11 +59,10 @@ describe('the probes of a process', () => {
 });
 
 describe('a process is of use', () => {
-  const runtime = (status: TaskStats['status']) =>
-    ({ stats: () => [{ task: 'run-progress/0', status }] }) as unknown as Runtime;
+  const runtime = (...stopped: string[]) => ({ stopped: () => stopped }) as unknown as Runtime;
 
   it('once it has caught up, until it closes', () => {
-    const health = new Health(runtime('running'));
+    const health = new Health(runtime());
     expect(health.unready()).toBe('the process is starting');
     health.isUp();
     expect(health.unready()).toBeUndefined();
@@ -72,9 +71,9 @@ describe('a process is of use', () => {
     expect(health.unready()).toBe('the process is closing');
   });
 
-  it('not while one of its tasks has stopped', () => {
-    const health = new Health(runtime('failed'));
+  it('not while something that it runs has stopped', () => {
+    const health = new Health(runtime('run-progress/0', 'what follows deployments'));
     health.isUp();
-    expect(health.unready()).toBe('stopped: run-progress/0');
+    expect(health.unready()).toBe('stopped: run-progress/0, what follows deployments');
   });
 });

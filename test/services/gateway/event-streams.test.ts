@@ -77,6 +77,15 @@ describe('event streams', () => {
     abort.abort();
   });
 
+  it('end when their last id lies beyond the end, which is no illness of the process', async () => {
+    const opened = await eventually('a stream', async () => {
+      const answer = await streamOf('registry', { 'last-event-id': Array(3).fill('999').join('.') });
+      return answer.status === 200 ? answer : undefined;
+    });
+    expect(await opened.text()).toContain('id: 999.999.999');
+    expect(fixture.test.runtime.stopped()).toEqual([]);
+  });
+
   it('end when the gateway closes', async () => {
     const other = await openGateway();
     const opened = await fetch(`${(await other.gateway.listen()).url}/api/v1/topics/registry/events`, {
