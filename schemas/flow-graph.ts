@@ -69,6 +69,8 @@ export interface TaskSettings {
   readonly secrets?: Readonly<Record<string, SecretSource>>;
   /** Reuse what an earlier task of the same code, inputs and parameters returned. */
   readonly memoise?: Memoised;
+  /** Checkpoints stay when the task has ended well. @default they go */
+  readonly keepCheckpoints?: boolean;
 }
 
 export interface Memoised {

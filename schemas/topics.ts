@@ -90,6 +90,7 @@ export const topics = {
       'run-tags-refused',
       'task-recalled',
       'task-remembered',
+      'checkpoint-saved',
     ],
     partitions: 6,
     cleanup: 'delete',
@@ -144,8 +145,8 @@ export const topics = {
   artifacts: {
     access: 'closed',
     key: 'run id',
-    says: 'artifacts of accepted tasks',
-    events: ['artifact-written'],
+    says: 'artifacts of accepted tasks, and checkpoints of running ones',
+    events: ['artifact-written', 'checkpoint-written'],
     partitions: 3,
     cleanup: 'delete',
     deleted: 'read',

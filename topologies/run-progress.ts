@@ -11,6 +11,7 @@ import { nothing } from '../runtime/engine/topology.ts';
 import type { RunCancelRequested, TaskCompleted, TaskFailed } from '../schemas/events.ts';
 import { prefixesOfId } from '../schemas/graph-index.ts';
 import { accept, acceptGang, completionProblem } from './run-progress/acceptance.ts';
+import { saveCheckpoint } from './run-progress/checkpoints.ts';
 import { dispatch } from './run-progress/dispatch.ts';
 import { anotherRound, failAttempt, type OpenTasks, refuseCompletion, revokeOpen } from './run-progress/ending.ts';
 import { membersOf } from './run-progress/gang.ts';
@@ -65,6 +66,8 @@ export const runProgress: Topology<'runs'> = {
       case 'task-completed':
         // its answer may be one that fails the run
         return hasAnswer(event.data) ? readsOfEnd(runId, event.data.taskId) : readsOfTask(runId, event.data.taskId);
+      case 'checkpoint-saved':
+        return readsOfLeases(runId, [event.data.taskId]);
       case 'task-heartbeat':
         return readsOfLeases(runId, event.data.tasks.map(({ taskId }) => taskId).filter(isPlainId));
       case 'task-failed':
@@ -159,6 +162,9 @@ function take(event: InputEvent<'runs'>, work: Work, state: StateView): void {
       else recalled(work, event.data);
       return;
     }
+    case 'checkpoint-saved':
+      saveCheckpoint(work, event.data);
+      return;
     case 'task-remembered':
       remembered(work, event.data);
       return;
@@ -220,6 +226,7 @@ function fail(work: Work, failed: TaskFailed, open: OpenTasks): void {
         attempt: token.attempt,
         dispatch: token.dispatch + 1,
         before: found.task.before,
+        checkpoints: found.task.checkpoints,
       });
     return;
   }

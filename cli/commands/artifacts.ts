@@ -44,6 +44,27 @@ export const command: CommandModule = {
         );
       });
     });
+    const saved = cmd
+      .command('checkpoints')
+      .description('what tasks of a run could go on from, or have kept')
+      .argument('<run-id>');
+    saved.action(async (runId: string) => {
+      const options = optionsOf(saved);
+      await withPlatform(options, async ({ client }) => {
+        show(options, await client.runs.checkpoints(runId), (rows) =>
+          rows.length === 0
+            ? dim('no checkpoints')
+            : table(rows, [
+                { title: 'TASK', value: ({ taskId }) => taskId },
+                { title: 'NAME', value: ({ name }) => name },
+                { title: 'ATTEMPT', value: ({ attempt }) => attempt, align: 'right' },
+                { title: 'BYTES', value: ({ sizeBytes }) => sizeBytes, align: 'right' },
+                { title: 'WRITTEN', value: ({ writtenAt }) => ago(writtenAt) },
+                { title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
+              ]),
+        );
+      });
+    });
     const get = cmd
       .command('get')
       .description('the value of an artifact: of a task, or by its hash')

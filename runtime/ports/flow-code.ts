@@ -47,8 +47,23 @@ export interface StepCall {
   readonly signal: AbortSignal;
   /** Hears the document of a card, JSON, each time that it has changed. */
   readonly card?: (name: string, document: string) => void;
+  /** What the step saves to go on from; absent: nobody keeps that. */
+  readonly checkpoints?: StepCheckpoints;
   /** Where the flow's files will lie for a step that is a program; absolute, and not there yet. */
   readonly folder: string;
+}
+
+/** What the next attempt of a step begins with. */
+export interface StepCheckpoints {
+  /** Those of earlier attempts. */
+  readonly names: readonly string[];
+  /** What an earlier attempt saved last; undefined: nothing. */
+  load(name: string): unknown;
+  /** A file with its bytes, not to be changed. */
+  file(name: string): string | undefined;
+  /** Resolves once the next attempt will find it. */
+  save(name: string, value: unknown): Promise<void>;
+  saveFile(name: string, path: string): Promise<void>;
 }
 
 export interface StepInput {

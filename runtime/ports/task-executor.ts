@@ -8,6 +8,7 @@
  * - Work that outlives the executor's process (kill -9) must end by itself: no orphan goes on.
  * - Logs are both streams in order, bounded in bytes; what was cut is said in the log itself. The listener hears each line of it as it
  *   comes, so that a log can be read while its step runs and after the death of this process; the outcome's log begins with just these.
+ * - A checkpoint that a step saves is stored, then heard; the step goes on when the listener has resolved.
  * - Cards are heard whole each time that they change, and named by the outcome as they were at the end. None of this can fail the work.
  * - `close` cancels what runs and is idempotent.
  */
@@ -24,6 +25,8 @@ export interface TaskListener {
   line(line: string): void;
   /** The present document of a card, JSON. */
   card(name: string, document: Uint8Array): void;
+  /** Durable bytes that the next attempt is to begin with; resolves once it will, rejects when it will not. */
+  checkpoint(saved: ArtifactRef): Promise<void>;
 }
 
 export interface ArtifactRef {
@@ -63,6 +66,8 @@ export interface TaskWork {
   readonly items?: readonly { readonly pack: string; readonly at: number }[];
   /** Further inputs of a join in order: blobs that hold the lists of artifacts, as JSON. */
   readonly packs?: readonly Pack[];
+  /** What earlier attempts have saved, by name. */
+  readonly checkpoints?: readonly ArtifactRef[];
   readonly gang?: { readonly rank: number; readonly size: number } | null;
   /** `host:port` that rank 0 of the gang keeps. */
   readonly address?: string;

@@ -111,6 +111,16 @@ export interface ArtifactSearch {
   readonly cursor?: string | undefined;
 }
 
+/** What a task has saved to go on from. */
+export interface ShownCheckpoint extends ArtifactSummary {
+  readonly taskId: string;
+  /** That saved it. */
+  readonly attempt: number;
+  /** It stays when its task has ended well. */
+  readonly kept: boolean;
+  readonly writtenAt: number;
+}
+
 /** A line that a step wrote. */
 export interface StepLine {
   readonly taskId: string;

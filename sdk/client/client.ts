@@ -10,7 +10,7 @@
  */
 import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
-import type { EndOfLines, RunPage, RunSummary, ShownRun, StepLine } from '../../schemas/api/runs.ts';
+import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
@@ -245,6 +245,9 @@ export class Client {
     /** Lines that its steps wrote: both streams, every attempt, in order. */
     logs: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine> =>
       readLines(this.#caller, runId, filter, false) as AsyncGenerator<StepLine>,
+    /** What its tasks could go on from, or have kept. */
+    checkpoints: async (runId: string): Promise<readonly ShownCheckpoint[]> =>
+      ((await this.#get(path`/api/v1/runs/${runId}/checkpoints`)) as { checkpoints: ShownCheckpoint[] }).checkpoints,
     cards: async (runId: string): Promise<readonly CardSummary[]> =>
       ((await this.#get(path`/api/v1/runs/${runId}/cards`)) as { cards: CardSummary[] }).cards,
     /** A card of a task or step, as one HTML page or as its document. */

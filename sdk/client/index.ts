@@ -46,6 +46,7 @@ export type {
   EndOfLines,
   RunSummary,
   ShownRun,
+  ShownCheckpoint,
   ShownTask,
   StepLine,
   WrittenArtifact,

@@ -134,7 +134,7 @@ export class FlowDraft {
   }
 }
 
-const otherSettings = ['catch', 'resources', 'compute', 'image', 'environment', 'secrets'] as const;
+const otherSettings = ['catch', 'resources', 'compute', 'image', 'environment', 'secrets', 'keepCheckpoints'] as const;
 
 function memoised({ for: longest, window, key, ...unknown }: MemoiseOptions): Memoised {
   const [name] = Object.keys(unknown);

@@ -34,4 +34,5 @@ export type {
   TriggerMember,
   ValuePath,
 } from './triggers.ts';
+export type { Checkpoints } from './checkpoints.ts';
 export { card, type Appended, type CardComponent, type Cards } from './cards.ts';

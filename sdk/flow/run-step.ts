@@ -2,6 +2,7 @@ import type { ModelRegistration, StepCall, StepResult } from '../../runtime/port
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { artifactsOf } from './artifacts.ts';
 import { StepCards } from './cards.ts';
+import { checkpointsOf } from './checkpoints.ts';
 import { Merged, mergeOf, type MergeOptions, passedDown } from './merge.ts';
 import { ProgramToRun } from './program.ts';
 import type { ProgramContext } from './program-types.ts';
@@ -118,6 +119,7 @@ function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration
     signal,
     folder: call.folder,
     models: { register: (model, version) => void models.push(registration(call.step, model, version)) },
+    checkpoint: checkpointsOf(call.step, call.checkpoints),
     cards,
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),
   };

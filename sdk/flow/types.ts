@@ -1,6 +1,7 @@
 import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
 import type { FileForm, ScalarType } from '../../schemas/flow-parameters.ts';
 import type { Cards } from './cards.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import type { Duration } from './triggers.ts';
 
 /** What a step may return: an object whose properties become artifacts, or nothing. */
@@ -153,6 +154,8 @@ export interface StepOptions {
    * that says to which `window` of time what it reads belongs. @default false
    */
   readonly memoise?: boolean | MemoiseOptions;
+  /** Keep the checkpoints of tasks that have ended well, for as long as their run. @default false */
+  readonly keepCheckpoints?: boolean;
 }
 
 export interface MemoiseOptions {
@@ -220,6 +223,8 @@ export interface StepContext<P = Readonly<Record<string, unknown>>, C = Readonly
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
   readonly models: Models;
+  /** What to go on from if this attempt fails. */
+  readonly checkpoint: Checkpoints;
   /** Pages about the step, to be looked at while it runs and afterwards. */
   readonly cards: Cards;
   /** A line in the log of the step. */

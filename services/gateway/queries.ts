@@ -1,7 +1,14 @@
 import type { DeploymentVersion, RouteExplanation, ShadowTraffic } from '../../schemas/api/deployments.ts';
 import type { Finding, FindingSearch, OperationSearch, OperationSummary } from '../../schemas/api/findings.ts';
 import type { FlowAction, SlotOutcome, TriggerExplanation, TriggerOutcome } from '../../schemas/api/flows.ts';
-import type { ArtifactPage, ArtifactSearch, RunPage, RunSearch, ShownRun } from '../../schemas/api/runs.ts';
+import type {
+  ArtifactPage,
+  ArtifactSearch,
+  RunPage,
+  RunSearch,
+  ShownCheckpoint,
+  ShownRun,
+} from '../../schemas/api/runs.ts';
 
 /** What the gateway shows and does not know itself: the query store answers. All times are milliseconds since the epoch. */
 export interface Queries {
@@ -16,6 +23,8 @@ export interface Queries {
   listAttempts(runId: string, filter?: { readonly task?: string | undefined }): Promise<readonly TaskAttempt[]>;
   /** Where its lines lie that were written while steps ran, in the order of each step's lines. */
   listLines(runId: string): Promise<readonly LinesPlace[]>;
+  /** What its tasks that have not ended well could go on from, and what others have kept. */
+  listCheckpoints(runId: string): Promise<readonly ShownCheckpoint[]>;
   /** Its cards as they were last heard while steps ran. */
   listHeardCards(runId: string): Promise<readonly HeardCard[]>;
   /** Newest first. */

@@ -83,6 +83,31 @@ export async function listLines({ database }: ProvenanceStore, runId: string) {
   }));
 }
 
+/** What the tasks of a run can go on from, or have kept. */
+export async function listCheckpoints({ database }: ProvenanceStore, runId: string) {
+  const rows = await database
+    .selectFrom('checkpoints')
+    .innerJoin('tasks', (on) =>
+      on.onRef('tasks.run_id', '=', 'checkpoints.run_id').onRef('tasks.task_id', '=', 'checkpoints.task_id'),
+    )
+    .select(['checkpoints.task_id', 'name', 'checkpoints.attempt', 'hash', 'size_bytes', 'codec', 'kept', 'written_at'])
+    .where('checkpoints.run_id', '=', runId)
+    .where((either) => either.or([either('kept', '=', 1), either('tasks.status', '!=', 'completed')]))
+    .orderBy('checkpoints.task_id')
+    .orderBy('name')
+    .execute();
+  return rows.map((row) => ({
+    taskId: row.task_id,
+    name: row.name,
+    attempt: row.attempt,
+    hash: row.hash,
+    sizeBytes: row.size_bytes,
+    codec: row.codec,
+    kept: row.kept === 1,
+    writtenAt: row.written_at,
+  }));
+}
+
 /** Cards of a run as they were last heard while its steps ran. */
 export async function listHeardCards({ database }: ProvenanceStore, runId: string) {
   const rows = await database

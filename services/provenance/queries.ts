@@ -9,7 +9,7 @@ import { explain } from './explain/explain.ts';
 import type { CausalChain } from './explain/link.ts';
 import { LinkReader } from './explain/link-reader.ts';
 import { explainRoute } from './explain/route-choice.ts';
-import { listAttempts, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
+import { listAttempts, listCheckpoints, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
 import { findArtifacts, findRuns, summaryOf, tagsOfRun } from './run-queries.ts';
@@ -98,6 +98,11 @@ export class ProvenanceQueries {
   async listLines(runId: string) {
     await this.#fresh('task-output');
     return await listLines(this.#store, runId);
+  }
+
+  async listCheckpoints(runId: string) {
+    await this.#fresh('runs', 'artifacts');
+    return await listCheckpoints(this.#store, runId);
   }
 
   async listHeardCards(runId: string) {

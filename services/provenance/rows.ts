@@ -131,6 +131,23 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         },
       ];
     }
+    case 'checkpoint-written': {
+      const { runId, taskId, attempt, checkpoint, kept } = event.data;
+      const row = {
+        run_id: runId,
+        task_id: taskId,
+        name: checkpoint.name,
+        attempt,
+        hash: checkpoint.hash,
+        size_bytes: checkpoint.sizeBytes,
+        codec: checkpoint.codec,
+        inline: checkpoint.inline?.toString('base64') ?? null,
+        kept: kept ? 1 : 0,
+        written_at: timeMs,
+        ...at,
+      };
+      return [{ table: 'checkpoints', row, set: 'all' }];
+    }
     case 'version-registered': {
       const { model, version, runId, taskId, artifact, metrics, actor } = event.data;
       const row = {

@@ -213,6 +213,26 @@ export const tables = {
     key: ['run_id', 'task_id', 'name'],
     indexes: [['hash'], ['name', 'value', '-written_at'], ['-written_at']],
   },
+  /** The newest of each name; of a task that ended well only what it keeps is of use. */
+  checkpoints: {
+    columns: {
+      run_id: 'text',
+      task_id: 'text',
+      name: 'text',
+      attempt: 'integer',
+      hash: 'text',
+      size_bytes: 'integer',
+      codec: 'text',
+      /** The bytes of a small one, which lie in no blob: base64. */
+      inline: 'text?',
+      /** 1: it stays when its task has ended well. */
+      kept: 'integer',
+      written_at: 'integer',
+      ...at,
+    },
+    key: ['run_id', 'task_id', 'name'],
+    indexes: [['hash']],
+  },
   versions: {
     columns: {
       model: 'text',

@@ -2,13 +2,19 @@ import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { PublishedAt, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
-import type { TaskExecutor, TaskHandle, TaskOutcome, TaskWork } from '../../runtime/ports/task-executor.ts';
+import type {
+  ArtifactRef,
+  TaskExecutor,
+  TaskHandle,
+  TaskOutcome,
+  TaskWork,
+} from '../../runtime/ports/task-executor.ts';
 import type { Position, TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
 import type { Claim } from './claim.ts';
 import { freeAddress, type Gangs } from './gangs.ts';
 import { packResults } from './pack-results.ts';
 import type { TaskOutput } from './task-output.ts';
-import { endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
+import { checkpointFact, endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
 
 export interface AttemptParts {
   readonly runtime: Runtime;
@@ -39,6 +45,8 @@ export class Attempt {
   #stopping = false;
   /** Aborts when it is revoked, or the worker closes. */
   readonly #ending = new AbortController();
+
+  #checkpoints = 0;
 
   constructor(parts: AttemptParts) {
     this.#parts = parts;
@@ -115,7 +123,12 @@ export class Attempt {
       return { type: 'failed', kind: 'cancelled', message: '', stack: '', logs: undefined };
     const output = this.#parts.output.of(this.dispatched);
     try {
-      this.#handle = executor.start(work, output.listener);
+      const checkpoint = async (saved: ArtifactRef): Promise<void> => {
+        if (this.#revoked !== undefined) throw new Error(`it is not kept: ${this.#revoked}`);
+        const fact = checkpointFact(this.dispatched, this.#parts.identity, saved, ++this.#checkpoints);
+        await this.#say(fact);
+      };
+      this.#handle = executor.start(work, { ...output.listener, checkpoint });
       return await this.#handle.outcome;
     } finally {
       // nothing else will tell the last words of one that was revoked

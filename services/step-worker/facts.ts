@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
-import type { TaskOutcome } from '../../runtime/ports/task-executor.ts';
+import type { ArtifactRef, TaskOutcome } from '../../runtime/ports/task-executor.ts';
 import type { Position, TaskDispatched } from '../../schemas/events.ts';
 import { tokenOf } from './claim.ts';
 
@@ -20,6 +20,25 @@ export function startedFact(
   const token = tokenOf(dispatched, incarnation);
   const id = idOf('started', runId, taskId, token.attempt, token.dispatch, incarnation);
   return { topic: 'runs', type: 'task-started', key: runId, id, data: { runId, taskId, token, worker, address, work } };
+}
+
+/** What a running step has saved; `number` counts within its attempt. */
+export function checkpointFact(
+  dispatched: TaskDispatched,
+  { worker, incarnation }: WorkerName,
+  checkpoint: ArtifactRef,
+  number: number,
+): IdentifiedOutput {
+  const { runId, taskId } = dispatched;
+  const token = tokenOf(dispatched, incarnation);
+  const id = idOf('checkpoint', runId, taskId, token.attempt, token.dispatch, incarnation, number);
+  return {
+    topic: 'runs',
+    type: 'checkpoint-saved',
+    key: runId,
+    id,
+    data: { runId, taskId, token, worker, checkpoint },
+  };
 }
 
 /** A failure that the worker itself states. */

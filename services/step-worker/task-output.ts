@@ -41,7 +41,7 @@ export class TaskOutput {
 
   /** For one attempt. After `end` nothing more is said of it: its terminal fact tells the rest. */
   of(dispatched: TaskDispatched): {
-    readonly listener: TaskListener;
+    readonly listener: Pick<TaskListener, 'line' | 'card'>;
     readonly flush: () => Promise<void>;
     readonly end: () => void;
   } {

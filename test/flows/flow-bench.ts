@@ -44,7 +44,10 @@ export class FlowBench {
     bench.#worker = createStepWorker({ runtime, executor: bench.#executor, name: 'worker-1' });
     bench.#open.push(
       await runtime.follow('runs', { from: 'earliest', onEvent: (event) => bench.#events.push(event) }),
-      await runtime.follow('artifacts', { from: 'earliest', onEvent: ({ data }) => bench.#artifacts.push(data) }),
+      await runtime.follow('artifacts', {
+        from: 'earliest',
+        onEvent: ({ type, data }) => type === 'artifact-written' && bench.#artifacts.push(data),
+      }),
       await runtime.runTopology(runProgress),
       await bench.#worker.start(),
       await runtime.runService(bench.#worker.service),

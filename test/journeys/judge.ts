@@ -131,7 +131,8 @@ async function runsOf(runtime: Runtime): Promise<Pick<Findings, 'runs' | 'artifa
   for (const [runId, number] of numbers)
     runs.set(number, [...(runs.get(number) ?? []), ends.get(runId) ?? 'not at all']);
   const artifacts = new Map<string, number>();
-  for await (const { data } of facts(runtime, 'artifacts')) {
+  for await (const { type, data } of facts(runtime, 'artifacts')) {
+    if (type !== 'artifact-written') continue;
     const name = `${data.runId}/${data.taskId}/${data.artifact.name}`;
     artifacts.set(name, (artifacts.get(name) ?? 0) + 1);
   }

@@ -1,12 +1,12 @@
 import { partitionOf } from '../../schemas/partitioner.ts';
-import type { TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
+import type { Artifact, TaskDispatched, TaskInput, Token } from '../../schemas/events.ts';
 import { flowDefaults, type TaskSettings } from '../../schemas/flow-graph.ts';
 import { GraphIndex } from '../../schemas/graph-index.ts';
 import { fileParameters } from '../../schemas/flow-parameters.ts';
 import { topics } from '../../schemas/topics.ts';
 import { leaseClosed, leaseOpened } from './clock.ts';
 import { gangOf, type Place, placeOf, settingsOf, stepNameOf } from './places.ts';
-import { leaseName, type PastOutcome, readsOfLeases, type RunPlan, type TaskState } from './state.ts';
+import { leaseName, type PastOutcome, readsOfLeases, revived, type RunPlan, type TaskState } from './state.ts';
 import { framesOf, visible } from './visibility.ts';
 import type { Work } from './work.ts';
 
@@ -16,6 +16,8 @@ export interface Offer {
   readonly dispatch: number;
   /** @default 0 */
   readonly before?: number | undefined;
+  /** What earlier attempts have saved. @default none */
+  readonly checkpoints?: readonly Artifact[] | undefined;
 }
 
 /** A task counts as open from here on; whoever called it says what comes next. */
@@ -42,12 +44,16 @@ export function recall(work: Work, { resume }: RunPlan, taskId: string, gang: bo
 export function dispatch(work: Work, plan: RunPlan, place: Place, offer: Offer): void {
   const { run, runId, timeMs } = work;
   if (run === undefined) return;
-  const { attempt, dispatch: number, before = 0 } = offer;
+  const { attempt, dispatch: number, before = 0, checkpoints = [] } = offer;
   const { graph, bundleHash, parameters } = plan;
   const { taskId } = place;
   const { timeoutMs } = settingsOf(place);
   const dueMs = timeMs + graph.startMs;
-  const counted = before === 0 ? { attempt, dispatch: number } : { attempt, dispatch: number, before };
+  const counted = {
+    ...{ attempt, dispatch: number },
+    ...(before === 0 ? {} : { before }),
+    ...(checkpoints.length === 0 ? {} : { checkpoints }),
+  };
   setPhase(work, taskId, { ...counted, phase: 'dispatched', holder: null, worker: null }, dueMs);
   const { partitions } = topics.tasks;
   work.emit({
@@ -69,6 +75,7 @@ export function dispatch(work: Work, plan: RunPlan, place: Place, offer: Offer):
       leaseMs: graph.leaseMs,
       startDeadline: dueMs,
       ...workOf(work, plan, place),
+      ...(checkpoints.length === 0 ? {} : { checkpoints: [...revived(checkpoints)] }),
     },
   });
 }
@@ -167,20 +174,22 @@ export type TaskEnd =
 export function closeTask(
   work: Work,
   taskId: string,
-  task: Pick<TaskState, 'attempt' | 'dispatch' | 'worker'>,
+  task: Pick<TaskState, 'attempt' | 'dispatch' | 'worker' | 'checkpoints'>,
   end: TaskEnd,
   past?: PastOutcome,
 ): void {
   const { run, runId } = work;
   if (run === undefined) return;
-  const { attempt, dispatch: number, worker } = task;
+  const { attempt, dispatch: number, worker, checkpoints = [] } = task;
   const closed = { runId, taskId, attempt, dispatch: number, worker, kind: null, message: '', ...end };
   // in place it was said when it happened
   if (end.outcome !== 'cloned' || end.originRunId !== runId)
     work.emit({ topic: 'runs', type: 'task-closed', key: runId, data: closed });
   work.setTask(taskId, undefined);
   // a recall that never came to anything leaves what was known of the task as it is
-  if (number > 0) work.setPast(taskId, { attempt, dispatch: number, ...(past === undefined ? {} : { outcome: past }) });
+  const saved = checkpoints.length === 0 ? {} : { checkpoints };
+  if (number > 0)
+    work.setPast(taskId, { attempt, dispatch: number, ...(past === undefined ? saved : { outcome: past }) });
   work.clearTimer(leaseName(work.runId, taskId));
   work.clock = leaseClosed(work.clock);
   work.run = { ...run, open: run.open - 1 };

@@ -70,8 +70,10 @@ export function failAttempt(work: Work, failed: FailedTask, failure: Failure): v
     return;
   }
   const waitMs = Math.min(policy.backoffMs * (policy.factor ?? 1) ** (task.attempt - before - 1), longestBackoffMs);
-  if (waitMs === 0) dispatch(work, plan, place, { attempt: next, dispatch: task.dispatch + 1, before });
-  else setPhase(work, place.taskId, { ...task, phase: 'backoff', holder: null, worker: null }, timeMs + waitMs);
+  if (waitMs === 0) {
+    const { checkpoints } = task;
+    dispatch(work, plan, place, { attempt: next, dispatch: task.dispatch + 1, before, checkpoints });
+  } else setPhase(work, place.taskId, { ...task, phase: 'backoff', holder: null, worker: null }, timeMs + waitMs);
 }
 
 /** All members of a gang are dispatched again, or it is given up. */

@@ -3,7 +3,7 @@
  * finds no worker in time sends all of them into another round; one that fails ends the attempt of all. A member that completed is held
  * until all have: a gang's artifacts become facts together, or not at all.
  */
-import type { TaskCompleted, TaskStarted } from '../../schemas/events.ts';
+import type { Artifact, TaskCompleted, TaskStarted } from '../../schemas/events.ts';
 import { GraphIndex, type Walk } from '../../schemas/graph-index.ts';
 import { closeTask, dispatch, opened, recall, revoke, type TaskEnd } from './dispatch.ts';
 import { open } from './offering.ts';
@@ -40,6 +40,7 @@ export function beginRounds(
   pointId: string,
   members: Members,
   last: { readonly attempt: number; readonly dispatch: number },
+  saved: (taskId: string) => readonly Artifact[] | undefined,
 ): void {
   const point = work.point(pointId);
   if (point === undefined) return;
@@ -48,7 +49,12 @@ export function beginRounds(
     const place = placeOf(plan.graph, taskId);
     if (place?.kind !== 'step') continue;
     work.beginWalk(GraphIndex.of(plan.graph).walkId(place.walk));
-    const offer = { attempt: last.attempt + 1, dispatch: last.dispatch + 1, before: last.attempt };
+    const offer = {
+      attempt: last.attempt + 1,
+      dispatch: last.dispatch + 1,
+      before: last.attempt,
+      checkpoints: saved(taskId),
+    };
     dispatch(work, plan, place, offer);
   }
 }
@@ -101,7 +107,7 @@ export function regroup(
     work.beginWalk(GraphIndex.of(plan.graph).walkId(place.walk));
     if (task.phase === 'dispatched' || task.phase === 'started')
       revoke(work, taskId, { ...task, incarnation: task.holder }, reason);
-    dispatch(work, plan, place, { attempt, dispatch: task.dispatch + 1, before: task.before });
+    dispatch(work, plan, place, { ...task, attempt, dispatch: task.dispatch + 1 });
   }
   return true;
 }

@@ -21,7 +21,7 @@ export function start(work: Work, started: TaskStarted): void {
     const reason = holderProblem(work, taskId, token) ?? 'another worker was first';
     work.count('startsRefused');
     revoke(work, taskId, token, reason);
-    recordRefusal(work, taskId, token, worker, reason);
+    recordRefusal(work, { action: 'task.start', taskId, token, worker, reason });
     return;
   }
   const { plan, place } = found;
@@ -89,7 +89,7 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
       return;
     case 'sought':
     case 'backoff':
-      dispatch(work, plan, place, { attempt: task.attempt + 1, dispatch: task.dispatch + 1, before: task.before });
+      dispatch(work, plan, place, { ...task, attempt: task.attempt + 1, dispatch: task.dispatch + 1 });
       return;
     case 'dispatched': {
       const message = 'no worker started it in time';
@@ -99,7 +99,7 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
         return;
       }
       revoke(work, taskId, { ...task, incarnation: null }, message);
-      dispatch(work, plan, place, { attempt: task.attempt, dispatch: task.dispatch + 1, before: task.before });
+      dispatch(work, plan, place, { ...task, dispatch: task.dispatch + 1 });
       return;
     }
     case 'started': {
@@ -111,7 +111,16 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
   }
 }
 
-function recordRefusal(work: Work, taskId: string, token: TaskRef['token'], worker: string, reason: string): void {
+interface Refusal {
+  readonly action: string;
+  readonly taskId: string;
+  readonly token: TaskRef['token'];
+  readonly worker: string;
+  readonly reason: string;
+}
+
+/** What a worker wanted that does not hold the task: for the audit. */
+export function recordRefusal(work: Work, { action, taskId, token, worker, reason }: Refusal): void {
   const { runId, timeMs } = work;
   const object = `${runId}/${taskId}`;
   work.emit({
@@ -119,8 +128,8 @@ function recordRefusal(work: Work, taskId: string, token: TaskRef['token'], work
     type: 'operation-recorded',
     key: object,
     data: {
-      operationId: derivedId(timeMs, 'start-refused', object, token.attempt, token.dispatch, token.incarnation),
-      action: 'task.start',
+      operationId: derivedId(timeMs, `${action}-refused`, object, token.attempt, token.dispatch, token.incarnation),
+      action,
       object,
       actor: worker,
       outcome: 'refused',

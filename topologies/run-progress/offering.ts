@@ -25,8 +25,12 @@ export function offer(work: Work, plan: RunPlan, place: Place, first: Offer): vo
   }
   const { runId } = work;
   const { taskId, step } = place;
-  const { attempt, dispatch: number, before } = first;
-  const counted = { attempt: attempt - 1, dispatch: number - 1, ...(before === undefined ? {} : { before }) };
+  const { attempt, dispatch: number, before, checkpoints } = first;
+  const counted = {
+    ...{ attempt: attempt - 1, dispatch: number - 1 },
+    ...(before === undefined ? {} : { before }),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
+  };
   setPhase(work, taskId, { ...counted, phase: 'sought', holder: null, worker: null }, work.timeMs + plan.graph.startMs);
   const memoryKey = memoryKeyOf(work, plan, place);
   work.count('outcomesSought');

@@ -32,6 +32,7 @@ export function recalled(work: Work, { taskId, origin }: TaskRecalled): void {
     attempt: (before?.attempt ?? 0) + 1,
     dispatch: (before?.dispatch ?? 0) + 1,
     before: before?.attempt,
+    checkpoints: past?.checkpoints,
   });
 }
 
@@ -67,10 +68,11 @@ export function gangRecalled(
   }
   const inPlace =
     origin === work.runId ? past.filter(([key]) => !key.includes(`${pastMembersPrefix(origin, pointId)}-`)) : [];
-  beginRounds(work, plan, pointId, members, {
+  const last = {
     attempt: Math.max(0, ...inPlace.map(([, { attempt }]) => attempt)),
     dispatch: Math.max(0, ...inPlace.map(([, { dispatch: number }]) => number)),
-  });
+  };
+  beginRounds(work, plan, pointId, members, last, (taskId) => known.get(pastKey(origin, taskId))?.checkpoints);
 }
 
 /** It ended well, so did all before it, nothing before it was run again, and the graph still takes its answer. */

@@ -22,5 +22,5 @@ export function remembered(work: Work, { taskId, memoryKey, outcome }: TaskRemem
     acceptRemembered(work, plan, place, task, outcome);
     return;
   }
-  dispatch(work, plan, place, { attempt: task.attempt + 1, dispatch: task.dispatch + 1, before: task.before });
+  dispatch(work, plan, place, { ...task, attempt: task.attempt + 1, dispatch: task.dispatch + 1 });
 }

@@ -107,6 +107,8 @@ export interface PastTask {
   readonly dispatch: number;
   /** Absent: it did not end well, or its outcome is never taken over. */
   readonly outcome?: PastOutcome;
+  /** Of one that did not end well: what it had saved. */
+  readonly checkpoints?: readonly Artifact[];
 }
 
 export interface PastOutcome {
@@ -138,6 +140,8 @@ export interface TaskState {
   readonly worker: string | null;
   /** When the current phase lapses, less the clock's shift at that time. */
   readonly dueMs: number;
+  /** What it has saved to go on from, by name. */
+  readonly checkpoints?: readonly Artifact[];
   /** The completion that waits. */
   readonly held?: Held;
 }
@@ -183,6 +187,9 @@ export const chunkKey = (runId: string, pointId: string, chunk: number): string 
   `walk/${runId}/chunk/${pointId}/${chunk}`;
 
 const pastMembersMax = flowLimits.maxWorkers + Math.ceil(flowLimits.maxWorkers / chunkSize);
+
+/** Checkpoints of a task. */
+export const checkpointsMax = 100;
 
 /** Values that one sweep takes at most. */
 export const sweepMax = 500;

@@ -51,6 +51,8 @@ export interface RunStep {
   readonly idempotencyKey: string;
   /** Where artifacts over `inlineBytesMax` are left. */
   readonly outDirectory: string;
+  /** What earlier attempts have saved. */
+  readonly checkpoints: readonly EncodedArtifact[];
   /** For a step that is a program: the folder of its attempt. Made by the child, removed by the parent. */
   readonly attemptDirectory: string;
 }
@@ -65,6 +67,13 @@ export interface FileParameter {
 export type ToChild =
   | RunStep
   | { readonly type: 'abort'; readonly number: number }
+  /** A checkpoint will be there for the next attempt, or why it will not. */
+  | {
+      readonly type: 'checkpointed';
+      readonly number: number;
+      readonly id: number;
+      readonly problem?: string | undefined;
+    }
   /** The Python environment that a program asked for is ready: variables to add; PATH goes before that of the worker. */
   | { readonly type: 'environment'; readonly number: number; readonly variables: Readonly<Record<string, string>> }
   /** Load a bundle ahead of its first step. */
@@ -77,6 +86,8 @@ export type FromChild =
   | { readonly type: 'ready' }
   /** A card's present document, JSON. */
   | { readonly type: 'card'; readonly number: number; readonly name: string; readonly document: string }
+  /** To be there for the next attempt; the answer has this id. */
+  | { readonly type: 'checkpoint'; readonly number: number; readonly id: number; readonly artifact: EncodedArtifact }
   /** The step is a program. With `python`, it waits for its environment. */
   | { readonly type: 'program'; readonly number: number; readonly python: PythonRequest | undefined }
   | {

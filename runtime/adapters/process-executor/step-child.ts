@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import { type FlowCode, isFlowCode, type StepCall, type StepProgram, type StepResult } from '../../ports/flow-code.ts';
+import { ChildCheckpoints } from './child-checkpoints.ts';
 import { childInputs, itemArtifact } from './child-inputs.ts';
 import { captureLog } from './child-log.ts';
 import { withContents } from './file-parameters.ts';
@@ -27,7 +28,9 @@ import { startWatchdog } from './watchdog.ts';
 
 const bundles = new Map<string, Promise<FlowCode>>();
 const log = captureLog();
-let current: { readonly number: number; readonly abort: AbortController } | undefined;
+let current:
+  | { readonly number: number; readonly abort: AbortController; readonly checkpoints: ChildCheckpoints }
+  | undefined;
 
 process.on('message', (message) => void take(message as ToChild));
 process.on('disconnect', () => endAll());
@@ -45,6 +48,9 @@ async function take(message: ToChild): Promise<void> {
     case 'abort':
       if (current?.number === message.number) current.abort.abort(new Error('the step is to stop'));
       return;
+    case 'checkpointed':
+      if (current?.number === message.number) current.checkpoints.answered(message.id, message.problem);
+      return;
     case 'environment':
       environmentReady?.(message.variables);
       return;
@@ -59,7 +65,14 @@ async function take(message: ToChild): Promise<void> {
 
 async function run(work: RunStep): Promise<void> {
   const abort = new AbortController();
-  current = { number: work.number, abort };
+  const { number, outDirectory } = work;
+  const checkpoints = new ChildCheckpoints(
+    work.checkpoints,
+    outDirectory,
+    (name, codec, bytes) => leave(name, codec, bytes, outDirectory),
+    (id, artifact) => say({ type: 'checkpoint', number, id, artifact }),
+  );
+  current = { number, abort, checkpoints };
   log.begin();
   const restore = setEnvironment(work.environment);
   try {
@@ -80,6 +93,7 @@ async function run(work: RunStep): Promise<void> {
       end,
       signal: abort.signal,
       card: (name, document) => say({ type: 'card', number: work.number, name, document }),
+      checkpoints,
       folder: programFolder(work.attemptDirectory),
     };
     const result = await flow.runStep(call);

@@ -3,22 +3,23 @@ import type { PackedResults } from './child-inputs.ts';
 import type { RunStep } from './protocol.ts';
 import type { Lease, StepFiles } from './step-files.ts';
 
-export type StepInputs = Pick<RunStep, 'inputs' | 'packs' | 'stack'>;
+export type StepInputs = Pick<RunStep, 'inputs' | 'packs' | 'stack' | 'checkpoints'>;
 
 /** Blobs that are fetched at once. */
 const atOnce = 16;
 
 /** Brings everything that a step may read to this machine, so that it can read it without waiting. */
 export async function stepInputs(work: TaskWork, files: StepFiles, lease: Lease): Promise<StepInputs> {
-  const [inputs, packs, stack] = await Promise.all([
+  const [inputs, packs, stack, checkpoints] = await Promise.all([
     inTurn(work.inputs, async ({ branch, artifacts }) => ({
       branch,
       artifacts: await inTurn(artifacts, (artifact) => files.input(artifact, lease)),
     })),
     inTurn(work.packs ?? [], ({ hash }) => packOf(hash, files, lease)),
     stackOf(work, files, lease),
+    inTurn(work.checkpoints ?? [], (checkpoint) => files.input(checkpoint, lease)),
   ]);
-  return { inputs, packs, stack };
+  return { inputs, packs, stack, checkpoints };
 }
 
 /** A pack of results as a file, and the artifacts that it names as files. */

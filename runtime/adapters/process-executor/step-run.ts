@@ -34,6 +34,7 @@ export class StepRun {
   readonly #number = ++numbers;
   readonly #listener: TaskListener | undefined;
   readonly #cards = new Map<string, Uint8Array>();
+  #checkpoints: Promise<void> = Promise.resolve();
   #child: StepProcess | undefined;
   #stopped: { readonly kind: FailureKind; readonly reason: string } | undefined;
   #decided = false;
@@ -166,7 +167,10 @@ export class StepRun {
     return new Promise((resolve) => {
       child.listener = {
         message: (message) => {
-          if (message.type === 'card' && message.number === this.#number) this.#card(message.name, message.document);
+          if (message.type === 'checkpoint' && message.number === this.#number)
+            this.#checkpoint(child, message.id, message.artifact);
+          else if (message.type === 'card' && message.number === this.#number)
+            this.#card(message.name, message.document);
           else if (message.type === 'program' && message.number === this.#number) {
             this.#program = true;
             if (message.python !== undefined) void this.#prepare(child, message.python, bundlePath, clock);
@@ -194,6 +198,21 @@ export class StepRun {
       const kind = hasCode(error, 'USER_CODE_FAILED', 'INVALID_ARGUMENT', 'UNSUPPORTED') ? 'user' : 'platform';
       this.#stop(kind, messageOf(error), 0);
     }
+  }
+
+  /** One after the other, so that the newest of a name is the last that is heard. */
+  #checkpoint(child: StepProcess, id: number, artifact: EncodedArtifact): void {
+    this.#checkpoints = this.#checkpoints.then(async () => {
+      let problem: string | undefined;
+      try {
+        const saved = await this.#files.store(artifact, storedInlineMax);
+        if (this.#listener === undefined) problem = 'nobody keeps checkpoints here';
+        else await this.#listener.checkpoint(saved);
+      } catch (error) {
+        problem = messageOf(error);
+      }
+      child.send({ type: 'checkpointed', number: this.#number, id, problem });
+    });
   }
 
   #card(name: string, said: string): void {

@@ -44,6 +44,22 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
     },
   );
 
+  app.get<{ Params: { runId: string } }>(
+    '/api/v1/runs/:runId/checkpoints',
+    {
+      config: { access: 'read' },
+      schema: {
+        tags,
+        params,
+        description: 'What tasks that have not ended well could go on from, and what others have kept.',
+      },
+    },
+    async ({ params: { runId } }) => {
+      if ((await queries.placeOfRun(runId)) === undefined) throw unknown(runId);
+      return { checkpoints: await queries.listCheckpoints(runId) };
+    },
+  );
+
   app.get<LogsRequest>(
     '/api/v1/runs/:runId/logs',
     {

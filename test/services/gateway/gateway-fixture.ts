@@ -35,6 +35,7 @@ const queries: Queries = {
   placeOfRun: () => Promise.resolve(undefined),
   listAttempts: () => Promise.resolve([]),
   listLines: () => Promise.resolve([]),
+  listCheckpoints: () => Promise.resolve([]),
   listHeardCards: () => Promise.resolve([]),
   listOperations: () => Promise.resolve([]),
   deploymentHistory: () => Promise.resolve([]),

@@ -35,7 +35,10 @@ beforeAll(async () => {
   worker = createStepWorker({ runtime, executor, name: 'worker-1' });
   open = [
     await runtime.follow('runs', { from: 'earliest', onEvent: (event) => runs.push(event) }),
-    await runtime.follow('artifacts', { from: 'earliest', onEvent: ({ data }) => artifacts.push(data) }),
+    await runtime.follow('artifacts', {
+      from: 'earliest',
+      onEvent: ({ type, data }) => type === 'artifact-written' && artifacts.push(data),
+    }),
     await runtime.follow('registry', {
       from: 'earliest',
       onEvent: (event) => {

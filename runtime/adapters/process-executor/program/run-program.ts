@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import type { StepCall, StepProgram } from '../../../ports/flow-code.ts';
 import { type EncodedArtifact, type FileParameter, programFolder } from '../protocol.ts';
 import { type ArtifactFile, writeArtifactFile } from './artifact-files.ts';
+import { CheckpointFolder } from './checkpoint-folder.ts';
 import { fetchAll } from './fetch-all.ts';
 import { LastLines } from './last-lines.ts';
 import { ProgramFailure, userFailure } from './program-failure.ts';
@@ -47,8 +48,15 @@ export async function runProgram(work: ProgramWork): Promise<ProgramOutputs> {
   }
   await fetchAll(program.downloads, work.call.signal);
   for (const [path, message] of Object.entries(program.needs)) if (!existsSync(path)) throw userFailure(message);
-  const manifest = writeManifest(work, output);
-  await execute(work, { cwd, output, manifest });
+  const saved = join(directory, 'checkpoints');
+  const manifest = writeManifest(work, output, saved);
+  const { checkpoints } = work.call;
+  const folder = checkpoints === undefined ? undefined : new CheckpointFolder(saved, checkpoints);
+  try {
+    await execute(work, { cwd, output, manifest, checkpoints: saved });
+  } finally {
+    await folder?.close();
+  }
   const outputs = collectOutputs(program, { output, attempt: directory, handover });
   if (outputs.unnamed.length > 0) {
     const some = outputs.unnamed.slice(0, 10).join(', ');
@@ -58,7 +66,11 @@ export async function runProgram(work: ProgramWork): Promise<ProgramOutputs> {
 }
 
 /** What the program can read about its task. */
-function writeManifest({ flow, call, program, artifacts, directory, files }: ProgramWork, output: string): string {
+function writeManifest(
+  { flow, call, program, artifacts, directory, files }: ProgramWork,
+  output: string,
+  checkpoints: string,
+): string {
   const taken = program.takes ?? artifacts.map(({ name }) => name);
   const written: Record<string, ArtifactFile> = {};
   for (const name of taken) {
@@ -82,6 +94,7 @@ function writeManifest({ flow, call, program, artifacts, directory, files }: Pro
     parameters: parametersOf(call.parameters, files),
     artifacts: written,
     output,
+    checkpoints,
   };
   writeFileSync(manifest, JSON.stringify(said, null, 2));
   return manifest;
@@ -98,6 +111,7 @@ function parametersOf(
 }
 
 interface Places {
+  readonly checkpoints: string;
   readonly cwd: string;
   readonly output: string;
   readonly manifest: string;
@@ -157,7 +171,10 @@ async function drained(...streams: readonly Readable[]): Promise<void> {
 
 const drainMs = 500;
 
-function environmentOf({ call, environment }: ProgramWork, { output, manifest }: Places): Record<string, string> {
+function environmentOf(
+  { call, environment }: ProgramWork,
+  { output, manifest, checkpoints }: Places,
+): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     ([name]) => name !== 'NODE_PATH' && !name.startsWith('NODE_CHANNEL'),
   );
@@ -174,6 +191,7 @@ function environmentOf({ call, environment }: ProgramWork, { output, manifest }:
     ...(Object.fromEntries(parameters) as Record<string, string>),
     MILLRACE_MANIFEST: manifest,
     MILLRACE_OUTPUT: output,
+    MILLRACE_CHECKPOINTS: checkpoints,
     MILLRACE_RUN_ID: call.runId,
     MILLRACE_TASK_ID: call.taskId,
     MILLRACE_STEP: call.step,
