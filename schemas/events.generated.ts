@@ -1651,6 +1651,114 @@ export interface AuditLinked {
   readonly timeMs: number;
 }
 
+/** Links of a chain are to be sealed together with their records. */
+export interface SealDue {
+  /** Source topic, by its name in the catalogue. */
+  readonly topic: string;
+  readonly partition: number;
+  /** Of the chain's seals, from 0. */
+  readonly sequence: number;
+  readonly fromOffset: number;
+  /** Included. */
+  readonly toOffset: number;
+  readonly records: number;
+  /** Digest of the chain before the first record. */
+  readonly previous: string;
+  /** Digest of the chain after the last record. */
+  readonly digest: string;
+  /** Running maximum of append times before the first record. */
+  readonly fromTimeMs: number;
+  /** The same at the last record. */
+  readonly timeMs: number;
+}
+
+/** Records of a chain lie in a file, and this says what must be in it. */
+export interface AuditSealed {
+  /** Source topic, by its name in the catalogue. */
+  readonly topic: string;
+  readonly partition: number;
+  /** Of the chain's seals, from 0. */
+  readonly sequence: number;
+  readonly fromOffset: number;
+  /** Included. */
+  readonly toOffset: number;
+  readonly records: number;
+  /** Digest of the chain before the first record. */
+  readonly previous: string;
+  /** Digest of the chain after the last record. */
+  readonly digest: string;
+  /** Running maximum of append times before the first record. */
+  readonly fromTimeMs: number;
+  /** The same at the last record. */
+  readonly timeMs: number;
+  /** Root of the tree of RFC 6962 over the digests of the records. */
+  readonly merkleRoot: string;
+  /** Of the file in the blob store. */
+  readonly fileHash: string;
+  readonly fileBytes: number;
+  /** Hash of the statement before it; empty for the first. */
+  readonly previousSeal: string;
+  /** Of the key that signed it; empty: not signed. */
+  readonly keyId: string;
+  /** Ed25519 over the statement, base64; empty: not signed. */
+  readonly signature: string;
+}
+
+/** Records could not be sealed: they are not those that were linked, or are gone. */
+export interface SealFailed {
+  /** Source topic, by its name in the catalogue. */
+  readonly topic: string;
+  readonly partition: number;
+  /** Of the chain's seals, from 0. */
+  readonly sequence: number;
+  readonly fromOffset: number;
+  /** Included. */
+  readonly toOffset: number;
+  readonly records: number;
+  readonly reason: string;
+}
+
+/** Fields of a sealed record are to be forgotten. */
+export interface RedactionRequested {
+  readonly requestId: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Paths of fields of the event, joined by dots; empty: all of it. */
+  readonly fields: readonly string[];
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** A sealed record was replaced by its digest and what may still be known of it. */
+export interface RecordRedacted {
+  readonly requestId: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly sequence: number;
+  readonly offset: number;
+  readonly fields: readonly string[];
+  readonly reason: string;
+  readonly actor: string;
+  /** Of the record as it was. */
+  readonly recordDigest: string;
+  /** Of the file that held it; it is deleted. */
+  readonly replacedHash: string;
+  /** Of the file that is in its place. */
+  readonly fileHash: string;
+  readonly fileBytes: number;
+}
+
+/** Nothing was redacted, and why. */
+export interface RedactionRefused {
+  readonly requestId: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly code: string;
+  readonly reason: string;
+}
+
 /** Where a task's whole committed state of one position lies. The first one of a version states where that version began. */
 export interface SnapshotTaken {
   readonly task: string;
@@ -1836,6 +1944,14 @@ export interface EventData {
   'audit': {
     'audit-linked': AuditLinked;
   };
+  'audit-seals': {
+    'seal-due': SealDue;
+    'audit-sealed': AuditSealed;
+    'seal-failed': SealFailed;
+    'redaction-requested': RedactionRequested;
+    'record-redacted': RecordRedacted;
+    'redaction-refused': RedactionRefused;
+  };
   'dead-letters': {
   };
   'snapshots': {
@@ -1954,6 +2070,12 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'operations/feedback-refused': '{"type":"record","name":"FeedbackRefused","namespace":"millrace.operations","doc":"A feedback that could not be admitted, and why.","fields":[{"name":"feedbackId","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"reason","type":"string"}]}',
   'operations/gap-detected': '{"type":"record","name":"GapDetected","namespace":"millrace.operations","doc":"Stamped records of an origin are missing.","fields":[{"name":"task","type":"string"},{"name":"origin","type":"string"},{"name":"fromOrdinal","type":"long"},{"name":"toOrdinal","type":"long"}]}',
   'audit/audit-linked': '{"type":"record","name":"AuditLinked","namespace":"millrace.audit","doc":"One link of the hash chain over a source partition: digest = H(previous, record digests).","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long"},{"name":"records","type":"int"},{"name":"previous","type":"string"},{"name":"digest","type":"string"},{"name":"timeMs","type":"long","default":0,"doc":"Running maximum of append times up to toOffset."}]}',
+  'audit-seals/seal-due': '{"type":"record","name":"SealDue","namespace":"millrace.audit_seals","doc":"Links of a chain are to be sealed together with their records.","fields":[{"name":"topic","type":"string","doc":"Source topic, by its name in the catalogue."},{"name":"partition","type":"int"},{"name":"sequence","type":"int","doc":"Of the chain\'s seals, from 0."},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long","doc":"Included."},{"name":"records","type":"int"},{"name":"previous","type":"string","doc":"Digest of the chain before the first record."},{"name":"digest","type":"string","doc":"Digest of the chain after the last record."},{"name":"fromTimeMs","type":"long","doc":"Running maximum of append times before the first record."},{"name":"timeMs","type":"long","doc":"The same at the last record."}]}',
+  'audit-seals/audit-sealed': '{"type":"record","name":"AuditSealed","namespace":"millrace.audit_seals","doc":"Records of a chain lie in a file, and this says what must be in it.","fields":[{"name":"topic","type":"string","doc":"Source topic, by its name in the catalogue."},{"name":"partition","type":"int"},{"name":"sequence","type":"int","doc":"Of the chain\'s seals, from 0."},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long","doc":"Included."},{"name":"records","type":"int"},{"name":"previous","type":"string","doc":"Digest of the chain before the first record."},{"name":"digest","type":"string","doc":"Digest of the chain after the last record."},{"name":"fromTimeMs","type":"long","doc":"Running maximum of append times before the first record."},{"name":"timeMs","type":"long","doc":"The same at the last record."},{"name":"merkleRoot","type":"string","doc":"Root of the tree of RFC 6962 over the digests of the records."},{"name":"fileHash","type":"string","doc":"Of the file in the blob store."},{"name":"fileBytes","type":"long"},{"name":"previousSeal","type":"string","doc":"Hash of the statement before it; empty for the first."},{"name":"keyId","type":"string","doc":"Of the key that signed it; empty: not signed."},{"name":"signature","type":"string","doc":"Ed25519 over the statement, base64; empty: not signed."}]}',
+  'audit-seals/seal-failed': '{"type":"record","name":"SealFailed","namespace":"millrace.audit_seals","doc":"Records could not be sealed: they are not those that were linked, or are gone.","fields":[{"name":"topic","type":"string","doc":"Source topic, by its name in the catalogue."},{"name":"partition","type":"int"},{"name":"sequence","type":"int","doc":"Of the chain\'s seals, from 0."},{"name":"fromOffset","type":"long"},{"name":"toOffset","type":"long","doc":"Included."},{"name":"records","type":"int"},{"name":"reason","type":"string"}]}',
+  'audit-seals/redaction-requested': '{"type":"record","name":"RedactionRequested","namespace":"millrace.audit_seals","doc":"Fields of a sealed record are to be forgotten.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"},{"name":"fields","type":{"type":"array","items":"string"},"doc":"Paths of fields of the event, joined by dots; empty: all of it."},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'audit-seals/record-redacted': '{"type":"record","name":"RecordRedacted","namespace":"millrace.audit_seals","doc":"A sealed record was replaced by its digest and what may still be known of it.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"sequence","type":"int"},{"name":"offset","type":"long"},{"name":"fields","type":{"type":"array","items":"string"}},{"name":"reason","type":"string"},{"name":"actor","type":"string"},{"name":"recordDigest","type":"string","doc":"Of the record as it was."},{"name":"replacedHash","type":"string","doc":"Of the file that held it; it is deleted."},{"name":"fileHash","type":"string","doc":"Of the file that is in its place."},{"name":"fileBytes","type":"long"}]}',
+  'audit-seals/redaction-refused': '{"type":"record","name":"RedactionRefused","namespace":"millrace.audit_seals","doc":"Nothing was redacted, and why.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"},{"name":"code","type":"string"},{"name":"reason","type":"string"}]}',
   'snapshots/snapshot-taken': '{"type":"record","name":"SnapshotTaken","namespace":"millrace.snapshots","doc":"Where a task\'s whole committed state of one position lies. The first one of a version states where that version began.","fields":[{"name":"task","type":"string"},{"name":"topologyVersion","type":"int"},{"name":"branch","type":"int","doc":"Newest branch of the task\'s origin at that position.","default":0},{"name":"position","type":"long"},{"name":"blob","type":"string","doc":"sha256; empty: nothing was folded yet, the state is empty."},{"name":"sizeBytes","type":"long"}]}',
   'snapshots/position-reported': '{"type":"record","name":"PositionReported","namespace":"millrace.snapshots","doc":"How far a projection, which has no consumer group, has read a partition: what lies below is in its own store.","fields":[{"name":"reader","type":"string"},{"name":"topic","type":"string","doc":"Catalogue name."},{"name":"partition","type":"int"},{"name":"position","type":"long"}]}',
 };

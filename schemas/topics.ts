@@ -62,7 +62,7 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'trigger-matcher', 'scheduler', 'run-ends', 'flow-starts'],
-    readBy: ['flow-starts', 'scheduler', 'provenance'],
+    readBy: ['flow-starts', 'scheduler', 'audit-sealer', 'provenance'],
   },
   runs: {
     access: 'closed',
@@ -96,7 +96,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['flow-starts', 'gateway', 'step-worker', 'run-progress', 'step-memory'],
-    readBy: ['run-progress', 'run-ends', 'provenance'],
+    readBy: ['run-progress', 'run-ends', 'audit-sealer', 'provenance'],
   },
   tasks: {
     access: 'closed',
@@ -169,7 +169,7 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'run-progress', 'registry'],
-    readBy: ['registry', 'alias-follower', 'provenance', 'tracking'],
+    readBy: ['registry', 'alias-follower', 'audit-sealer', 'provenance', 'tracking'],
   },
   experiments: {
     access: 'closed',
@@ -223,7 +223,7 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'deployments', 'route-weights', 'alias-follower'],
-    readBy: ['deployments', 'provenance'],
+    readBy: ['deployments', 'audit-sealer', 'provenance'],
   },
   flows: {
     access: 'closed',
@@ -308,7 +308,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['model-server', 'feedback-admission', 'feedback-rewards'],
-    readBy: ['feedback-rewards', 'prediction-sampling', 'route-outcomes', 'provenance', 'applications'],
+    readBy: ['feedback-rewards', 'prediction-sampling', 'route-outcomes', 'audit-sealer', 'provenance', 'applications'],
   },
   feedback: {
     access: 'open',
@@ -385,7 +385,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['all services', 'engine'],
-    readBy: ['audit-trail', 'provenance'],
+    readBy: ['audit-trail', 'audit-sealer', 'provenance'],
   },
   audit: {
     access: 'closed',
@@ -395,7 +395,24 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['audit-trail'],
-    readBy: ['audit verify', 'subscribers'],
+    readBy: ['audit-seals', 'audit verify', 'subscribers'],
+  },
+  'audit-seals': {
+    access: 'closed',
+    key: 'source partition',
+    says: 'which records of the audited topics lie sealed in files, and which of them were redacted',
+    events: [
+      'seal-due',
+      'audit-sealed',
+      'seal-failed',
+      'redaction-requested',
+      'record-redacted',
+      'redaction-refused',
+    ],
+    partitions: 3,
+    cleanup: 'delete',
+    writtenBy: ['audit-seals', 'audit-sealer', 'gateway'],
+    readBy: ['audit-sealer', 'gateway', 'audit verify'],
   },
   'dead-letters': {
     access: 'closed',
@@ -415,7 +432,7 @@ export const topics = {
     events: ['snapshot-taken', 'position-reported'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['engine', 'provenance'],
+    writtenBy: ['engine', 'provenance', 'audit-sealer'],
     readBy: ['engine', 'log-keeper'],
   },
 } as const satisfies Record<string, TopicEntry>;

@@ -1,5 +1,6 @@
 /** Every topology of the platform. What `describe` prints, and what a process may run. */
 import type { AnyTopology } from '../runtime/engine/topology.ts';
+import { auditSeals } from './audit-seals.ts';
 import { auditTrails } from './audit-trail.ts';
 import { deployments } from './deployments.ts';
 import { driftAlerts } from './drift-alerts.ts';
@@ -32,4 +33,5 @@ export const topologies: readonly AnyTopology[] = [
   routeOutcomes,
   routeWeights,
   ...auditTrails,
+  auditSeals,
 ];

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { readInstance } from '../../runtime/adapters/directory-lock.ts';
 import type { Configuration } from '../../runtime/config/settings.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
@@ -23,7 +24,7 @@ export const command: CommandModule = {
       const findings = [
         checkNode(),
         await checkDisk(),
-        await checkDirectory(configuration),
+        checkDirectory(configuration),
         await checkPort(configuration),
         ...(await checkServices(configuration)),
       ];
@@ -62,9 +63,8 @@ async function checkDisk(): Promise<Finding> {
     : { check: 'disk', status: 'warning', says, fix: 'free some space, or point MILLRACE_DIRECTORY elsewhere' };
 }
 
-async function checkDirectory({ directory, profile }: Configuration): Promise<Finding> {
+function checkDirectory({ directory, profile }: Configuration): Finding {
   if (profile !== 'local') return { check: 'directory', status: 'ok', says: `caches in ${directory}` };
-  const { readInstance } = await import('../../runtime/adapters/directory-lock.ts');
   try {
     const instance = readInstance(directory);
     const says =
@@ -82,6 +82,15 @@ async function checkDirectory({ directory, profile }: Configuration): Promise<Fi
   }
 }
 
+/** Of the instance that runs on the directory. */
+function ownUrl({ directory, profile }: Configuration): string | undefined {
+  try {
+    return profile === 'local' ? readInstance(directory)?.url : undefined;
+  } catch {
+    return undefined; // the check of the directory tells
+  }
+}
+
 async function checkPort(configuration: Configuration): Promise<Finding> {
   const port = configuration['http.port'];
   const problem = await new Promise<string | undefined>((resolve) => {
@@ -90,6 +99,8 @@ async function checkPort(configuration: Configuration): Promise<Finding> {
     server.listen(port, configuration['http.host'], () => server.close(() => resolve(undefined)));
   });
   if (problem === undefined) return { check: 'port', status: 'ok', says: `${port} is free` };
+  if (ownUrl(configuration)?.endsWith(`:${port}`) === true)
+    return { check: 'port', status: 'ok', says: `${port} is that of the running instance` };
   return {
     check: 'port',
     status: 'warning',

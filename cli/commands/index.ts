@@ -109,5 +109,9 @@ export const commands: readonly CommandEntry[] = [
     summary: 'list and replay what could not be processed',
     load: async () => (await import('./dead-letters.ts')).command,
   },
-  { name: 'audit', summary: 'verify the audit chain', load: async () => (await import('./audit.ts')).command },
+  {
+    name: 'audit',
+    summary: 'verify, export, seal and redact the audit trail',
+    load: async () => (await import('./audit.ts')).command,
+  },
 ];

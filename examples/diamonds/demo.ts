@@ -245,7 +245,7 @@ await until(
 );
 const counters = ledger(platform);
 if (broken === 'audit-forged') await forgeAuditLink(platform);
-const audit = await client.maintenance.verifyAudit();
+const audit = await client.audit.verify();
 const records = audit.chains.reduce((sum, chain) => sum + chain.recordsVerified, 0);
 const explainedId = answered[Math.floor(answered.length / 3)]?.predictionId ?? '';
 await platform.close();

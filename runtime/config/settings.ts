@@ -123,6 +123,13 @@ export const settings = {
   },
   'redis.cluster': { type: 'switch', default: false, doc: 'The address is a node of a Redis Cluster.' },
 
+  'audit.signing_key': {
+    type: 'text',
+    default: '',
+    secret: true,
+    doc: 'Ed25519 private key in PEM (PKCS#8) that signs the seals of the audit trail; empty: they are not signed.',
+  },
+
   'query.url': {
     type: 'text',
     default: '',

@@ -17,6 +17,7 @@ import type { EventTopic } from '../../schemas/events.ts';
 import { type BundledDeployment, withBundle } from '../deployment/bundled-code.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
+import { AuditCalls } from './audit.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { MaintenanceCalls } from './maintenance.ts';
 import { ProductionCalls, type StartedRun } from './production.ts';
@@ -70,7 +71,9 @@ export class Client {
   readonly #caller: HttpCaller;
   readonly #predictions: Predictions;
   readonly #past: PastRuns;
-  /** Findings, operations, dead letters, audit and tasks. */
+  /** Verification, entries, seals and redaction. */
+  readonly audit: AuditCalls;
+  /** Findings, operations, dead letters and tasks. */
   readonly maintenance: MaintenanceCalls;
   /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
   readonly production: ProductionCalls;
@@ -83,6 +86,7 @@ export class Client {
     this.production = new ProductionCalls(caller);
     this.routing = new RoutingCalls(caller);
     this.#predictions = new Predictions(caller);
+    this.audit = new AuditCalls(caller);
     this.maintenance = new MaintenanceCalls(caller);
   }
 

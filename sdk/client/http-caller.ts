@@ -99,6 +99,11 @@ export function query(values: Readonly<Record<string, string | number | undefine
   return given.length === 0 ? '' : `?${new URLSearchParams(given as [string, string][]).toString()}`;
 }
 
+/** A time in a query string. */
+export function timeText(time: number | string | Date | undefined): string | undefined {
+  return time instanceof Date ? String(time.getTime()) : time?.toString();
+}
+
 export function errorOf(status: number, body: unknown, call: Pick<Call, 'method' | 'path'>): MillraceError {
   const { code, message, id, predictionId } = (typeof body === 'object' && body !== null ? body : {}) as {
     readonly code?: unknown;

@@ -23,7 +23,7 @@ export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { RolloutAction } from './routing.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';
-export type { AuditVerification, DeadLetter, TaskSummary } from './maintenance.ts';
+export type { DeadLetter, TaskSummary } from './maintenance.ts';
 export type { CardChoice, CardSummary, LineFilter } from './run-output.ts';
 export type {
   DeploymentStatus,
@@ -51,3 +51,5 @@ export type {
   StepLine,
   WrittenArtifact,
 } from '../../schemas/api/runs.ts';
+export type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';
+export type { AuditEntryFilter, Redaction } from './audit.ts';

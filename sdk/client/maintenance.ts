@@ -13,18 +13,6 @@ export interface DeadLetter {
   readonly at: number;
 }
 
-export interface AuditVerification {
-  readonly intact: boolean;
-  readonly chains: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly links: number;
-    readonly recordsVerified: number;
-    readonly recordsUnlinked: number;
-    readonly problems: readonly { readonly message: string }[];
-  }[];
-}
-
 export interface TaskSummary {
   readonly task: string;
   readonly position: number;
@@ -64,10 +52,6 @@ export class MaintenanceCalls {
       body,
       headers,
     })) as DeadLetter;
-  }
-
-  async verifyAudit(): Promise<AuditVerification> {
-    return (await this.#get('/api/v1/audit/verification')) as AuditVerification;
   }
 
   async tasks(): Promise<readonly TaskSummary[]> {

@@ -1,3 +1,5 @@
+import { timeText } from './http-caller.ts';
+
 /** Which runs and artifacts are wanted. Times are milliseconds since the epoch, or ISO 8601. */
 export interface RunFilter {
   readonly flow?: string;
@@ -46,8 +48,4 @@ export function artifactQuery({ runId, taskId, value, ...rest }: ArtifactFilter)
   const all = { run: runId, task: taskId, ...rest, value: value === undefined ? undefined : JSON.stringify(value) };
   for (const [name, given] of Object.entries(all)) if (given !== undefined) query.append(name, String(given));
   return query.size === 0 ? '' : `?${query.toString()}`;
-}
-
-function timeText(time: number | string | Date | undefined): string | undefined {
-  return time instanceof Date ? String(time.getTime()) : time?.toString();
 }

@@ -160,6 +160,17 @@ export const roles: readonly Role[] = [
     },
   },
   {
+    name: 'audit-sealer',
+    kind: 'service',
+    summary: 'puts linked records of the audited topics into sealed files',
+    start: async ({ runtime, configuration }) => {
+      const { createAuditSealer } = await import('../audit/sealer.ts');
+      const { sealSigner } = await import('../audit/seal-statement.ts');
+      const key = configuration['audit.signing_key'];
+      return await runtime.runService(createAuditSealer(runtime, key === '' ? undefined : sealSigner(key)));
+    },
+  },
+  {
     name: 'log-keeper',
     kind: 'service',
     summary: 'deletes what every reader has behind it, keeps the last row of each key the newest',

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import type { Running } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
-import { verifyAudit } from '../audit/verify.ts';
+import { auditRoutes } from '../audit/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
 import { startTracking } from '../tracking/index.ts';
@@ -33,8 +33,8 @@ export async function startGatewayRole({
     runtime,
     inference: shared.modelServer,
     queries: provenance.queries,
-    extensions: [tracking.routes],
-    maintenance: { ...createMaintenance(runtime), verifyAudit: () => verifyAudit(runtime.parts.log, runtime) },
+    extensions: [tracking.routes, auditRoutes(runtime)],
+    maintenance: createMaintenance(runtime),
     metrics,
     unready: () => health.unready(),
     version: packageVersion(),

@@ -5,6 +5,7 @@
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { messageOf } from '../../runtime/ports/errors.ts';
 import type { Log, LogRecord } from '../../runtime/ports/log.ts';
+import type { VerifiedChain } from '../../schemas/api/audit.ts';
 import type { AuditLinked } from '../../schemas/events.ts';
 import { auditedTopics, type TopicName } from '../../schemas/topics.ts';
 import { chainNext, chainStart, recordDigest } from '../../topologies/audit-chain.ts';
@@ -25,16 +26,8 @@ export interface AuditProblem {
   readonly message: string;
 }
 
-export interface ChainReport {
-  readonly topic: string;
-  readonly partition: number;
-  readonly links: number;
-  /** Records that were read again and agree with their link. */
-  readonly recordsVerified: number;
-  /** Links whose records have expired: their digests are still chained, their content cannot be compared any more. */
-  readonly linksExpired: number;
-  /** Records behind the last link: they wait for theirs. */
-  readonly recordsUnlinked: number;
+/** What is wrong with a chain, with the offsets. */
+export interface ChainReport extends VerifiedChain {
   readonly problems: readonly AuditProblem[];
 }
 

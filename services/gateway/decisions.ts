@@ -22,6 +22,7 @@ export type Decision =
   | { readonly type: 'edited'; readonly data: EventData['registry']['edited'] }
   | { readonly type: 'experiment-created'; readonly data: EventData['experiments']['experiment-created'] }
   | { readonly type: 'experiment-changed'; readonly data: EventData['experiments']['experiment-changed'] }
+  | { readonly type: 'record-redacted'; readonly data: EventData['audit-seals']['record-redacted'] }
   | { readonly type: 'refused'; readonly code: ErrorCode; readonly reason: string };
 
 export type DecisionType = Exclude<Decision['type'], 'refused'>;
@@ -49,6 +50,7 @@ export class Decisions {
       runtime.follow('deployment-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('experiments', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('audit-seals', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('starts', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
     ]);
@@ -127,6 +129,10 @@ interface Fact {
   readonly flow?: string;
   readonly runId?: string;
   readonly experimentId?: string;
+  /** Of an audited record. */
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly offset?: number;
   readonly code?: string;
   readonly reason?: string;
   readonly cause?: { readonly kind: string; readonly id: string };
@@ -155,6 +161,7 @@ function answerOf({
     case 'run-tags-changed':
     case 'start-queued':
     case 'start-skipped':
+    case 'record-redacted':
       return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
     case 'run-tags-refused':
     case 'deployment-refused':
@@ -162,6 +169,7 @@ function answerOf({
     case 'registry-refused':
     case 'experiment-refused':
     case 'start-refused':
+    case 'redaction-refused':
       return {
         key: answerKey(subjectOf(fact), fact.requestId ?? ''),
         decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' },
@@ -190,6 +198,6 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
 const codeOf = ({ code = '' }: Fact): ErrorCode =>
   Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INVALID_ARGUMENT';
 
-const subjectOf = ({ model, deployment, flow, runId, experimentId }: Fact): string =>
-  model ?? deployment ?? flow ?? runId ?? experimentId ?? '';
+const subjectOf = ({ model, deployment, flow, runId, experimentId, topic, partition, offset }: Fact): string =>
+  model ?? deployment ?? flow ?? runId ?? experimentId ?? `${topic}/${partition}@${offset}`;
 const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

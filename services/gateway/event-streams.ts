@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FollowedEvent, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/index.ts';
+import { plainJson } from '../../schemas/codec/plain-json.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 
 /** A reader that is slower than this many bytes behind is let go; it comes back with its last id. */
@@ -98,7 +99,7 @@ export async function followTopic(
       next[partition] = offset + 1;
       if (!wanted(followed)) return;
       const event = { id, topic, partition, offset, key, timeMs, type, data };
-      stream.send(`id: ${next.join('.')}\nevent: ${type}\ndata: ${JSON.stringify(event, plain)}\n\n`);
+      stream.send(`id: ${next.join('.')}\nevent: ${type}\ndata: ${plainJson(event)}\n\n`);
     },
   });
   const heartbeat = setInterval(() => stream.send(':\n\n'), heartbeatMs);
@@ -118,9 +119,4 @@ export function positionsOf(request: FastifyRequest, topic: string, runtime: Run
   const offsets = typeof last === 'string' && /^\d{1,15}(\.\d{1,15})*$/.test(last) ? last.split('.').map(Number) : [];
   if (offsets.length === runtime.partitions(topic)) return offsets;
   throw new MillraceError('INVALID_ARGUMENT', `Last-Event-ID must be an id that this topic's stream gave`);
-}
-
-/** JSON has no NaN and no infinity: they go as text. */
-function plain(_: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

@@ -21,7 +21,7 @@ export interface GatewayOptions {
   /** Absent: this process predicts nothing, and `/v2` says so. */
   readonly inference?: Inference | undefined;
   readonly queries: Queries;
-  /** Absent: no routes for dead letters, audit, tasks and topics. */
+  /** Absent: no routes for dead letters, tasks and topics. */
   readonly maintenance?: Maintenance | undefined;
   /** Routes that other services answer, under the gateway's rules. @default none */
   readonly extensions?: readonly Extension[] | undefined;

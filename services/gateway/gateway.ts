@@ -23,6 +23,7 @@ import { flowControl } from './routes/flow-control.ts';
 import { flows } from './routes/flows.ts';
 import { history } from './routes/history.ts';
 import { maintenance } from './routes/maintenance.ts';
+import { root } from './routes/root.ts';
 import { modelRepository } from './routes/model-repository.ts';
 import { models } from './routes/models.ts';
 import { openInference } from './routes/open-inference.ts';
@@ -59,6 +60,7 @@ const allRoutes: readonly Routes[] = [
   artifacts,
   history,
   maintenance,
+  root,
   topics,
 ];
 

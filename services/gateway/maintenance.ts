@@ -4,8 +4,6 @@ export interface Maintenance {
   listDeadLetters(): Promise<readonly object[]>;
   /** Writes a dead record again, addressed to its task: it is folded once, and only while it is dead. */
   replayDeadLetter(id: string): Promise<object>;
-  /** Re-reads the audited topics and compares them with their hash chains. */
-  verifyAudit(): Promise<object>;
   /** Every task of this process with its ledger. */
   tasks(): readonly object[];
   /** Start and end of every partition. */

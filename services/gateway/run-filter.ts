@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { MillraceError } from '../../runtime/ports/index.ts';
 import { limitOf, limitQuery, nameParam } from './gateway-context.ts';
+import { parseTime } from '../../schemas/api/time-text.ts';
 import type { NamedValue, RunSearch } from '../../schemas/api/runs.ts';
 
 const text = Type.String({ minLength: 1, maxLength: 500 });
@@ -64,7 +65,7 @@ function listOf(value: string | readonly string[] | undefined): readonly string[
 
 function timeOf(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  const at = /^\d+$/.test(value) ? Number(value) : Date.parse(value);
-  if (Number.isFinite(at)) return at;
+  const at = parseTime(value);
+  if (at !== undefined) return at;
   throw new MillraceError('INVALID_ARGUMENT', `${name}=${value} is no time: milliseconds, or ISO 8601`);
 }

@@ -25,7 +25,8 @@ export interface FloorFacts {
 
 /** Readers without a position that anything waits for: age alone protects what they read. */
 const withoutPosition: readonly string[] = ['applications', 'subscribers'];
-const projections: readonly string[] = ['provenance'];
+/** They say their positions themselves, on `snapshots`. */
+const reporting: readonly string[] = ['provenance', 'audit-sealer'];
 const auditTrail = 'audit-trail';
 
 /** The lowest of all, for each partition of a topic. `readBy` names its readers, as in the catalogue. */
@@ -38,7 +39,7 @@ export async function readingFloors(
   const folding = topologies.filter((topology) => inputOf(topology) === topic);
   const names = new Set(folding.map(({ name }) => name));
   const known = (reader: string): boolean =>
-    names.has(reader) || [...withoutPosition, ...projections, auditTrail].includes(reader);
+    names.has(reader) || [...withoutPosition, ...reporting, auditTrail].includes(reader);
   const services = await Promise.all(
     readBy.filter((reader) => !known(reader)).map((service) => serviceFloors(service, topic, runtime)),
   );
@@ -47,7 +48,7 @@ export async function readingFloors(
       ...folding.map((topology) => topologyFloor(topology, partition, facts)),
       ...undeclaredFloors(topic, partition, names, facts),
       ...services.map((floors): ReadingFloor => floors[partition] ?? { offset: 0, reader: 'a service' }),
-      ...projectionFloors(topic, partition, readBy, facts),
+      ...reportedFloors(topic, partition, readBy, facts),
     ]),
   );
 }
@@ -82,7 +83,7 @@ async function serviceFloors(service: string, topic: TopicName, runtime: Runtime
   return positions.map((position) => ({ reader: service, offset: (position ?? 0) - serviceIdWindow }));
 }
 
-function projectionFloors(
+function reportedFloors(
   topic: TopicName,
   partition: number,
   readBy: readonly string[],
@@ -93,7 +94,7 @@ function projectionFloors(
       position.topic === topic && position.partition === partition && position.reportedAtMs >= silentSinceMs,
   );
   const missing = readBy
-    .filter((name) => projections.includes(name) && !said.some(({ reader }) => reader.startsWith(name)))
+    .filter((name) => reporting.includes(name) && !said.some(({ reader }) => reader.startsWith(name)))
     .map((reader): ReadingFloor => ({ reader, offset: 0 }));
   return [...missing, ...said.map(({ reader, position }) => ({ reader, offset: position }))];
 }

@@ -3,7 +3,7 @@ import { limitOf, limitQuery, type Routes } from '../gateway-context.ts';
 
 const text = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 
-/** Dead letters, audit, tasks, topics and findings. */
+/** Dead letters, tasks, topics and findings. */
 export const maintenance: Routes = (app, { options: { maintenance: offered, queries }, operations }) => {
   const read = (tag: string) => ({ config: { access: 'read' as const }, schema: { tags: [tag] } });
 
@@ -37,7 +37,6 @@ export const maintenance: Routes = (app, { options: { maintenance: offered, quer
     },
   );
 
-  app.get('/api/v1/audit/verification', read('audit'), async () => await offered.verifyAudit());
   app.get('/api/v1/tasks', read('tasks'), async () => ({ tasks: offered.tasks() }));
   app.get('/api/v1/topics', read('topics'), async () => ({ topics: await offered.topics() }));
 };

@@ -72,7 +72,7 @@ describe.skipIf(clusterMissing)('the platform on Kafka, Redis, S3 and a schema r
   });
 
   it('keeps an audit that holds, and explains a prediction with every link checked', async () => {
-    const { intact, chains } = await cluster.client.maintenance.verifyAudit();
+    const { intact, chains } = await cluster.client.audit.verify();
     expect(chains.flatMap(({ problems }) => problems)).toEqual([]);
     expect(intact).toBe(true);
     const of = (topic: string) => chains.filter((chain) => chain.topic === topic);

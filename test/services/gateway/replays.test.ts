@@ -15,7 +15,7 @@ it('a replay of a dead letter is an operation of its actor, also one that names 
     runtime,
     inference: undefined,
     queries: {} as never,
-    maintenance: { ...createMaintenance(runtime), verifyAudit: () => Promise.resolve({}) },
+    maintenance: createMaintenance(runtime),
     metrics: new Registry(),
     version: '0.0.0',
     port: 0,

@@ -186,7 +186,7 @@ describe('the description', () => {
     const { openapi, paths } = (await get('/api/v1/openapi.json')).json<{ openapi: string; paths: object }>();
     expect(openapi).toMatch(/^3\./);
     for (const { method, url, config } of fixture.gateway.routes()) {
-      if (method === 'HEAD' || ['/livez', '/readyz', '/metrics', '/api/v1/openapi.json'].includes(url)) continue;
+      if (method === 'HEAD' || ['/', '/livez', '/readyz', '/metrics', '/api/v1/openapi.json'].includes(url)) continue;
       const path = url.replace(/:(\w+)/g, '{$1}');
       expect(paths, `${method} ${url} ${config.access}`).toHaveProperty([path, method.toLowerCase()]);
     }
