@@ -69,6 +69,38 @@ describe('a service on a closed topic', () => {
     expect([...new Set(await answers())]).toEqual(['answer-request-a-1', 'answer-request-a-2']);
   });
 
+  it.each([
+    ['append', 'before', ['1', '2']],
+    ['append', 'after', ['2']],
+    ['commit', 'before', ['1', '2']],
+    ['commit', 'after', ['2']],
+  ] as const)(
+    'that does the %s first and whose commit is lost %s it was done tells the service of commits that it knows of only',
+    async (first, lost, known) => {
+      let faults = 1;
+      const told: string[] = [];
+      const handled: string[] = [];
+      const service = answering(plain, {
+        first,
+        handle: async (batch) => {
+          const versions = batch.map(({ event }) => String((event?.data as { version?: number }).version));
+          handled.push(...versions);
+          return { outputs: batch.map(plain), committed: () => void told.push(...versions) };
+        },
+      });
+      const runtime = await world.open({ commitFault: () => (faults-- > 0 ? lost : undefined) });
+      await runtime.publish([aliasRequest('a', 1)]);
+      await (await runtime.runService(service)).ready();
+      await runtime.publish([aliasRequest('a', 2)]);
+      await eventually('both are handled', () => sum(runtime, 'handled') === 2);
+      await eventually('the second is told', () => told.includes('2'));
+      expect(told).toEqual(known);
+      // What the store has is not handled again; what it does not have is.
+      expect(handled).toEqual(lost === 'after' ? ['1', '2'] : ['1', '1', '2']);
+      expect([...new Set(await answers())]).toEqual(['answer-request-a-1', 'answer-request-a-2']);
+    },
+  );
+
   it('drops what is said to it twice, says gaps as facts, and passes ticks over', async () => {
     const runtime = await world.open();
     const { type, topic, data } = aliasRequest('a', 1);

@@ -1,7 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FollowedEvent, Runtime } from '../../../runtime/engine/runtime.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/index.ts';
+import { systemClock } from '../../../runtime/ports/clock.ts';
 import { aliasRequest, toyTopology, toyTopologyThatCloses } from './toy-topology.ts';
+import { said, say, scripted, sum, World } from './world.ts';
 
 describe('a topology on a runtime', () => {
   let tested: TestRuntime;
@@ -82,6 +84,69 @@ describe('a topology on a runtime', () => {
   });
 });
 
+describe('a topology that lingers', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.create();
+  });
+  afterEach(() => world.close());
+
+  const lingerMs = 60_000;
+  const counting = scripted(
+    (event, state) => {
+      const count = (state.get<number>('count') ?? 0) + 1;
+      return { put: [['count', count]], emit: [say(`v${event.data.version} is number ${count}`)], count: { asked: 1 } };
+    },
+    { reads: () => ({ keys: ['count'] }), lingerMs },
+  );
+
+  /** A clock whose lingering ends when the test says so. */
+  function handCranked() {
+    const lingering = new Set<() => void>();
+    const after = (delayMs: number, done: () => void): (() => void) => {
+      if (delayMs !== lingerMs) return systemClock.after(delayMs, done);
+      const end = (): void => void (lingering.delete(end), done());
+      lingering.add(end);
+      return () => void lingering.delete(end);
+    };
+    return { lingering, clock: { now: () => systemClock.now(), after } };
+  }
+
+  it('folds what came while it waited in one commit, and once, also when it does not learn what became of that', async () => {
+    const { lingering, clock } = handCranked();
+    let faults = 0;
+    const runtime = await world.open({
+      parts: () => ({ clock }),
+      commitFault: () => (faults-- > 0 ? 'after' : undefined),
+    });
+    const running = await runtime.runTopology(counting);
+    await running.ready();
+    await runtime.publish([aliasRequest('a', 1)]);
+    await eventually('it waits', () => lingering.size === 1);
+    await runtime.publish([aliasRequest('a', 2), aliasRequest('a', 3)]);
+    await eventually('all are queued', () => runtime.stats()[0]?.queuedRecords === 3);
+    expect(sum(runtime, 'asked')).toBe(0);
+    faults = 1;
+    for (const end of lingering) end();
+    await eventually('all are folded', () => runtime.stats()[0]?.position === 3);
+    expect(new Set((await said(world, runtime)).map(([, detail]) => detail))).toEqual(
+      new Set([1, 2, 3].map((n) => `v${n} is number ${n}`)),
+    );
+    expect([sum(runtime, 'asked'), faults, runtime.stats()[0]?.commits]).toEqual([3, 0, 0]);
+  });
+
+  it('closes at once while it waits', async () => {
+    const { lingering, clock } = handCranked();
+    const runtime = await world.open({ parts: () => ({ clock }) });
+    const running = await runtime.runTopology(counting);
+    await running.ready();
+    await runtime.publish([aliasRequest('a', 1)]);
+    await eventually('it waits', () => lingering.size === 1);
+    await running.close();
+    expect([lingering.size, await said(world, runtime)]).toEqual([0, []]);
+  });
+});
+
 async function collect(runtime: Runtime, from: 'latest' | 'earliest' = 'latest') {
   const facts: Extract<FollowedEvent<'registry'>, { type: 'alias-set' }>[] = [];
   const follower = await runtime.follow('registry', {
@@ -90,8 +155,4 @@ async function collect(runtime: Runtime, from: 'latest' | 'earliest' = 'latest')
   });
   await follower.ready();
   return facts;
-}
-
-function sum(runtime: Runtime, counter: string): number {
-  return runtime.stats().reduce((total, { counters }) => total + (counters[counter] ?? 0), 0);
 }
