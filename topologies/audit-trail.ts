@@ -14,7 +14,7 @@ export function auditTrail(topic: TopicName): RawTopology {
     rawInput: topic,
     outputs: ['audit'],
     // a link may be a second late anyway
-    lingerMs: 20,
+    lingerMs: 100,
     summary: `chains every record of ${topic} by its hash`,
     reads: () => chainReads,
     fold(record, state) {

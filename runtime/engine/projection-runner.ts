@@ -15,7 +15,7 @@ const eventsPerWrite = 20_000;
 const recordsPerTake = 500;
 const queueRecords = 8_000;
 /** A transaction costs much more than a row: as long as nobody waits for the tables, they wait for more. */
-const lingerMs = 10;
+const lingerMs = 100;
 
 /** Records of a source on their way into the tables. */
 interface Taken {

@@ -41,7 +41,11 @@ const readLimit = 100_000;
 /** Records of a batch that are decoded and folded together: few enough for their objects to die young. */
 const sliceRecords = 64;
 const reportEveryMs = 1_000;
+/** A batch without effects is committed with the next one, or when so long nothing comes, milliseconds. */
+const effectlessIdleMs = 50;
 const nothingToRead: Reads = {};
+
+type Writes = ReturnType<StateCache['takeWrites']>;
 
 /**
  * One partition of one topology: takes records from its queue, folds them, commits by compare-and-set, sends the outbox. Lost
@@ -56,10 +60,18 @@ export class TopologyTask {
   #core: FoldCore | undefined;
   #cache: StateCache | undefined;
   #timers = new TimerIndex();
+  /** Everything before it is folded. */
   #position = 0;
+  /** Everything before it is committed: no more than that may be reported. */
+  #committed = 0;
   #reported = -1;
+  /** The last record folded since the last commit, as long as none of those had an effect. */
+  #effectless: LogRecord | undefined;
+  #effectlessSinceMs = 0;
   #sending: Promise<unknown> = Promise.resolve();
   #outboxHeld = false;
+  /** Of the stored state. */
+  #expected: number | undefined;
   #tickOutstanding = false;
   readonly #logTime: LogTime;
   /** A value of some fold could not be stored: each is encoded when it is put, so that the fold dies and not the task. */
@@ -79,8 +91,9 @@ export class TopologyTask {
     this.#logTime = new LogTime(context.parts.clock);
   }
 
+  /** Everything before it is committed. */
   get position(): number {
-    return this.#position;
+    return this.#committed;
   }
 
   /** Opens the state and answers where delivery is to begin. */
@@ -117,10 +130,10 @@ export class TopologyTask {
   stats(): TaskStats {
     return {
       task: this.#options.task,
-      position: this.#position,
+      position: this.#committed,
       endOffset: this.#queue.endOffset,
       queuedRecords: this.#queue.size,
-      takenRecords: this.#takenRecords,
+      takenRecords: this.#takenRecords + this.#position - this.#committed,
       timers: this.#timers.size,
       counters: { ...this.#opened?.meta.counters },
       commits: this.#commits,
@@ -145,6 +158,9 @@ export class TopologyTask {
     }
     const { state, meta, receiver, position } = this.#opened;
     this.#position = position;
+    this.#committed = position;
+    this.#expected = state.position;
+    this.#effectless = undefined;
     this.#outboxHeld = true;
     this.#cache = new StateCache(state, { strict: this.#strict });
     this.#timers = new TimerIndex();
@@ -184,6 +200,8 @@ export class TopologyTask {
         if (!(await this.#recover(error, batch))) return;
       }
     }
+    // Another owner may have the state by now: then these records are folded again, to no effect.
+    if (this.#status === 'running') await this.#commitEffectless().catch(() => undefined);
     // What was committed counts as done only when its outputs are on the log.
     await this.#sending.then(
       () => this.#report(),
@@ -195,9 +213,24 @@ export class TopologyTask {
     await this.#sending;
     this.#report();
     this.#scheduleTick();
-    await this.#queue.wait();
+    const more = this.#queue.wait();
+    if (this.#effectless !== undefined) await this.#commitUnless(more);
+    await more;
     this.#cancelTick?.();
     await this.#linger();
+  }
+
+  /** What had no effect waits a little for a record that has one, to be committed with it. */
+  async #commitUnless(more: Promise<void>): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const idle = new Promise<boolean>((resolve) => {
+      cancel = this.#context.parts.clock.after(effectlessIdleMs, () => resolve(true));
+    });
+    const isIdle = await Promise.race([idle, more.then(() => false)]);
+    cancel?.();
+    if (!isIdle) return;
+    await this.#commitEffectless();
+    this.#report();
   }
 
   async #linger(): Promise<void> {
@@ -262,15 +295,39 @@ export class TopologyTask {
     }
   }
 
+  /**
+   * Commits what was folded up to a record. A batch without effects needs no commit of its own: to fold it again after a crash is to no
+   * effect either, so it is committed with what comes next.
+   */
   async #commit(last: LogRecord | undefined): Promise<void> {
-    const { core, cache, meta, state, receiver } = this.#live();
+    const { core, cache, meta } = this.#live();
     const outputs = core.takeOutputs();
-    await checkClaims(outputs, this.#context.parts.blobs);
     const writes = cache.takeWrites();
     for (const [name, timer] of core.takeTimerChanges()) {
       if (timer === undefined) writes.delete.push(timerPrefix + name);
       else writes.put.push([timerPrefix + name, timer] satisfies StateEntry);
     }
+    const hasEffect = outputs.length + writes.put.length + writes.delete.length > 0 || meta.rebuild !== null;
+    if (last === undefined || hasEffect || this.#isDue()) return await this.#write(last, writes, outputs);
+    this.#effectless = last;
+    this.#position = last.offset + 1;
+    this.#takenRecords = 0;
+  }
+
+  /** A stream without effects is committed from time to time, so that little is folded again. */
+  #isDue(): boolean {
+    const nowMs = this.#context.parts.clock.now();
+    if (this.#effectless === undefined) this.#effectlessSinceMs = nowMs;
+    return nowMs - this.#effectlessSinceMs >= reportEveryMs;
+  }
+
+  async #commitEffectless(): Promise<void> {
+    if (this.#effectless !== undefined) await this.#write(this.#effectless, { put: [], delete: [] }, []);
+  }
+
+  async #write(last: LogRecord | undefined, writes: Writes, outputs: OutgoingRecord[]): Promise<void> {
+    const { meta, state, receiver } = this.#live();
+    await checkClaims(outputs, this.#context.parts.blobs);
     if (last !== undefined) meta.fingerprint = fingerprintOf(last);
     meta.watermarks = receiver.watermarks();
     writes.put.push(metaEntry(meta));
@@ -281,21 +338,18 @@ export class TopologyTask {
     const position = last === undefined ? this.#position : last.offset + 1;
     crashPoint('before-commit');
     const began = performance.now();
-    await state.commit(this.#committedPosition(), { position, put: writes.put, delete: writes.delete });
+    await state.commit(this.#expected, { position, put: writes.put, delete: writes.delete });
     this.#commitMsSum += performance.now() - began;
     this.#commits += 1;
     this.#takenRecords = 0;
     crashPoint('after-commit');
     this.#position = position;
+    this.#committed = position;
     this.#expected = position;
+    this.#effectless = undefined;
     this.#outboxHeld = outputs.length > 0;
     if (outputs.length > 0) this.#send(outputs);
     this.#context.snapshots.consider(this.#options.task, meta, position, state);
-  }
-
-  #expected: number | undefined;
-  #committedPosition(): number | undefined {
-    return this.#expected ?? this.#opened?.state.position;
   }
 
   /** The append overlaps the next batch's fold; the next commit waits for it. */
@@ -306,10 +360,10 @@ export class TopologyTask {
   }
 
   #report(): void {
-    if (this.#reported === this.#position || this.#status === 'failed') return;
+    if (this.#reported === this.#committed || this.#status === 'failed') return;
     crashPoint('before-report');
-    this.#reported = this.#position;
-    this.#options.report(this.#position);
+    this.#reported = this.#committed;
+    this.#options.report(this.#committed);
     crashPoint('after-report');
   }
 
@@ -363,7 +417,6 @@ export class TopologyTask {
       logger.warn({ task, error: messageOf(cause) }, 'the task reopens');
       await new Promise<void>((resolve) => clock.after(waitMs, resolve));
       try {
-        this.#expected = undefined;
         this.#sending = Promise.resolve();
         await this.#open();
         this.#queue.putBack(batch);
