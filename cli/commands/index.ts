@@ -78,6 +78,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./artifacts.ts')).command,
   },
   {
+    name: 'spin',
+    summary: 'run one step of a past run again, with changed code or values, without a trace',
+    load: async () => (await import('./spin.ts')).command,
+  },
+  {
     name: 'dump',
     summary: 'all artifacts of a run or task with their values',
     load: async () => (await import('./dump.ts')).command,

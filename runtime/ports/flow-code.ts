@@ -89,6 +89,8 @@ export interface StepResult {
   /** Artifacts to pass down by reference: name to the input that has it, -1 for what was there before. */
   readonly passed: Readonly<Record<string, number>>;
   readonly models: readonly ModelRegistration[];
+  /** Of the run: to be removed, then added, once the attempt is accepted. @default none */
+  readonly tags?: { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined;
   /** Of a foreach. */
   readonly items?: Iterable<unknown> | AsyncIterable<unknown>;
   /** Of a switch: key of a case. */

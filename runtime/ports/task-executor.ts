@@ -95,7 +95,7 @@ export interface Pack {
 
 /** A request that takes effect only when the platform accepts the attempt, such as registering a model version. */
 export interface DeferredRequest {
-  readonly kind: 'register-model';
+  readonly kind: 'register-model' | 'tag-run';
   /** JSON text. */
   readonly body: string;
 }

@@ -1,5 +1,6 @@
 export * from './topology-driver.ts';
 export * from './test-runtime.ts';
+export { type StepTrial, type StepTrialOptions, tryStep } from './step-trial.ts';
 export { createFunctionModel } from '../adapters/function-model/function-model.ts';
 export {
   type DeploymentTrial,

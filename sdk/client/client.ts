@@ -11,6 +11,7 @@
 import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
+import type { TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import type { EventTopic } from '../../schemas/events.ts';
@@ -23,7 +24,15 @@ import { MaintenanceCalls } from './maintenance.ts';
 import { ProductionCalls, type StartedRun } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
 import { RoutingCalls } from './routing.ts';
-import { type CardChoice, type CardSummary, followRun, readCard, type LineFilter, readLines } from './run-output.ts';
+import {
+  type CardChoice,
+  type CardSummary,
+  followRun,
+  readCard,
+  type LineFilter,
+  readLines,
+  withBytes,
+} from './run-output.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
 import type { ArtifactFilter, RunFilter } from './run-filter.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
@@ -252,6 +261,12 @@ export class Client {
     /** What its tasks could go on from, or have kept. */
     checkpoints: async (runId: string): Promise<readonly ShownCheckpoint[]> =>
       ((await this.#get(path`/api/v1/runs/${runId}/checkpoints`)) as { checkpoints: ShownCheckpoint[] }).checkpoints,
+    /** What the last attempt of a task worked on, as its executor gets it. */
+    work: async (runId: string, task: string): Promise<TaskWork> =>
+      withBytes(await this.#get(path`/api/v1/runs/${runId}/tasks/${task}/work`)),
+    /** Bytes of what that work names by hash. */
+    workBlob: async (runId: string, task: string, hash: string): Promise<Uint8Array> =>
+      await this.#caller.bytes({ method: 'GET', path: path`/api/v1/runs/${runId}/tasks/${task}/work/blobs/${hash}` }),
     cards: async (runId: string): Promise<readonly CardSummary[]> =>
       ((await this.#get(path`/api/v1/runs/${runId}/cards`)) as { cards: CardSummary[] }).cards,
     /** A card of a task or step, as one HTML page or as its document. */

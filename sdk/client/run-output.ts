@@ -1,4 +1,5 @@
 /** What a run says while it runs and afterwards. */
+import type { ArtifactRef, TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
 import { subscribe, type Subscription, type TopicEvent } from './subscription.ts';
@@ -40,6 +41,18 @@ export async function* readLines(
     rest = lines.pop() ?? '';
     for (const line of lines) yield JSON.parse(line) as StepLine | EndOfLines;
   }
+}
+
+/** What a task worked on: bytes travel as base64. */
+export function withBytes(answer: unknown): TaskWork {
+  const work = answer as TaskWork;
+  const revived = ({ inline = null, ...artifact }: ArtifactRef): ArtifactRef =>
+    inline === null ? artifact : { ...artifact, inline: Buffer.from(inline as unknown as string, 'base64') };
+  return {
+    ...work,
+    inputs: work.inputs.map(({ branch, artifacts }) => ({ branch, artifacts: artifacts.map(revived) })),
+    checkpoints: (work.checkpoints ?? []).map(revived),
+  };
 }
 
 /** Events of one run from its beginning on; heartbeats are left out. */

@@ -22,6 +22,7 @@ export type {
   StepContext,
   StepFailure,
   StepOptions,
+  Tags,
 } from './types.ts';
 export type {
   Duration,

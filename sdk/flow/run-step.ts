@@ -3,6 +3,7 @@ import { MillraceError } from '../../runtime/ports/errors.ts';
 import { artifactsOf } from './artifacts.ts';
 import { StepCards } from './cards.ts';
 import { checkpointsOf } from './checkpoints.ts';
+import { StepTags } from './tags.ts';
 import { Merged, mergeOf, type MergeOptions, passedDown } from './merge.ts';
 import { ProgramToRun } from './program.ts';
 import type { ProgramContext } from './program-types.ts';
@@ -34,8 +35,9 @@ class FinalError extends MillraceError {
 /** Calls the user's function and checks what it answers. */
 export async function runStep(code: UserCode, call: StepCall): Promise<StepResult> {
   const models: ModelRegistration[] = [];
+  const tags = new StepTags(call.step);
   const cards = new StepCards((name, document) => call.card?.(name, document));
-  const context = contextOf(code, call, models, cards);
+  const context = contextOf(code, call, { models, tags, cards });
   let answer: unknown;
   try {
     answer = await code.run(inputOf(code, call) as never, context as never);
@@ -44,22 +46,23 @@ export async function runStep(code: UserCode, call: StepCall): Promise<StepResul
     throw error;
   }
   cards.end();
+  const asked = { models, tags: tags.asked };
   switch (code.kind) {
     case 'foreach':
-      return { artifacts: {}, passed: {}, models, items: itemsOf(call.step, answer) };
+      return { artifacts: {}, passed: {}, ...asked, items: itemsOf(call.step, answer) };
     case 'switch':
-      return { artifacts: {}, passed: {}, models, choice: choiceOf(call.step, answer, code.cases) };
+      return { artifacts: {}, passed: {}, ...asked, choice: choiceOf(call.step, answer, code.cases) };
     case 'hook':
       return { artifacts: {}, passed: {}, models: [] };
     default: {
-      if (answer instanceof ProgramToRun) return { artifacts: {}, passed: {}, models: [], program: answer.program };
+      if (answer instanceof ProgramToRun) return { artifacts: {}, passed: {}, ...asked, program: answer.program };
       const merged = mergeOf(answer);
       const artifacts = artifactsOf(call.step, merged === undefined ? answer : merged.own);
       const passed = merged === undefined ? {} : passedDown(call, artifacts, merged.options);
       const again =
         code.deciding !== undefined &&
         (await decide(code.deciding, over(code.kind === 'join' ? {} : call.artifacts, artifacts)));
-      return { artifacts, passed, models, again };
+      return { artifacts, passed, ...asked, again };
     }
   }
 }
@@ -97,7 +100,13 @@ function endOf({ runId, end = {} }: StepCall): RunEnd {
   return { runId, flow, status, step, kind, message };
 }
 
-function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration[], cards: StepCards): StepContext {
+interface Asked {
+  readonly models: ModelRegistration[];
+  readonly tags: StepTags;
+  readonly cards: StepCards;
+}
+
+function contextOf({ kind }: UserCode, call: StepCall, { models, tags, cards }: Asked): StepContext {
   const { parameters, configuration, runId, taskId, attempt, idempotencyKey, stack, gang, signal } = call;
   const context: ProgramContext<Readonly<Record<string, unknown>>> = {
     parameters,
@@ -119,6 +128,7 @@ function contextOf({ kind }: UserCode, call: StepCall, models: ModelRegistration
     signal,
     folder: call.folder,
     models: { register: (model, version) => void models.push(registration(call.step, model, version)) },
+    tags,
     checkpoint: checkpointsOf(call.step, call.checkpoints),
     cards,
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),

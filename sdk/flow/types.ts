@@ -223,6 +223,8 @@ export interface StepContext<P = Readonly<Record<string, unknown>>, C = Readonly
   /** Aborts when the step is to stop. */
   readonly signal: AbortSignal;
   readonly models: Models;
+  /** User tags of the run. */
+  readonly tags: Tags;
   /** What to go on from if this attempt fails. */
   readonly checkpoint: Checkpoints;
   /** Pages about the step, to be looked at while it runs and afterwards. */
@@ -280,6 +282,13 @@ export interface RunEnd {
 }
 
 export type Hook<P, C> = (end: RunEnd, context: StepContext<P, C>) => unknown;
+
+export interface Tags {
+  /** Asks for further tags of the run; they are there once the attempt is accepted. */
+  add(...tags: readonly string[]): void;
+  /** Asks for user tags to be taken away, before others are added. */
+  remove(...tags: readonly string[]): void;
+}
 
 export interface Models {
   /** Asks for a new version of a model; it is registered when the attempt is accepted, and not at all when it fails. */

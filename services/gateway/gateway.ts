@@ -31,6 +31,7 @@ import { probes } from './routes/probes.ts';
 import { resume } from './routes/resume.ts';
 import { rollouts } from './routes/rollouts.ts';
 import { runOutput } from './routes/run-output.ts';
+import { taskWork } from './routes/task-work.ts';
 import { runs } from './routes/runs.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
@@ -56,6 +57,7 @@ const allRoutes: readonly Routes[] = [
   runs,
   resume,
   runOutput,
+  taskWork,
   cards,
   artifacts,
   history,

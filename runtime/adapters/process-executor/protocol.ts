@@ -97,6 +97,8 @@ export type FromChild =
       /** Inputs that are passed on as they are. */
       readonly passed: readonly ArtifactRef[];
       readonly models: readonly EncodedModel[];
+      /** Of the run. */
+      readonly tags: { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined;
       readonly split: { readonly size: number; readonly packs: readonly EncodedPack[] } | undefined;
       readonly choice: string | undefined;
       readonly again: boolean;

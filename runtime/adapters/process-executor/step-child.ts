@@ -110,8 +110,8 @@ async function run(work: RunStep): Promise<void> {
       return ref;
     });
     const spoiled = result.program !== undefined && leftRunning();
-    const { choice, again = false } = result;
-    const answer = { ...left, passed, split, choice, again, userMs };
+    const { choice, again = false, tags } = result;
+    const answer = { ...left, tags, passed, split, choice, again, userMs };
     say({ type: 'completed', number: work.number, ...answer, logged: log.end(), spoiled });
   } catch (error) {
     // a program that failed may have left others running

@@ -275,6 +275,7 @@ export class StepRun {
         })),
       ),
     ]);
+    if (said.tags !== undefined) requests.push({ kind: 'tag-run', body: JSON.stringify(said.tags) });
     return {
       type: 'completed',
       artifacts: [...passed.map(asBuffer), ...written],
