@@ -1,17 +1,42 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Where CI wants the numbers. */
 const resultsFile = process.env['MILLRACE_TEST_RESULTS'];
 
+/**
+ * Files that change nothing of their process but what they make and close: they take turns in two processes that load the platform once,
+ * since loading it costs more than most of them. The others change the environment, replace modules, or count what is in the process.
+ */
+const together = [
+  'test/{statistics,topologies,schemas,sdk,services}/**/*.test.ts',
+  'test/runtime/{config,embedded-log,engine,function-model,inference-graph,onnx,registry}/**/*.test.ts',
+];
+const slow = ['test/**/*.long.test.ts', 'test/**/*.services.test.ts'];
+const each = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/**/*.long.test.ts', 'test/**/*.services.test.ts', 'node_modules/**', 'dist/**'],
     globalSetup: ['test/compiled.ts'],
-    pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
+    projects: [
+      {
+        test: {
+          ...each,
+          name: 'together',
+          isolate: false,
+          include: together,
+          exclude: [...configDefaults.exclude, ...slow],
+        },
+      },
+      {
+        test: {
+          ...each,
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...slow, ...together],
+        },
+      },
+    ],
   },
 });
