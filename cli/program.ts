@@ -30,8 +30,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     say(`${red('error')}: there is no command '${name}'.${suggestion(name)} \`millrace --help\` lists all.`);
     return exitCode.usage;
   }
-  for (const { name: other, summary } of commands) {
-    if (other !== name) program.command(other).description(summary);
+  for (const { name: other, summary, hidden = false } of commands) {
+    if (other !== name && !hidden) program.command(other).description(summary);
   }
   if (entry !== undefined) {
     const module: CommandModule = await entry.load();

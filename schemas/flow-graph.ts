@@ -59,7 +59,7 @@ export interface TaskSettings {
   /** Artifact that takes the failure of the last attempt; the step then counts as ended well. @default a failure ends the run */
   readonly catch?: string;
   readonly resources?: Resources;
-  /** Compute class of the workers that may take it. @default any */
+  /** Compute class of the workers that may take it. @default process */
   readonly compute?: string;
   /** Container image, where the compute class runs containers. */
   readonly image?: string;
@@ -168,7 +168,7 @@ export interface Resources {
 
 /** Where a secret's value is read, when the task begins, by the worker that runs it. */
 export interface SecretSource {
-  /** `env`: a variable of the worker; `file`: a file on the worker. */
+  /** `env`: a variable of the worker; `file`: a file on the worker; `kubernetes`: `<secret>/<key>`, on a worker of Kubernetes. */
   readonly provider: string;
   readonly key: string;
 }

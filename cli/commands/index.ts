@@ -2,6 +2,8 @@ import type { CommandModule } from '../command.ts';
 
 export interface CommandEntry {
   readonly name: string;
+  /** Not for people: help does not list it. */
+  readonly hidden?: true;
   readonly summary: string;
   load(): Promise<CommandModule>;
 }
@@ -118,5 +120,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'audit',
     summary: 'verify, export, seal and redact the audit trail',
     load: async () => (await import('./audit.ts')).command,
+  },
+  {
+    name: 'step-pod',
+    hidden: true,
+    summary: 'what a pod of a step runs',
+    load: async () => (await import('./step-pod.ts')).command,
   },
 ];

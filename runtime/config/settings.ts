@@ -151,6 +151,74 @@ export const settings = {
 
   'worker.slots': { type: 'integer', min: 1, max: 256, default: 4, doc: 'Steps that run at once in a step worker.' },
   'worker.memory_mb': { type: 'integer', min: 64, max: 1_048_576, default: 2_048, doc: 'Memory limit of a step, MiB.' },
+  'worker.compute': {
+    type: 'text',
+    default: 'process',
+    pattern: '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$',
+    doc: 'Compute class that a step worker serves: it takes the steps that ask for it. Steps that ask for none are of the class process.',
+  },
+  'worker.executor': {
+    type: 'choice',
+    choices: ['process', 'kubernetes'],
+    default: 'process',
+    doc: 'Where a step worker runs steps: in child processes of its machine, or each as a Kubernetes Job.',
+  },
+  'kubernetes.kubeconfig': {
+    type: 'text',
+    default: '',
+    doc: 'Kubeconfig file; empty: KUBECONFIG, ~/.kube/config, or the service account of the pod.',
+  },
+  'kubernetes.namespace': { type: 'text', default: 'millrace', doc: 'Where Jobs of steps are made.' },
+  'kubernetes.service_account': {
+    type: 'text',
+    default: 'millrace-step',
+    doc: 'Service account of the pods of steps; it needs no rights.',
+  },
+  'kubernetes.image': {
+    type: 'text',
+    default: 'millrace',
+    doc: 'Image of steps that name none; an image of a step has a program millrace of this version on its PATH.',
+  },
+  'kubernetes.node_selector': {
+    type: 'text',
+    default: '{}',
+    doc: 'Labels of the nodes that may take the steps of this worker, JSON: {"pool":"gpu"}.',
+  },
+  'kubernetes.tolerations': {
+    type: 'text',
+    default: '[]',
+    doc: 'Tolerations of the steps of this worker, JSON as in a pod: [{"key":"gpu","operator":"Exists"}].',
+  },
+  'kubernetes.gpu_resource': {
+    type: 'text',
+    default: 'nvidia.com/gpu',
+    doc: 'Resource of the nodes that stands for one GPU.',
+  },
+  'kubernetes.pending_seconds': {
+    type: 'integer',
+    min: 1,
+    max: 86_400,
+    default: 600,
+    doc: 'How long a Job may wait for its pod to be placed and begun, seconds.',
+  },
+  'kubernetes.ttl_seconds': {
+    type: 'integer',
+    min: 0,
+    max: 2_592_000,
+    default: 3_600,
+    doc: 'How long a Job that is over can be looked at, seconds.',
+  },
+  'kubernetes.door_host': {
+    type: 'text',
+    default: '127.0.0.1',
+    doc: 'Address on which a Kubernetes worker listens for the pods of its steps; every call must show the token of such a pod.',
+  },
+  'kubernetes.door_port': { type: 'integer', min: 0, max: 65_535, default: 7_402, doc: 'Port of it; 0: any.' },
+  'kubernetes.door_url': {
+    type: 'text',
+    default: '',
+    doc: 'Where pods reach it; empty: http://<kubernetes.door_host>:<port>.',
+  },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
   'model_server.reply_topics': {
     type: 'text',

@@ -5,7 +5,8 @@
  * - `start` begins the work and answers a handle at once. Exactly one outcome comes from `handle.outcome`, which never rejects:
  *   completed, failed by user code, or ended by the platform (killed, out of memory, timed out, could not start), with the reason.
  * - `cancel` ends the work with all its children; the outcome then is `cancelled`, unless it was already decided.
- * - Work that outlives the executor's process (kill -9) must end by itself: no orphan goes on.
+ * - Work that outlives the executor's process (kill -9) must end by itself: no orphan goes on. Where `adopt` is, it has a lease for that.
+ * - A `start` for the same run, task, attempt, dispatch and holder is the same work: it never runs twice at once.
  * - Logs are both streams in order, bounded in bytes; what was cut is said in the log itself. The listener hears each line of it as it
  *   comes, so that a log can be read while its step runs and after the death of this process; the outcome's log begins with just these.
  * - A checkpoint that a step saves is stored, then heard; the step goes on when the listener has resolved.
@@ -14,6 +15,13 @@
  */
 export interface TaskExecutor {
   start(work: TaskWork, listener?: TaskListener): TaskHandle;
+  /**
+   * Only where work outlives this process for the time of its lease: goes on with work that an earlier process started for the same
+   * holder, and never starts it. Its outcome is `lost` when there is none. The listener hears what comes from now on. Absent: what was started before is gone.
+   */
+  adopt?(work: TaskWork, listener?: TaskListener): TaskHandle;
+  /** `host:port` at which a task will be reachable when it runs as rank 0 of a gang. Absent: on this machine. */
+  address?(work: TaskWork): string;
   /** How many may run at once. */
   readonly slots: number;
   close(): Promise<void>;
@@ -49,6 +57,12 @@ export interface TaskWork {
   readonly taskId: string;
   readonly step: string;
   readonly attempt: number;
+  /** How many times the task was offered, this time included. @default 1 */
+  readonly dispatch?: number;
+  /** Who holds it: another holder's work is never adopted. @default '' */
+  readonly holder?: string;
+  /** How long it may go on when nobody hears of it, milliseconds. @default 30000 */
+  readonly leaseMs?: number;
   readonly flow: string;
   /** Blob with the bundled flow code. */
   readonly bundleHash: string;
@@ -118,7 +132,7 @@ export type TaskOutcome =
     }
   | {
       readonly type: 'failed';
-      readonly kind: 'user' | 'platform' | 'timeout' | 'killed' | 'cancelled';
+      readonly kind: 'user' | 'platform' | 'timeout' | 'killed' | 'lost' | 'cancelled';
       readonly message: string;
       readonly stack: string;
       readonly logs: ArtifactRef | undefined;

@@ -141,7 +141,7 @@ export interface StepOptions {
   readonly catch?: string;
   /** What it asks of the machine. The memory is a limit, the others are for schedulers. @default the worker's */
   readonly resources?: Resources;
-  /** Compute class of the workers that may take it. @default any */
+  /** Compute class of the workers that may take it. @default process */
   readonly compute?: string;
   /** Container image, where the compute class runs containers. */
   readonly image?: string;

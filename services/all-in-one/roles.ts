@@ -100,7 +100,7 @@ export const roles: readonly Role[] = [
   {
     name: 'step-worker',
     kind: 'service',
-    summary: 'runs the steps of flows in child processes',
+    summary: 'runs the steps of flows of one compute class',
     start: async (context) => {
       const { startStepWorkerRole } = await import('./start-step-worker.ts');
       return await startStepWorkerRole(context);

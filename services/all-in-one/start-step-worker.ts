@@ -1,19 +1,18 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createProcessExecutor } from '../../runtime/adapters/process-executor/process-executor.ts';
-import type { Running } from '../../runtime/engine/runtime.ts';
+import type { Configuration } from '../../runtime/config/settings.ts';
+import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
+import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
+import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
 import { createStepWorker } from '../step-worker/step-worker.ts';
 import type { RoleContext } from './roles.ts';
 
-/** A step worker with its pool of child processes. Its name is the directory's on this host: one worker uses a directory at a time. */
+/** A step worker with its executor. Its name is the directory's on this host: one worker uses a directory at a time. */
 export async function startStepWorkerRole({ runtime, configuration, shared }: RoleContext): Promise<Running> {
-  const executor = await createProcessExecutor({
-    blobs: runtime.parts.blobs,
-    cacheDirectory: join(configuration.directory, 'steps'),
-    slots: configuration['worker.slots'],
-    memoryMb: configuration['worker.memory_mb'],
-  });
-  const worker = createStepWorker({ runtime, executor, name: workerName(configuration.directory) });
+  const compute = configuration['worker.compute'];
+  const name = workerName(configuration.directory);
+  const executor = await openExecutor(runtime, configuration, name);
+  const worker = createStepWorker({ runtime, executor, name, compute });
   shared.openLeases = () => worker.openLeases();
   const listening = await worker.start();
   const running = await runtime.runService(worker.service);
@@ -29,6 +28,61 @@ export async function startStepWorkerRole({ runtime, configuration, shared }: Ro
       await executor.close();
     },
   };
+}
+
+async function openExecutor(runtime: Runtime, configuration: Configuration, worker: string): Promise<TaskExecutor> {
+  const { blobs, logger } = runtime.parts;
+  const slots = configuration['worker.slots'];
+  const memoryMb = configuration['worker.memory_mb'];
+  if (configuration['worker.executor'] === 'process') {
+    const { createProcessExecutor } = await import('../../runtime/adapters/process-executor/process-executor.ts');
+    return await createProcessExecutor({
+      blobs,
+      cacheDirectory: join(configuration.directory, 'steps'),
+      slots,
+      memoryMb,
+    });
+  }
+  const { createKubernetesExecutor } = await import(
+    '../../runtime/adapters/kubernetes-executor/kubernetes-executor.ts'
+  );
+  return await createKubernetesExecutor({
+    blobs,
+    worker,
+    slots,
+    memoryMb,
+    logBytesMax: 1_048_576,
+    compute: configuration['worker.compute'],
+    kubeconfig: configuration['kubernetes.kubeconfig'],
+    namespace: configuration['kubernetes.namespace'],
+    serviceAccount: configuration['kubernetes.service_account'],
+    image: configuration['kubernetes.image'],
+    nodeSelector: jsonSetting(configuration, 'kubernetes.node_selector', (value) => !Array.isArray(value)),
+    tolerations: jsonSetting(configuration, 'kubernetes.tolerations', Array.isArray),
+    gpuResource: configuration['kubernetes.gpu_resource'],
+    pendingMs: configuration['kubernetes.pending_seconds'] * 1_000,
+    ttlSeconds: configuration['kubernetes.ttl_seconds'],
+    doorHost: configuration['kubernetes.door_host'],
+    doorPort: configuration['kubernetes.door_port'],
+    doorUrl: configuration['kubernetes.door_url'],
+    warn: (facts, message) => logger.warn(facts, message),
+  });
+}
+
+function jsonSetting<T extends object>(
+  configuration: Configuration,
+  name: 'kubernetes.node_selector' | 'kubernetes.tolerations',
+  fits: (value: unknown) => boolean,
+): T {
+  const text = configuration[name];
+  let problem = 'it has another shape';
+  try {
+    const value = JSON.parse(text) as unknown;
+    if (typeof value === 'object' && value !== null && fits(value)) return value as T;
+  } catch (error) {
+    problem = messageOf(error);
+  }
+  throw new MillraceError('INVALID_CONFIGURATION', `${name}: '${text}' is not the JSON that is expected: ${problem}`);
 }
 
 function workerName(directory: string): string {

@@ -9,7 +9,7 @@ import type {
   TaskOutcome,
   TaskWork,
 } from '../../runtime/ports/task-executor.ts';
-import type { Position, TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
+import type { TaskDispatched, TaskRevoked } from '../../schemas/events.ts';
 import type { Claim } from './claim.ts';
 import { freeAddress, type Gangs } from './gangs.ts';
 import { packResults } from './pack-results.ts';
@@ -28,8 +28,8 @@ export interface AttemptParts {
   beating(): void;
   readonly gangs: Gangs;
   readonly output: TaskOutput;
-  /** Where its dispatch lies. */
-  readonly work: Position;
+  /** Work that an earlier process of this worker began, and that outlived it: it is gone on with. */
+  readonly adopt?: TaskExecutor['adopt'];
   /** Where members of a gang reach this machine. */
   readonly host: string;
 }
@@ -61,6 +61,11 @@ export class Attempt {
     return this.#parts.claim.dispatched;
   }
 
+  /** Who says its facts. */
+  get identity(): WorkerName {
+    return this.#parts.identity;
+  }
+
   /** Its lease is open: to be renewed until its end is acknowledged. */
   get beats(): boolean {
     return this.#beats;
@@ -85,13 +90,14 @@ export class Attempt {
   }
 
   async #run(): Promise<boolean> {
-    const { identity, executor, committed, beating, gangs, host, runtime } = this.#parts;
+    const { identity, executor, committed, beating, gangs, host, runtime, claim, adopt } = this.#parts;
     const { dispatched } = this;
     if (!(await committed())) return false;
     if (this.#revoked !== undefined) return true;
+    if (adopt !== undefined) return await this.#goOn(adopt);
     const { gang = null } = dispatched;
-    const own = gang?.rank === 0 ? await freeAddress(host) : '';
-    const [at] = await this.#say(startedFact(dispatched, identity, own, this.#parts.work));
+    const own = gang?.rank === 0 ? (executor.address?.(dispatched) ?? (await freeAddress(host))) : '';
+    const [at] = await this.#say(startedFact(dispatched, identity, own, claim.work));
     if (this.#stopping) return await this.#end(factOf('stopped', dispatched, identity, stopped));
     if (!(await this.#inTime(at))) {
       const message = 'its start was acknowledged too late: user code was not begun';
@@ -105,8 +111,33 @@ export class Attempt {
     const outcome =
       dispatched.kind === 'pack'
         ? await packResults(dispatched, runtime.parts.blobs)
-        : await this.#execute(executor, address === undefined ? dispatched : { ...dispatched, address });
+        : await this.#execute(executor, address === undefined ? this.#work() : { ...this.#work(), address });
     crashPoint('after-upload');
+    return await this.#tell(outcome);
+  }
+
+  /** Its start was said, or else the platform has given it to another one and will say so. */
+  async #goOn(adopt: NonNullable<TaskExecutor['adopt']>): Promise<boolean> {
+    this.#beats = true;
+    this.#parts.beating();
+    // lines and cards are numbered from the start, which was heard by another process: the outcome has all of them
+    const nothing = (): void => undefined;
+    this.#checkpoints = this.#parts.runtime.parts.clock.now();
+    this.#handle = adopt(this.#work(), {
+      line: nothing,
+      card: nothing,
+      checkpoint: (saved) => this.#checkpoint(saved),
+    });
+    return await this.#tell(await this.#handle.outcome);
+  }
+
+  #work(): TaskWork {
+    return { ...this.dispatched, holder: this.#parts.identity.incarnation };
+  }
+
+  async #tell(outcome: TaskOutcome): Promise<boolean> {
+    const { dispatched } = this;
+    const { identity } = this.#parts;
     // Whoever revoked it has closed the task: a fact would only be refused.
     if (this.#revoked !== undefined) {
       this.#beats = false;
@@ -123,11 +154,7 @@ export class Attempt {
       return { type: 'failed', kind: 'cancelled', message: '', stack: '', logs: undefined };
     const output = this.#parts.output.of(this.dispatched);
     try {
-      const checkpoint = async (saved: ArtifactRef): Promise<void> => {
-        if (this.#revoked !== undefined) throw new Error(`it is not kept: ${this.#revoked}`);
-        const fact = checkpointFact(this.dispatched, this.#parts.identity, saved, ++this.#checkpoints);
-        await this.#say(fact);
-      };
+      const checkpoint = (saved: ArtifactRef): Promise<void> => this.#checkpoint(saved);
       this.#handle = executor.start(work, { ...output.listener, checkpoint });
       return await this.#handle.outcome;
     } finally {
@@ -135,6 +162,11 @@ export class Attempt {
       if (this.#revoked !== undefined) await output.flush();
       output.end();
     }
+  }
+
+  async #checkpoint(saved: ArtifactRef): Promise<void> {
+    if (this.#revoked !== undefined) throw new Error(`it is not kept: ${this.#revoked}`);
+    await this.#say(checkpointFact(this.dispatched, this.#parts.identity, saved, ++this.#checkpoints));
   }
 
   /** Heartbeats go on until the fact is acknowledged, however long that takes. */

@@ -1,4 +1,4 @@
-import type { TaskDispatched, Token } from '../../schemas/events.ts';
+import type { Position, TaskDispatched, Token } from '../../schemas/events.ts';
 
 /** What a worker committed: it, in this incarnation, runs this dispatch. */
 export interface Claim {
@@ -9,6 +9,8 @@ export interface Claim {
   readonly claimedAt: number;
   /** How long the dispatch may wait for its start, milliseconds of append time. */
   readonly waitMs: number;
+  /** Where the dispatch lies. */
+  readonly work: Position;
 }
 
 export const claimPrefix = 'claim/';

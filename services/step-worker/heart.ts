@@ -44,11 +44,11 @@ export class Heart {
 
   async #beat(): Promise<void> {
     const runs = new Map<string, TaskRef[]>();
-    for (const { dispatched } of this.#alive()) {
+    for (const { dispatched, identity } of this.#alive()) {
       const { runId, taskId } = dispatched;
       const tasks = runs.get(runId) ?? [];
       runs.set(runId, tasks);
-      tasks.push({ taskId, token: tokenOf(dispatched, this.#name.incarnation) });
+      tasks.push({ taskId, token: tokenOf(dispatched, identity.incarnation) });
     }
     if (runs.size === 0) {
       // the next start sets the pace anew

@@ -3,15 +3,17 @@
  *
  * A claim is this worker's own commit of token and position; only then it says `task-started`, and only when that was acknowledged in
  * time user code begins. Every fact carries an id that follows from the token, so saying it twice is harmless. A claim of an earlier
- * incarnation of this worker that is found at start can have no outcome any more: `lost` is said for it at once.
+ * incarnation of this worker that is found at start can have no outcome any more, unless the executor can go on with it: `lost` is said for
+ * it at once.
  */
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engine/service.ts';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
-import type { Position, TaskDispatched } from '../../schemas/events.ts';
+import type { TaskDispatched } from '../../schemas/events.ts';
 import { Attempt } from './attempt.ts';
 import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
+import { computeOf, defaultCompute, serviceName } from './compute-class.ts';
 import { factOf, type WorkerName } from './facts.ts';
 import { Gangs } from './gangs.ts';
 import { Heart } from './heart.ts';
@@ -24,6 +26,8 @@ export interface StepWorkerOptions {
   readonly executor: TaskExecutor;
   /** Stays the same over restarts and is nobody else's: a claim under it by another incarnation is one of the dead. */
   readonly name: string;
+  /** Compute class whose steps it takes. @default process */
+  readonly compute?: string | undefined;
   /** A start that is acknowledged so close to its deadline is not used, milliseconds. @default 1000, at most a tenth of the wait */
   readonly startMarginMs?: number | undefined;
   /** Under which members of a gang on other machines reach this one. @default 127.0.0.1 */
@@ -41,7 +45,7 @@ export interface StepWorker {
 }
 
 export function createStepWorker(options: StepWorkerOptions): StepWorker {
-  const { runtime, executor } = options;
+  const { runtime, executor, compute = defaultCompute } = options;
   const identity: WorkerName = { worker: options.name, incarnation: runtime.parts.ids.next() };
   const attempts = new Map<string, Attempt>();
   /** Attempts that wait for the commit of their claim. */
@@ -61,26 +65,27 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const over = new Map<string, string[]>();
   let closed = false;
 
-  const begin = (task: ServiceTask, claim: Claim, work: Position): void => {
+  const begin = (task: ServiceTask, claim: Claim, adopt?: TaskExecutor['adopt']): void => {
     const key = claimKey(claim);
-    const stands = new Promise<boolean>((settle) => unclaimed.set(key, { task, settle }));
+    const stands = adopt !== undefined || new Promise<boolean>((settle) => unclaimed.set(key, { task, settle }));
     const attempt = new Attempt({
       runtime,
       executor,
-      identity,
+      // who goes on with what an earlier incarnation began speaks for it: the platform knows the holder by that name
+      identity: { worker: identity.worker, incarnation: claim.incarnation },
+      adopt,
       claim,
       gangs,
       output,
-      work,
       host: options.host ?? '127.0.0.1',
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
-      committed: () => stands,
+      committed: async () => await stands,
       beating: () => heart.note(claim.dispatched.leaseMs),
     });
     attempts.set(key, attempt);
     void attempt.done.then((said) => {
       attempts.delete(key);
-      if (needsSlot(claim.dispatched)) slots.release();
+      if (adopt === undefined && needsSlot(claim.dispatched)) slots.release();
       if (said) over.set(task.name, [...(over.get(task.name) ?? []), key]);
     });
   };
@@ -91,10 +96,10 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   };
 
   const service: Service<'tasks'> = {
-    name: 'step-worker',
+    name: serviceName(compute),
     inputs: ['tasks'],
     outputs: ['runs', 'task-output'],
-    summary: 'runs the steps of flows in child processes',
+    summary: `runs the steps of flows of the compute class ${compute}`,
     first: 'commit',
     // a claim is for a free slot, so tasks are taken one by one
     batchRecords: 1,
@@ -108,11 +113,21 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
           settle(claimKey(claim), true);
           continue;
         }
-        if (claim.worker === identity.worker) {
+        const own = claim.worker === identity.worker;
+        if (
+          own &&
+          executor.adopt !== undefined &&
+          needsSlot(claim.dispatched) &&
+          !isOver(claim, runtime.parts.clock.now())
+        ) {
+          begin(task, claim, executor.adopt.bind(executor));
+          continue;
+        }
+        if (own) {
           const message = `worker ${claim.worker} ended while it held the task`;
           lost.push(factOf('lost', claim.dispatched, claim, { kind: 'lost', message }));
         }
-        if (claim.worker === identity.worker || isOver(claim, runtime.parts.clock.now())) gone.push(key);
+        if (own || isOver(claim, runtime.parts.clock.now())) gone.push(key);
       }
       if (lost.length > 0) await runtime.publish(lost);
       over.set(task.name, gone);
@@ -125,6 +140,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       for (const { event, raw } of batch) {
         if (event?.type !== 'task-dispatched') continue;
         const dispatched = event.data;
+        if (computeOf(dispatched) !== compute) continue;
         const slotted = needsSlot(dispatched);
         if ((slotted && !(await slots.take(task.signal))) || closed) return await untilAborted(task);
         if (revocations.has(dispatched)) {
@@ -133,13 +149,13 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
         }
         const { now } = runtime.parts.clock;
         const waitMs = Math.max(0, dispatched.startDeadline - raw.timestampMs);
-        const claim: Claim = { dispatched, ...identity, claimedAt: now(), waitMs };
-        const key = claimKey(claim);
         const work = { topic: 'tasks', partition: raw.partition, offset: raw.offset };
+        const claim: Claim = { dispatched, ...identity, claimedAt: now(), waitMs, work };
+        const key = claimKey(claim);
         crashPoint('before-claim');
         put.push([key, claim]);
         // After a commit that was refused the same record comes again, while the attempt still waits for its claim.
-        if (!attempts.has(key)) begin(task, claim, work);
+        if (!attempts.has(key)) begin(task, claim);
         else if (slotted) slots.release();
       }
       const committed = (): void => {

@@ -75,6 +75,13 @@ export function laneServices(base: number): readonly LaneService[] {
       exports: (fact) => ({ MILLRACE_TEST_POSTGRES_URL: fact('address') }),
     },
     {
+      name: 'kube',
+      up: 'kube-up.sh',
+      down: 'kube-down.sh',
+      environment: { KUBE_PORT: String(base + 91) },
+      exports: (fact) => ({ MILLRACE_TEST_KUBECONFIG: fact('kubeconfig') }),
+    },
+    {
       name: 'prometheus',
       up: 'prometheus-bin.sh',
       environment: {},

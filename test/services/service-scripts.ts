@@ -44,7 +44,9 @@ export async function freePorts(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = 20_000 + 100 * Math.floor(Math.random() * 80);
     const probes = await Promise.all(
-      [0, 10, 20, 30, 40, 41, 51, 61, 63, 64, 65, 66, 70, 80, 81, 90].map((offset) => isFree(base + offset)),
+      [0, 10, 20, 30, 40, 41, 51, 61, 63, 64, 65, 66, 70, 80, 81, 90, 91, 92, 93].map((offset) =>
+        isFree(base + offset),
+      ),
     );
     if (probes.every((free) => free)) return base;
   }

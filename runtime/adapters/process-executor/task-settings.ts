@@ -48,8 +48,10 @@ function readSecret(name: string, { provider, key }: SecretSource): string {
       } catch (error) {
         throw refuse(`the worker cannot read '${key}': ${messageOf(error)}`);
       }
+    case 'kubernetes':
+      throw refuse(`the provider kubernetes is there on workers of Kubernetes: give the step their compute class`);
     default:
-      throw refuse(`there is no provider '${provider}'; providers are env and file`);
+      throw refuse(`there is no provider '${provider}'; providers are env, file and kubernetes`);
   }
 }
 

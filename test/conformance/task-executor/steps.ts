@@ -1,6 +1,6 @@
 /** The flow whose steps the suite runs; bundled by the suite, so that it goes through the same door as a user's. */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { flow } from '../../../sdk/index.ts';
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -34,6 +34,16 @@ export default flow('conformance')
     for (;;) Math.random();
   })
   .step('sleeps', () => sleep(60_000))
+  .step('waits', async ({}, { parameters, log }) => {
+    log('waiting');
+    while (!existsSync(parameters.path)) await sleep(20);
+    return { waited: true };
+  })
+  .step('tells', ({}, { log }) => {
+    const { SECRET = '' } = process.env;
+    log(`the secret is ${SECRET}`);
+    return { length: SECRET.length };
+  })
   .step('spawns', async (_, { parameters }) => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     writeFileSync(parameters.path, String(child.pid));

@@ -231,12 +231,16 @@ export const cases: readonly Case[] = [
   },
 ];
 
-export function work({ bundleHash }: Bench, step: string, more: Partial<TaskWork> = {}): TaskWork {
+let offers = 0;
+
+export function work({ bundleHash }: Pick<Bench, 'bundleHash'>, step: string, more: Partial<TaskWork> = {}): TaskWork {
   return {
     runId: 'run-1',
     taskId: step,
     step,
     attempt: 1,
+    // each call is work of its own
+    dispatch: ++offers,
     flow: 'conformance',
     bundleHash,
     inputs: [{ branch: '', artifacts: [] }],
