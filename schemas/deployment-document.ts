@@ -7,6 +7,7 @@ import {
   type ModelPin,
   modelsOfGraph,
 } from './inference-graph.ts';
+import type { DetectorSettings } from './detectors.ts';
 import type { ShadowSettings, TrafficSettings } from './traffic.ts';
 
 /**
@@ -109,9 +110,13 @@ export interface MonitorSettings {
   };
   readonly outliers?: { readonly falsePositiveRate: number };
   readonly experiment?: { readonly assessEvery: number; readonly alpha: number };
+  /** Further detectors, each with what it looks at, its method, window and reference. */
+  readonly detectors?: readonly DetectorSettings[];
 }
 
 /** Rows of the training data, as columns; the order of `columns` is that of the features. */
 export interface ReferenceSample {
   readonly columns: readonly { readonly name: string; readonly values: readonly number[] }[];
+  /** Outputs of the same rows, for detectors that look at them; absent: they stand among the columns. */
+  readonly outputs?: readonly { readonly name: string; readonly values: readonly number[] }[];
 }

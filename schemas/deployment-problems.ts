@@ -5,6 +5,7 @@
 import { type TSchema, Type } from 'typebox';
 import { breaches } from './breaches.ts';
 import type { DeploymentDocument } from './deployment-document.ts';
+import { detectorProblems, detectorSchema } from './detector-problems.ts';
 import { graphProblems } from './inference-graph-problems.ts';
 import type { SharedRoute, TrafficSettings } from './traffic.ts';
 import { shadowSchema, trafficProblems, trafficSchema } from './traffic-problems.ts';
@@ -94,6 +95,7 @@ export const monitorsSchema = Type.Object(
     ),
     outliers: Type.Optional(Type.Object({ falsePositiveRate: probability }, closed)),
     experiment: Type.Optional(Type.Object({ assessEvery: count, alpha: probability }, closed)),
+    detectors: Type.Optional(Type.Array(detectorSchema, { maxItems: 100 })),
   },
   closed,
 );
@@ -156,6 +158,7 @@ export function meaningProblems(document: unknown): readonly string[] {
         problems.push(`monitors.${part} needs monitors.referenceHash: a reference sample`);
     }
   }
+  if (monitors !== undefined && monitors !== null) problems.push(...detectorProblems(monitors));
   return problems;
 }
 

@@ -1,10 +1,12 @@
 import type { DeploymentDocument } from './deployment-document.ts';
+import { detectorsOf, extraWindows, onlineDetectors } from './detectors.ts';
 import type { MonitoringTerms } from './events.generated.ts';
 import { isSteered } from './traffic.ts';
 
 /** What a prediction carries of its deployment's document, for the folds that follow it. The same for all predictions of a version. */
 export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
   const { feedback, monitors, output } = document;
+  const detectors = detectorsOf(document);
   return {
     output: output ?? '',
     feedbackWindowMs: feedback.windowMs,
@@ -15,5 +17,8 @@ export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
     assessEvery: monitors.experiment?.assessEvery ?? 0,
     alpha: monitors.experiment?.alpha ?? 0.05,
     steered: isSteered(document),
+    windows: extraWindows(detectors),
+    online: onlineDetectors(detectors, 'predictions'),
+    feedbackOnline: onlineDetectors(detectors, 'feedback'),
   };
 }

@@ -325,12 +325,12 @@ export const topics = {
     access: 'closed',
     key: 'deployment',
     says: 'feature and output rows, and complete windows of them',
-    events: ['observations-sampled', 'window-closed'],
+    events: ['observations-sampled', 'window-closed', 'detector-fitted'],
     partitions: 3,
     cleanup: 'delete',
     deleted: 'read',
-    writtenBy: ['prediction-sampling', 'observation-windows'],
-    readBy: ['observation-windows', 'scorer'],
+    writtenBy: ['prediction-sampling', 'reward-sampling', 'observation-windows', 'scorer'],
+    readBy: ['observation-windows', 'online-drift', 'scorer'],
   },
   drift: {
     access: 'closed',
@@ -340,7 +340,7 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     deleted: 'read',
-    writtenBy: ['scorer'],
+    writtenBy: ['scorer', 'online-drift'],
     readBy: ['drift-alerts', 'monitoring-metrics', 'provenance', 'subscribers'],
   },
   outliers: {
@@ -363,7 +363,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['feedback-rewards', 'experiments'],
-    readBy: ['experiments', 'monitoring-metrics', 'provenance', 'subscribers'],
+    readBy: ['experiments', 'reward-sampling', 'monitoring-metrics', 'provenance', 'subscribers'],
   },
   alerts: {
     access: 'closed',

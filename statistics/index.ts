@@ -14,6 +14,7 @@ export * from './binary-drift/eddm.ts';
 export * from './binary-drift/hddm-a.ts';
 export * from './binary-drift/hddm-w.ts';
 export * from './chi2.ts';
+export * from './classifier-test.ts';
 export * from './correlation.ts';
 export * from './counterfactual.ts';
 export * from './cusum.ts';

@@ -24,14 +24,14 @@ export const driftAlerts: Topology<'drift'> = {
     const key = keyOf(verdict);
     const known = state.get<Alarm>(key) ?? { version: verdict.deploymentVersion, drifted: 0, clean: 0, alertId: null };
     if (verdict.deploymentVersion < known.version) return { count: { verdictsOfOldVersions: 1 } };
-    if (known.lastWindow === verdict.windowId) return nothing;
+    if (known.lastWindow === findingIdOf(verdict)) return nothing;
     const begun = verdict.deploymentVersion === known.version ? known : { ...known, drifted: 0, clean: 0 };
     const counted: Alarm = {
       version: verdict.deploymentVersion,
       drifted: verdict.drifted ? begun.drifted + 1 : 0,
       clean: verdict.drifted ? 0 : begun.clean + 1,
       alertId: begun.alertId,
-      lastWindow: verdict.windowId,
+      lastWindow: findingIdOf(verdict),
     };
     if (counted.alertId === null && counted.drifted >= Math.max(1, verdict.raiseAfter)) {
       const alertId = derivedId(event.timeMs, 'drift', verdict.deployment, verdict.detector, verdict.windowId);
@@ -64,7 +64,7 @@ interface Alarm {
 }
 
 function raised(verdict: DriftAssessed, alertId: string, windows: number): readonly Output[] {
-  const { deployment, deploymentVersion, detector, windowId, rows, features } = verdict;
+  const { deployment, deploymentVersion, detector, rows, features } = verdict;
   const moved = features.filter(({ drifted }) => drifted).sort((a, b) => b.effectSize - a.effectSize);
   const named = moved.slice(0, 3).map(described).join(', ');
   const message =
@@ -78,7 +78,7 @@ function raised(verdict: DriftAssessed, alertId: string, windows: number): reado
     kind: 'drift',
     subject: detector,
     message,
-    evidenceId: windowId,
+    evidenceId: findingIdOf(verdict),
     alertId,
   };
   const observed = { deployment, deploymentVersion, alertId, message };
@@ -88,13 +88,18 @@ function raised(verdict: DriftAssessed, alertId: string, windows: number): reado
   ];
 }
 
-function cleared({ deployment, deploymentVersion, detector, windowId }: DriftAssessed, alertId: string): Output {
-  const data = { deployment, deploymentVersion, kind: 'drift', subject: detector, evidenceId: windowId, alertId };
+function cleared(verdict: DriftAssessed, alertId: string): Output {
+  const { deployment, deploymentVersion, detector } = verdict;
+  const evidenceId = findingIdOf(verdict);
+  const data = { deployment, deploymentVersion, kind: 'drift', subject: detector, evidenceId, alertId };
   return { topic: 'alerts', type: 'alert-cleared', data, key: deployment };
 }
 
-function described({ name, test, effectSize }: FeatureDrift): string {
-  return `${name} (${test === 'chi-squared' ? "Cramér's V" : 'KS distance'} ${effectSize.toFixed(2)})`;
+function described({ name, test, effectSize, effect }: FeatureDrift): string {
+  const what = { 'chi-squared': "Cramér's V", 'kolmogorov-smirnov': 'KS distance' }[test] ?? effect;
+  return `${name === '*' ? 'all columns together' : name} (${what} ${effectSize.toFixed(2)})`;
 }
+
+const findingIdOf = ({ findingId, windowId }: DriftAssessed): string => (findingId === '' ? windowId : findingId);
 
 const keyOf = ({ deployment, detector }: DriftAssessed): string => `d/${deployment}/${detector}`;

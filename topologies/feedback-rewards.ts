@@ -17,13 +17,19 @@ import {
   type StateView,
   type Topology,
 } from '../runtime/engine/topology.ts';
-import type { FeedbackReceived, PredictionCompleted, PredictionFailed, RewardRecorded } from '../schemas/events.ts';
+import type {
+  FeedbackReceived,
+  PredictionCompleted,
+  PredictionFailed,
+  RewardRecorded,
+  WindowTerms,
+} from '../schemas/events.ts';
 import { endOf, feedbackWindow, joinWindow, windowTimer } from './feedback-windows.ts';
 import { type Answer, answerOf, compare, type Judgement, judgementProblem } from './prediction-answer.ts';
 
 export const feedbackRewards: Topology<'predictions'> = {
   name: 'feedback-rewards',
-  version: 1,
+  version: 2,
   input: 'predictions',
   outputs: ['rewards', 'predictions', 'route-evidence'],
   summary: 'joins feedback to its exact prediction and says the reward, or why there is none',
@@ -80,6 +86,8 @@ type Open = readonly [
   assessEvery: number,
   alpha: number,
   steered: boolean,
+  windows: readonly WindowTerms[],
+  online: readonly string[],
 ];
 type Rewarded = readonly [
   kind: 'rewarded',
@@ -128,6 +136,8 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
     terms.assessEvery,
     terms.alpha,
     terms.steered,
+    terms.windows.filter(({ stream }) => stream === 'feedback'),
+    terms.feedbackOnline,
   ];
   const { put: listed, setTimers } = joinWindow(window, predictionId, state);
   if (entry === undefined) return { put: [[key, open], listed], setTimers, count: opened };
@@ -248,6 +258,8 @@ function settle(predictionId: string, open: Open, feedbackId: string, said: Judg
     ...compared,
     assessEvery: open[10],
     alpha: open[11],
+    windows: open[13],
+    online: open[14],
   };
   return {
     put: [[keyOf(predictionId), rewarded]],

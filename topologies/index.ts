@@ -9,8 +9,10 @@ import { experiments } from './experiments.ts';
 import { feedbackRewards } from './feedback-rewards.ts';
 import { flowStarts } from './flow-starts.ts';
 import { observationWindows } from './observation-windows.ts';
+import { onlineDrift } from './online-drift.ts';
 import { predictionSampling } from './prediction-sampling.ts';
 import { registry } from './registry.ts';
+import { rewardSampling } from './reward-sampling.ts';
 import { routeOutcomes } from './route-outcomes.ts';
 import { routeWeights } from './route-weights.ts';
 import { runEnds } from './run-ends.ts';
@@ -28,7 +30,9 @@ export const topologies: readonly AnyTopology[] = [
   feedbackRewards,
   experiments,
   predictionSampling,
+  rewardSampling,
   observationWindows,
+  onlineDrift,
   driftAlerts,
   routeOutcomes,
   routeWeights,

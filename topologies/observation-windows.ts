@@ -1,181 +1,114 @@
 /**
- * Windows of rows over all source partitions. A window closes when it has as many rows as the deployment asks for, or when its first row
- * is `maxAgeMs` old and it has at least `minRows`; a batch that overflows it is split. One that stays below `minRows` is closed all the
- * same after ten times that age, so that a quiet stream gets an answer too ("too few rows").
+ * Windows of rows over all source partitions, as many kinds of them at once as the detectors of a deployment ask for.
  *
- * A window names, per source partition, the first and last offset of its rows, and the prediction of each row: its verdict can be replayed.
+ * By count: a window closes when it has its rows, or when its first row is `maxAgeMs` old and it has at least `minRows`; a batch that
+ * overflows it is split. One that stays below `minRows` is closed all the same after ten times that age, so that a quiet stream gets an
+ * answer too ("too few rows"). By time: see `observation-windows/by-time.ts`. The first rows may become a reference instead.
+ *
+ * A window names the position of each of its rows, and its prediction: its verdict can be replayed.
  */
-import { type Effects, type InputEvent, nothing, type Output, type Topology } from '../runtime/engine/topology.ts';
-import { derivedId } from '../schemas/derived-ids.ts';
-import type { Column, ObservationsSampled, OffsetRange, WindowClosed } from '../schemas/events.ts';
+import { type Effects, type InputEvent, nothing, type Topology } from '../runtime/engine/topology.ts';
+import type { ObservationsSampled, WindowTerms } from '../schemas/events.ts';
+import { ageOut, type CountState, foldByCount } from './observation-windows/by-count.ts';
+import { closePanes, foldByTime, type TimeState } from './observation-windows/by-time.ts';
+import { foldReference, type ReferenceState } from './observation-windows/reference.ts';
 
 export const observationWindows: Topology<'observations'> = {
   name: 'observation-windows',
-  version: 1,
+  version: 2,
   input: 'observations',
   outputs: ['observations'],
   summary: 'merges the batches of all partitions into windows of rows per deployment',
 
   reads(event) {
-    return event.type === 'observations-sampled' ? { keys: [keyOf(event.data)] } : {};
+    if (event.type !== 'observations-sampled') return {};
+    return {
+      keys: windowsOf(event.data).flatMap((terms) => {
+        const key = keyOf(event.data, terms);
+        return terms.referenceRows > 0 ? [key, referenceKey(key)] : [key];
+      }),
+    };
   },
 
   fold(event, state) {
     if (event.type !== 'observations-sampled') return nothing;
-    const key = keyOf(event.data);
-    return merge(key, state.get<Window>(key), event.data, event);
+    const windows = windowsOf(event.data);
+    const counted = { count: { rowsWindowed: event.data.predictionIds.length } };
+    return together([
+      counted,
+      ...windows.map((terms): Effects => {
+        const key = keyOf(event.data, terms);
+        if (terms.referenceRows === 0) return foldWindow(key, terms, event.data, 0, event, state);
+        const { effects, from } = foldReference(
+          referenceKey(key),
+          state.get<ReferenceState>(referenceKey(key)),
+          event.data,
+          terms,
+          event,
+        );
+        return together([effects, foldWindow(key, terms, event.data, from, event, state)]);
+      }),
+    ]);
   },
 
   onTimer({ name, timeMs }, state) {
-    const window = state.get<Window>(name);
-    if (window === undefined) return nothing;
-    const { openedAt, rows, minRows, maxAgeMs } = window;
-    if (rows < minRows && timeMs < openedAt + lastAges * maxAgeMs) {
-      return { setTimers: [timerOf(name, openedAt + lastAges * maxAgeMs)] };
-    }
-    return { delete: [name], emit: [closed(window, timeMs, 'age')], count: { windows: 1 } };
+    const held = state.get<CountState | TimeState>(name);
+    if (held === undefined) return nothing;
+    return held.kind === 'count' ? ageOut(name, held, timeMs) : closePanes(name, held, timeMs);
   },
 };
 
-/** Ages after which even a window with too few rows is closed. */
-const lastAges = 10;
-/** Numbers that one window may hold, whatever the deployment asks for. */
-export const windowCellsMax = 500_000;
+type State = Parameters<typeof observationWindows.fold>[1];
 
-interface Window {
-  readonly deployment: string;
-  readonly deploymentVersion: number;
-  readonly windowId: string;
-  readonly openedAt: number;
-  readonly minRows: number;
-  readonly maxAgeMs: number;
-  readonly rows: number;
-  readonly parts: readonly Part[];
+function foldWindow(
+  key: string,
+  terms: WindowTerms,
+  batch: ObservationsSampled,
+  from: number,
+  event: InputEvent<'observations'>,
+  state: State,
+): Effects {
+  if (from >= batch.predictionIds.length) return nothing;
+  return terms.lengthMs > 0
+    ? foldByTime(key, state.get<TimeState>(key), batch, from, terms, event)
+    : foldByCount(key, state.get<CountState>(key), batch, from, terms, event);
 }
 
-/** Rows of one batch, or of a piece of it. */
-type Part = Pick<ObservationsSampled, 'partition' | 'offsets' | 'predictionIds' | 'routes' | 'columns' | 'outputs'>;
+/** The deployment's own window first. */
+function windowsOf({ stream, windowRows, windowMinRows, windowMaxAgeMs, windows }: ObservationsSampled): WindowTerms[] {
+  if (!(windowRows > 0)) return [...windows];
+  const own = {
+    id: '',
+    stream,
+    rows: windowRows,
+    everyRows: windowRows,
+    minRows: windowMinRows,
+    maxAgeMs: windowMaxAgeMs,
+    lengthMs: 0,
+    everyMs: 0,
+    latenessMs: 0,
+    referenceRows: 0,
+  };
+  return [own, ...windows];
+}
 
-type Place = Pick<InputEvent<'observations'>, 'offset' | 'timeMs' | 'partition'>;
-
-function merge(key: string, before: Window | undefined, batch: ObservationsSampled, place: Place): Effects {
-  const { timeMs } = place;
-  const emit: Output[] = [];
-  let window = before;
-  if (window !== undefined && !sameLayout(window, batch)) {
-    emit.push(closed(window, timeMs, 'layout'));
-    window = undefined;
-  }
-  const capacity = rowsThatFit(batch);
-  const batchRows = batch.predictionIds.length;
-  for (let from = 0; from < batchRows; ) {
-    window ??= opened(batch, place, from);
-    const to = Math.min(batchRows, from + capacity - window.rows);
-    window = { ...window, rows: window.rows + to - from, parts: [...window.parts, piece(batch, from, to)] };
-    from = to;
-    if (window.rows >= capacity) {
-      emit.push(closed(window, timeMs, capacity < batch.windowRows ? 'room' : 'rows'));
-      window = undefined;
-    }
-  }
-  if (window !== undefined && timeMs >= window.openedAt + window.maxAgeMs && window.rows >= window.minRows) {
-    emit.push(closed(window, timeMs, 'age'));
-    window = undefined;
-  }
-  const count = { rowsWindowed: batchRows, ...(emit.length > 0 ? { windows: emit.length } : {}) };
-  if (window === undefined) return { delete: [key], clearTimers: [key], emit, count };
-  const isNew = window.windowId !== before?.windowId;
+function together(parts: readonly Effects[]): Effects {
+  const count: Record<string, number> = {};
+  for (const part of parts)
+    for (const [name, value] of Object.entries(part.count ?? {})) count[name] = (count[name] ?? 0) + value;
   return {
-    put: [[key, window]],
-    ...(isNew ? { setTimers: [timerOf(key, window.openedAt + window.maxAgeMs)] } : {}),
-    emit,
+    put: parts.flatMap(({ put = [] }) => put),
+    delete: parts.flatMap((part) => part.delete ?? []),
+    setTimers: parts.flatMap(({ setTimers = [] }) => setTimers),
+    clearTimers: parts.flatMap(({ clearTimers = [] }) => clearTimers),
+    emit: parts.flatMap(({ emit = [] }) => emit),
     count,
   };
 }
 
-function opened(batch: ObservationsSampled, place: Place, row: number): Window {
-  const { deployment, deploymentVersion } = batch;
-  return {
-    deployment,
-    deploymentVersion,
-    windowId: derivedId(place.timeMs, 'window', deployment, deploymentVersion, place.partition, place.offset, row),
-    openedAt: place.timeMs,
-    minRows: batch.windowMinRows,
-    maxAgeMs: batch.windowMaxAgeMs,
-    rows: 0,
-    parts: [],
-  };
+function keyOf({ deployment, deploymentVersion }: ObservationsSampled, { stream, id }: WindowTerms): string {
+  const own = `w/${deployment}/${deploymentVersion}`;
+  return id === '' ? own : `${own}/${stream}/${id}`;
 }
 
-function closed(window: Window, closedAt: number, closedBy: 'rows' | 'age' | 'room' | 'layout'): Output {
-  const { deployment, deploymentVersion, windowId, rows, openedAt, parts } = window;
-  const data: WindowClosed = {
-    deployment,
-    deploymentVersion,
-    windowId,
-    rows,
-    openedAt,
-    closedAt,
-    closedBy,
-    sources: sourcesOf(parts),
-    columns: joined(parts.map(({ columns }) => columns)),
-    outputs: joined(parts.map(({ outputs }) => outputs)),
-    predictionIds: parts.flatMap(({ predictionIds }) => predictionIds),
-    routes: parts.flatMap(({ routes }) => routes),
-  };
-  return { topic: 'observations', type: 'window-closed', data, key: deployment };
-}
-
-function sourcesOf(parts: readonly Part[]): OffsetRange[] {
-  const ranges = new Map<number, { firstOffset: number; lastOffset: number }>();
-  for (const { partition, offsets } of parts) {
-    const range = ranges.get(partition) ?? { firstOffset: Number.MAX_SAFE_INTEGER, lastOffset: -1 };
-    for (const offset of offsets) {
-      range.firstOffset = Math.min(range.firstOffset, offset);
-      range.lastOffset = Math.max(range.lastOffset, offset);
-    }
-    ranges.set(partition, range);
-  }
-  return [...ranges].sort(([a], [b]) => a - b).map(([partition, range]) => ({ partition, ...range }));
-}
-
-function joined(tables: readonly (readonly Column[])[]): Column[] {
-  return (tables[0] ?? []).map(({ name }, column) => ({
-    name,
-    values: tables.flatMap((table) => table[column]?.values ?? []),
-  }));
-}
-
-function piece({ partition, offsets, predictionIds, routes, columns, outputs }: Part, from: number, to: number): Part {
-  const cut = (table: readonly Column[]): Column[] =>
-    table.map(({ name, values }) => ({ name, values: values.slice(from, to) }));
-  return {
-    partition,
-    offsets: offsets.slice(from, to),
-    predictionIds: predictionIds.slice(from, to),
-    routes: routes.slice(from, to),
-    columns: cut(columns),
-    outputs: cut(outputs),
-  };
-}
-
-function rowsThatFit({ windowRows, columns, outputs }: ObservationsSampled): number {
-  const fit = Math.floor(windowCellsMax / Math.max(1, columns.length + outputs.length));
-  return Math.max(1, Math.min(windowRows, fit));
-}
-
-function sameLayout({ parts }: Window, batch: ObservationsSampled): boolean {
-  const first = parts[0];
-  return first === undefined || (sameNames(first.columns, batch.columns) && sameNames(first.outputs, batch.outputs));
-}
-
-function sameNames(a: readonly Column[], b: readonly Column[]): boolean {
-  return a.length === b.length && a.every(({ name }, index) => name === b[index]?.name);
-}
-
-function timerOf(key: string, dueMs: number): { name: string; dueMs: number; reads: { keys: string[] } } {
-  return { name: key, dueMs, reads: { keys: [key] } };
-}
-
-const keyOf = ({ deployment, deploymentVersion }: ObservationsSampled): string =>
-  `w/${deployment}/${deploymentVersion}`;
+const referenceKey = (key: string): string => `ref/${key}`;

@@ -106,6 +106,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./models.ts')).command,
   },
   {
+    name: 'drift',
+    summary: 'list drift findings, show reference against window, compute one again',
+    load: async () => (await import('./drift.ts')).command,
+  },
+  {
     name: 'findings',
     summary: 'drift, outliers, experiments and alerts',
     load: async () => (await import('./findings.ts')).command,

@@ -1,4 +1,5 @@
 /** What the platform found and what was done to it, as the API answers it. Times are milliseconds since the epoch. */
+import type { DriftAssessed, FeatureDrift } from '../events.generated.ts';
 
 /** A drift verdict, outliers of a window, an experiment assessed, or an alert. */
 export interface Finding {
@@ -32,4 +33,38 @@ export interface OperationSearch {
   readonly object?: string | undefined;
   readonly actor?: string | undefined;
   readonly limit: number;
+}
+
+/** How the values of a column lay, in shares of those that were there. */
+export interface ComparedDistribution {
+  readonly name: string;
+  readonly categorical: boolean;
+  /** Of numbers: one more than shares. Values beyond the ends lie in the outer bins. */
+  readonly edges: readonly number[];
+  /** Of categories: one each. */
+  readonly categories: readonly string[];
+  readonly reference: readonly number[];
+  readonly window: readonly number[];
+  readonly missing: { readonly reference: number; readonly window: number };
+}
+
+/** Numbers that JSON does not have come as the texts 'NaN', 'Infinity' and '-Infinity'. */
+export interface ShownDrift {
+  readonly finding: DriftAssessed;
+  /** Reference against window, per column that the detector compared. */
+  readonly distributions: readonly ComparedDistribution[];
+  /** Why there are none. */
+  readonly problem: string | null;
+}
+
+/** A drift finding computed again from the rows at the positions that it names. */
+export interface DriftReplay {
+  readonly findingId: string;
+  readonly detector: string;
+  readonly method: string;
+  readonly rows: number;
+  /** Every number is the same as in the finding. */
+  readonly same: boolean;
+  readonly recorded: readonly FeatureDrift[];
+  readonly replayed: readonly FeatureDrift[];
 }

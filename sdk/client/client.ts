@@ -20,6 +20,7 @@ import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { AuditCalls } from './audit.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
+import { DriftCalls } from './drift.ts';
 import { MaintenanceCalls } from './maintenance.ts';
 import { ProductionCalls, type StartedRun } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
@@ -84,6 +85,8 @@ export class Client {
   readonly audit: AuditCalls;
   /** Findings, operations, dead letters and tasks. */
   readonly maintenance: MaintenanceCalls;
+  /** Drift findings: show, replay. */
+  readonly drift: DriftCalls;
   /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
   readonly production: ProductionCalls;
   /** Weights of routes, rollouts, and why a prediction took its route. */
@@ -97,6 +100,7 @@ export class Client {
     this.#predictions = new Predictions(caller);
     this.audit = new AuditCalls(caller);
     this.maintenance = new MaintenanceCalls(caller);
+    this.drift = new DriftCalls(caller);
   }
 
   /** Publishes a trigger; flows that wait for its name start. A repeat with the same id starts nothing. */

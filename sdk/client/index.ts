@@ -32,7 +32,13 @@ export type {
   ShownRollout,
   ShownRoutes,
 } from '../../schemas/api/deployments.ts';
-export type { Finding, OperationSummary } from '../../schemas/api/findings.ts';
+export type {
+  ComparedDistribution,
+  DriftReplay,
+  Finding,
+  OperationSummary,
+  ShownDrift,
+} from '../../schemas/api/findings.ts';
 export type {
   FlowAction,
   HypotheticalOutcome,

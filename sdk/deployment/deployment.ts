@@ -11,10 +11,19 @@
  *   }), { weight: 0 })
  *   .features([{ name: 'carat', kind: 'numeric' }])
  *   .feedback({ windowMs: 60_000 })
- *   .monitors({ window: { rows: 200 }, referenceHash, drift: { alpha: 0.01 } });
+ *   .monitors({
+ *     window: { rows: 200 },
+ *     referenceHash,
+ *     drift: { alpha: 0.01 },
+ *     detectors: [
+ *       { name: 'joint', method: 'mmd', window: { lengthMs: 3_600_000, everyMs: 600_000 } },
+ *       { name: 'wrong', method: 'online-fisher', target: 'errors', reference: { kind: 'first', rows: 500 } },
+ *     ],
+ *   });
  */
 import type { FeatureSpec, FeedbackSettings, MonitorSettings } from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
+import type { DetectorSettings } from '../../schemas/detectors.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 import {
   type DeploymentSpec,
@@ -53,6 +62,8 @@ export interface MonitorOptions {
   readonly outliers?: Partial<NonNullable<MonitorSettings['outliers']>>;
   /** @default every 200 rewards, alpha 0.05 */
   readonly experiment?: Partial<NonNullable<MonitorSettings['experiment']>>;
+  /** Further detectors; the page docs/monitoring.md lists the methods and their options. */
+  readonly detectors?: readonly DetectorSettings[];
 }
 
 /** Immutable: each call gives a new deployment. `Routes` are the names of its routes so far; using one twice does not compile. */
@@ -176,13 +187,14 @@ export function checkedSpec(spec: unknown): DeploymentSpec {
 }
 
 export function filledMonitors(options: MonitorOptions): MonitorSettings {
-  const { window, referenceHash, drift, outliers, experiment } = options;
+  const { window, referenceHash, drift, outliers, experiment, detectors } = options;
   return {
     window: { ...defaultMonitors.window, ...window },
     ...(referenceHash === undefined ? {} : { referenceHash }),
     ...(drift === undefined ? {} : { drift: { ...defaultDrift, ...drift } }),
     ...(outliers === undefined ? {} : { outliers: { falsePositiveRate: 0.01, ...outliers } }),
     ...(experiment === undefined ? {} : { experiment: { assessEvery: 200, alpha: 0.05, ...experiment } }),
+    ...(detectors === undefined ? {} : { detectors }),
   };
 }
 

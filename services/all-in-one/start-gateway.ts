@@ -5,6 +5,8 @@ import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
+import { findingRoutes } from '../scorer/http/findings.ts';
+import { createReplays } from '../scorer/replay.ts';
 import { startTracking } from '../tracking/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
 import { listenOptions } from './listen-options.ts';
@@ -29,11 +31,16 @@ export async function startGatewayRole({
   const provenance = shared.provenance ?? own;
   if (provenance === undefined) throw new Error('unreachable: one of both is set');
   const tracking = await startTracking(runtime, queryStores(configuration, 'query-gateway'));
+  const replays = await createReplays(runtime);
   const gateway = await createGateway({
     runtime,
     inference: shared.modelServer,
     queries: provenance.queries,
-    extensions: [tracking.routes, auditRoutes(runtime)],
+    extensions: [
+      tracking.routes,
+      auditRoutes(runtime),
+      findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
+    ],
     maintenance: createMaintenance(runtime),
     metrics,
     unready: () => health.unready(),
@@ -53,6 +60,7 @@ export async function startGatewayRole({
     },
     close: async () => {
       await gateway.close();
+      await replays.close();
       await tracking.close();
       await own?.close();
     },

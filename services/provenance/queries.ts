@@ -158,6 +158,17 @@ export class ProvenanceQueries {
     }));
   }
 
+  /** Where a drift finding lies on `drift`; undefined when there is none of that id. */
+  async placeOfDrift(id: string): Promise<{ partition: number; offset: number } | undefined> {
+    await this.#fresh('drift');
+    return await this.#store.database
+      .selectFrom('findings')
+      .select(['partition', 'offset'])
+      .where('kind', '=', 'drift')
+      .where('id', '=', id)
+      .executeTakeFirst();
+  }
+
   /** undefined when no such event is known. */
   async explainEvent(eventId: string) {
     await this.#fresh('operations', 'starts');

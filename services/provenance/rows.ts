@@ -242,26 +242,29 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       ];
     }
     case 'drift-assessed': {
-      const { deployment, deploymentVersion, windowId, drifted, features } = event.data;
+      const { deployment, deploymentVersion, windowId, findingId, detector, drifted, features } = event.data;
       const moved = features.filter((feature) => feature.drifted).map(({ name }) => name);
-      const summary = drifted ? `drift in ${moved.join(', ')}` : 'no drift';
-      return [finding('drift', windowId, { deployment, deploymentVersion, positive: drifted, summary }, timeMs, at)];
+      const summary = `${drifted ? `drift in ${moved.join(', ')}` : 'no drift'} (${detector})`;
+      const id = findingId === '' ? windowId : findingId;
+      return [finding('drift', id, { deployment, deploymentVersion, positive: drifted, summary }, timeMs, at)];
     }
     case 'drift-not-assessed': {
-      const { deployment, deploymentVersion, windowId, reason } = event.data;
-      const summary = `not assessed: ${reason}`;
-      return [finding('drift', windowId, { deployment, deploymentVersion, positive: false, summary }, timeMs, at)];
+      const { deployment, deploymentVersion, windowId, findingId, detector, reason } = event.data;
+      const summary = `not assessed: ${reason}${detector === '' ? '' : ` (${detector})`}`;
+      const id = findingId === '' ? windowId : findingId;
+      return [finding('drift', id, { deployment, deploymentVersion, positive: false, summary }, timeMs, at)];
     }
     case 'outliers-assessed': {
-      const { deployment, deploymentVersion, windowId, rows, outliers } = event.data;
-      const summary = `${outliers.length} of ${rows} rows`;
+      const { deployment, deploymentVersion, windowId, findingId, detector, rows, outliers } = event.data;
+      const id = findingId === '' ? windowId : findingId;
+      const summary = `${outliers.length} of ${rows} rows (${detector})`;
       const positive = outliers.length > 0;
       return [
-        finding('outliers', windowId, { deployment, deploymentVersion, positive, summary }, timeMs, at),
+        finding('outliers', id, { deployment, deploymentVersion, positive, summary }, timeMs, at),
         ...outliers.map(
           ({ predictionId, score }): Change => ({
             table: 'outlier_rows',
-            row: { prediction_id: predictionId, window_id: windowId, score },
+            row: { prediction_id: predictionId, window_id: id, score },
             set: ['score'],
           }),
         ),

@@ -1,37 +1,50 @@
 /** What a worker thread of the scorer runs. References are kept, so that fits are made once. */
+import type { Detector } from '../../schemas/detectors.ts';
+import { messageOf } from '../../runtime/ports/errors.ts';
+import type { Fit } from '../../topologies/online-drift/run.ts';
 import { answerTasks } from './answer-tasks.ts';
+import { fitOnline, type RowsToFit } from './fit-online.ts';
 import { NotAssessable, parseReference, type Reference } from './reference-sample.ts';
 import { scoreWindow, type WindowScore, type WindowToScore } from './score-window.ts';
 
-export interface ScoreTask {
-  readonly window: WindowToScore;
+export type ScoreTask = {
+  readonly detector: Detector;
+  /** '': it needs none. */
   readonly referenceHash: string;
   /** Bytes of the reference; left out while the worker may still have it. */
   readonly reference?: Uint8Array;
-}
+} & (
+  | { readonly does: 'score'; readonly window: WindowToScore }
+  | { readonly does: 'fit'; readonly rows: RowsToFit; readonly seed: string }
+);
 
 export type ScoreAnswer =
   | { readonly type: 'scored'; readonly score: WindowScore }
+  | { readonly type: 'fitted'; readonly fit: Fit }
   | { readonly type: 'not-assessable'; readonly reason: string }
   /** Ask again with the bytes. */
   | { readonly type: 'reference-needed' };
 
 const references = new Map<string, Reference>();
 const referencesMax = 8;
+const noReference: Reference = { columns: new Map(), outputs: new Map(), rows: 0, fits: new Map() };
 
 answerTasks<ScoreTask>((task): ScoreAnswer => {
   try {
     const reference = referenceOf(task);
-    return reference === undefined
-      ? { type: 'reference-needed' }
-      : { type: 'scored', score: scoreWindow(task.window, reference) };
+    if (reference === undefined) return { type: 'reference-needed' };
+    return task.does === 'score'
+      ? { type: 'scored', score: scoreWindow(task.detector, task.window, reference) }
+      : { type: 'fitted', fit: fitOnline(task.detector, task.rows, reference, task.seed) };
   } catch (error) {
-    if (error instanceof NotAssessable) return { type: 'not-assessable', reason: error.message };
+    if (error instanceof NotAssessable || error instanceof RangeError)
+      return { type: 'not-assessable', reason: messageOf(error) };
     throw error;
   }
 });
 
 function referenceOf({ referenceHash, reference }: ScoreTask): Reference | undefined {
+  if (referenceHash === '') return noReference;
   const known = references.get(referenceHash) ?? (reference === undefined ? undefined : parseReference(reference));
   if (known === undefined) return undefined;
   // The newest is last.

@@ -1,17 +1,21 @@
 /**
- * Judges complete windows against the training data, in worker threads: drift per feature, and outlying rows. What cannot be judged is
- * said too, with the reason. Ids follow from the window, so a window that is judged twice has one verdict.
+ * Judges complete windows by the detectors of their deployment, and fits those that go row by row, in worker threads. What cannot be
+ * judged is said too, with the reason. Ids follow from the window and the detector, so a window that is judged twice has one verdict.
  */
 import { moduleForChild } from '../../runtime/adapters/child-module.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service } from '../../runtime/engine/service.ts';
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
+import { methodOf } from '../../schemas/detector-methods.ts';
+import { type Detector, detectorsOf } from '../../schemas/detectors.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import { derivedId } from '../../schemas/derived-ids.ts';
-import type { WindowClosed } from '../../schemas/events.ts';
+import type { DetectorFitted, ObservationsSampled, WindowClosed } from '../../schemas/events.ts';
+import { seedOf } from '../../topologies/online-drift/methods.ts';
 import { DeploymentDocuments } from './deployment-documents.ts';
+import { findingOf, notAssessed } from './findings.ts';
+import { References } from './references.ts';
 import type { ScoreAnswer, ScoreTask } from './score-thread.ts';
-import type { WindowScore } from './score-window.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 export interface ScorerOptions {
@@ -38,24 +42,35 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
     workers,
     timeoutMs,
     memoryMb,
-    waitingMax: 1_000,
+    waitingMax: 10_000,
   });
-  const judge = async (window: WindowClosed): Promise<Judged> => await judged(window, runtime, documents, pool);
+  const judge = new Judge(runtime, documents, pool);
   return {
     service: {
       name: 'scorer',
       inputs: ['observations'],
-      outputs: ['drift', 'outliers'],
-      summary: 'computes drift and outliers of complete windows in worker threads',
+      outputs: ['drift', 'outliers', 'observations'],
+      summary: 'computes drift and outliers of complete windows in worker threads, fits detectors',
       // A window may be large.
       batchRecords: 100,
-      async handle(batch) {
-        const windows = batch.flatMap(({ event }) => (event?.type === 'window-closed' ? [event.data] : []));
-        const all = await Promise.all(windows.map(judge));
-        const assessed = all.filter(({ isAssessed }) => isAssessed).length;
+      async handle(batch, task) {
+        const references = new References(task, runtime.parts.blobs);
+        const verdicts: Promise<Judged>[] = [];
+        // One after the other up to here, because a window may be what a later one is compared with; the computing goes on beside it.
+        for (const { event } of batch) {
+          if (event?.type === 'window-closed') verdicts.push(...(await judge.window(event.data, references)));
+          if (event?.type === 'observations-sampled') verdicts.push(...(await judge.rows(event.data, references)));
+        }
+        const all = await Promise.all(verdicts);
+        const counted = (what: Judged['what']): number => all.filter((judged) => judged.what === what).length;
         return {
           outputs: all.flatMap(({ outputs }) => outputs),
-          count: { windowsAssessed: assessed, windowsNotAssessed: all.length - assessed },
+          put: references.changes,
+          count: {
+            windowsAssessed: counted('assessed'),
+            windowsNotAssessed: counted('not-assessed'),
+            detectorsFitted: counted('fitted'),
+          },
         };
       },
     },
@@ -67,78 +82,126 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
 }
 
 interface Judged {
+  readonly what: 'assessed' | 'not-assessed' | 'fitted';
   readonly outputs: readonly IdentifiedOutput[];
-  readonly isAssessed: boolean;
 }
 
-async function judged(
-  window: WindowClosed,
-  runtime: Runtime,
-  documents: DeploymentDocuments,
-  pool: WorkerPool<ScoreTask, ScoreAnswer>,
-): Promise<Judged> {
-  const { deployment, deploymentVersion } = window;
-  const document = await documents.find(deployment, deploymentVersion);
-  if (document === undefined)
-    return notAssessed(window, `deployment '${deployment}' has no version ${deploymentVersion}`);
-  const { referenceHash } = document.monitors;
-  if (referenceHash === undefined) return notAssessed(window, 'the deployment names no reference sample');
-  const answer = await scored(window, document, referenceHash, runtime, pool);
-  return typeof answer === 'string' ? notAssessed(window, answer) : verdicts(window, document, referenceHash, answer);
-}
+class Judge {
+  readonly #runtime: Runtime;
+  readonly #documents: DeploymentDocuments;
+  readonly #pool: WorkerPool<ScoreTask, ScoreAnswer>;
 
-/** The score, or the reason why there is none. Only what may be better later is thrown. */
-async function scored(
-  window: WindowClosed,
-  { features, monitors }: DeploymentDocument,
-  referenceHash: string,
-  runtime: Runtime,
-  pool: WorkerPool<ScoreTask, ScoreAnswer>,
-): Promise<WindowScore | string> {
-  const { rows, columns, predictionIds } = window;
-  const task: ScoreTask = { window: { rows, columns, predictionIds, features, monitors }, referenceHash };
-  try {
-    let answer = await pool.run(task);
-    if (answer.type === 'reference-needed') {
-      answer = await pool.run({ ...task, reference: await runtime.parts.blobs.get(referenceHash) });
+  constructor(runtime: Runtime, documents: DeploymentDocuments, pool: WorkerPool<ScoreTask, ScoreAnswer>) {
+    this.#runtime = runtime;
+    this.#documents = documents;
+    this.#pool = pool;
+  }
+
+  async window(window: WindowClosed, references: References): Promise<Promise<Judged>[]> {
+    const { deployment, deploymentVersion, stream } = window;
+    const no = (detector: string, reason: string): Promise<Judged> =>
+      Promise.resolve({ what: 'not-assessed', outputs: [notAssessed(window, detector, reason)] });
+    const document = await this.#documents.find(deployment, deploymentVersion);
+    if (document === undefined) return [no('', `deployment '${deployment}' has no version ${deploymentVersion}`)];
+    const own = detectorsOf(document).filter((detector) => detector.stream === stream);
+    const detectors = own.filter(({ window: { id } }) => id === window.window);
+    if (window.role === 'reference') {
+      const hash = await references.keepFirst(window);
+      const rowWise = detectors.filter(({ method, reference }) => isRowWise(method) && reference?.kind === 'first');
+      return rowWise.map((detector) => this.#fitted(window, document, detector, hash));
     }
-    if (answer.type === 'scored') return answer.score;
-    return answer.type === 'not-assessable' ? answer.reason : 'the worker did not take the reference sample';
-  } catch (error) {
-    if (hasCode(error, 'UNAVAILABLE', 'CLOSED')) throw error;
-    if (hasCode(error, 'NOT_FOUND')) return `there is no blob ${referenceHash}, the reference sample`;
-    return messageOf(error);
+    const judging = detectors.filter(({ method }) => !isRowWise(method));
+    if (judging.length === 0) {
+      return own.length === 0 ? [no('', 'the deployment names no reference sample and no detector')] : [];
+    }
+    const verdicts: Promise<Judged>[] = [];
+    for (const detector of judging) {
+      const found = await references.find(detector, window);
+      if (typeof found === 'string') verdicts.push(no(detector.name, found));
+      else verdicts.push(this.#assessed(window, document, detector, found.hash));
+    }
+    const back = judging.map(({ reference }) => (reference?.kind === 'window' ? reference.back : 0));
+    const most = Math.max(...back);
+    if (most > 0 && window.rows > 0) await references.keepWindow(window, most);
+    return verdicts;
+  }
+
+  /** The first rows of a version: its detectors of rows may be fitted to the training data. */
+  async rows(batch: ObservationsSampled, references: References): Promise<Promise<Judged>[]> {
+    if (batch.online.length === 0) return [];
+    const { deployment, deploymentVersion, stream } = batch;
+    const key = `fitted/${deployment}/${deploymentVersion}/${stream}`;
+    if ((await references.get<boolean>(key)) === true) return [];
+    references.put(key, true);
+    const document = await this.#documents.find(deployment, deploymentVersion);
+    if (document === undefined) return [];
+    return detectorsOf(document)
+      .filter((detector) => batch.online.includes(detector.name) && detector.stream === stream)
+      .filter(({ method, reference }) => !methodOf(method).needsReference || reference?.kind !== 'first')
+      .map((detector) => {
+        const { reference, method } = detector;
+        const hash = methodOf(method).needsReference && reference?.kind === 'artifact' ? reference.hash : '';
+        return this.#fitted(batch, document, detector, hash);
+      });
+  }
+
+  async #assessed(
+    window: WindowClosed,
+    { features }: DeploymentDocument,
+    detector: Detector,
+    referenceHash: string,
+  ): Promise<Judged> {
+    const { windowId, rows, columns, outputs, predictionIds } = window;
+    const task = { does: 'score', detector, referenceHash } as const;
+    const answer = await this.#run({ ...task, window: { windowId, rows, columns, outputs, predictionIds, features } });
+    return typeof answer === 'string' || answer.type !== 'scored'
+      ? { what: 'not-assessed', outputs: [notAssessed(window, detector.name, reasonOf(answer))] }
+      : { what: 'assessed', outputs: [findingOf(window, detector, referenceHash, answer.score)] };
+  }
+
+  async #fitted(
+    of: ObservationsSampled | WindowClosed,
+    { features }: DeploymentDocument,
+    detector: Detector,
+    referenceHash: string,
+  ): Promise<Judged> {
+    const { deployment, deploymentVersion, stream, columns, outputs } = of;
+    const seed = seedOf(deployment, deploymentVersion, detector.name);
+    const rows = { columns, outputs, features };
+    const answer = await this.#run({ does: 'fit', detector, referenceHash, rows, seed });
+    const fit = typeof answer === 'string' || answer.type !== 'fitted' ? '' : JSON.stringify(answer.fit);
+    const fitHash = fit === '' ? '' : (await this.#runtime.parts.blobs.put(Buffer.from(fit))).hash;
+    const reason = fit === '' ? reasonOf(answer) : '';
+    const about = { deployment, deploymentVersion, detector: detector.name };
+    const data: DetectorFitted = { ...about, stream, fit, fitHash, referenceHash, reason };
+    // The same for every run of the same version, whichever batch was the first.
+    const id = derivedId(0, 'fitted', deployment, deploymentVersion, stream, detector.name);
+    const said: IdentifiedOutput = { topic: 'observations', type: 'detector-fitted', data, key: deployment, id };
+    if (fit !== '') return { what: 'fitted', outputs: [said] };
+    const window = { ...about, windowId: id, rows: 0, closedAt: 0 };
+    return { what: 'not-assessed', outputs: [said, notAssessed(window, detector.name, reason)] };
+  }
+
+  /** The answer, or the reason why there is none. Only what may be better later is thrown. */
+  async #run(task: ScoreTask): Promise<ScoreAnswer | string> {
+    const { referenceHash } = task;
+    try {
+      const answer = await this.#pool.run(task);
+      if (answer.type !== 'reference-needed') return answer;
+      return await this.#pool.run({ ...task, reference: await this.#runtime.parts.blobs.get(referenceHash) });
+    } catch (error) {
+      if (hasCode(error, 'UNAVAILABLE', 'CLOSED')) throw error;
+      if (hasCode(error, 'NOT_FOUND')) return `there is no blob ${referenceHash}, the reference sample`;
+      return messageOf(error);
+    }
   }
 }
 
-function notAssessed(window: WindowClosed, reason: string): Judged {
-  const { deployment, deploymentVersion, windowId, rows, closedAt } = window;
-  const data = { deployment, deploymentVersion, windowId, rows, reason };
-  const id = derivedId(closedAt, 'drift', windowId);
-  return {
-    outputs: [{ topic: 'drift', type: 'drift-not-assessed', data, key: deployment, id }],
-    isAssessed: false,
-  };
+function reasonOf(answer: ScoreAnswer | string): string {
+  if (typeof answer === 'string') return answer;
+  return answer.type === 'not-assessable' ? answer.reason : 'the worker did not take the reference sample';
 }
 
-function verdicts(
-  window: WindowClosed,
-  { monitors }: DeploymentDocument,
-  referenceHash: string,
-  { drift, outliers }: WindowScore,
-): Judged {
-  const { deployment, deploymentVersion, windowId, rows, sources, closedAt } = window;
-  const about = { deployment, deploymentVersion, windowId, referenceHash, rows };
-  const outputs: IdentifiedOutput[] = [];
-  if (drift !== undefined && monitors.drift !== undefined) {
-    const data = { ...about, ...monitors.drift, ...drift, detector: 'tabular-drift', sources };
-    const id = derivedId(closedAt, 'drift', windowId);
-    outputs.push({ topic: 'drift', type: 'drift-assessed', data, key: deployment, id });
-  }
-  if (outliers !== undefined && monitors.outliers !== undefined) {
-    const data = { ...about, ...monitors.outliers, ...outliers, detector: 'mahalanobis' };
-    const id = derivedId(closedAt, 'outliers', windowId);
-    outputs.push({ topic: 'outliers', type: 'outliers-assessed', data, key: deployment, id });
-  }
-  return { outputs, isAssessed: true };
+function isRowWise(method: Detector['method']): boolean {
+  return methodOf(method).runs === 'row';
 }

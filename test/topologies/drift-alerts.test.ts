@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
 import type { DriftAssessed } from '../../schemas/events.ts';
 import { driftAlerts } from '../../topologies/drift-alerts.ts';
+import { driftAssessed } from './prediction-events.ts';
 
 let driver: TopologyDriver<'drift'>;
 beforeEach(async () => {
@@ -20,28 +21,21 @@ function verdict(drifted: boolean, overrule: Partial<DriftAssessed> = {}): void 
     threshold: 0.01,
     drifted: moved,
     psi: 0,
+    effect: '',
+    minEffectSize: 0,
   });
-  const data: DriftAssessed = {
-    deployment: 'diamonds',
-    deploymentVersion: 1,
+  const data = driftAssessed({
     windowId: `w${serial}`,
-    detector: 'tabular-drift',
-    referenceHash: 'a'.repeat(64),
-    rows: 500,
-    correction: 'bonferroni',
-    alpha: 0.01,
     features: [
       feature('cut', 'chi-squared', 0.2, drifted),
       feature('carat', 'kolmogorov-smirnov', 0.9, drifted),
       feature('depth', 'kolmogorov-smirnov', 0.01, false),
     ],
     drifted,
-    sources: [],
-    minEffectSize: 0.1,
     raiseAfter: 2,
     clearAfter: 3,
     ...overrule,
-  };
+  });
   driver.pipe({ type: 'drift-assessed', data, key: data.deployment });
 }
 
@@ -52,7 +46,15 @@ function play(marks: string, overrule: Partial<DriftAssessed> = {}): string {
       if (mark === '?') {
         driver.pipe({
           type: 'drift-not-assessed',
-          data: { deployment: 'diamonds', deploymentVersion: 1, windowId: 'w', reason: 'too few rows', rows: 1 },
+          data: {
+            deployment: 'diamonds',
+            deploymentVersion: 1,
+            windowId: 'w',
+            reason: 'too few rows',
+            rows: 1,
+            findingId: '',
+            detector: '',
+          },
           key: 'diamonds',
         });
       } else verdict(mark === 'x', overrule);

@@ -29,6 +29,8 @@ function reward(route: string, error: number | null, overrule: Partial<RewardRec
     rule: 'negative-squared-error',
     assessEvery: 100,
     alpha: 0.05,
+    windows: [],
+    online: [],
     ...overrule,
   };
   driver.pipe({ type: 'reward-recorded', data, key: 'diamonds' });

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
-import type { ObservationsSampled, WindowClosed } from '../../schemas/events.ts';
-import { observationWindows, windowCellsMax } from '../../topologies/observation-windows.ts';
+import type { ObservationsSampled, WindowClosed, WindowTerms } from '../../schemas/events.ts';
+import { observationWindows } from '../../topologies/observation-windows.ts';
+import { windowCellsMax } from '../../topologies/observation-windows/parts.ts';
 
 let driver: TopologyDriver<'observations'>;
 beforeEach(async () => {
@@ -24,6 +25,11 @@ function batch(first: number, rows: number, overrule: Partial<ObservationsSample
     routes: numbers.map((n) => (n % 2 === 0 ? 'a' : 'b')),
     columns: [{ name: 'x', values: numbers }],
     outputs: [{ name: 'y', values: numbers.map((n) => -n) }],
+    stream: 'predictions',
+    times: numbers.map(() => 0),
+    rowsOfPrediction: [],
+    windows: [],
+    online: [],
     ...overrule,
   };
 }
@@ -60,9 +66,11 @@ describe('a window', () => {
         { partition: 3, firstOffset: 7, lastOffset: 106 },
       ],
     });
-    const numbers = Array.from({ length: 250 }, (_, i) => i);
+    // By partition, so that the positions say the order.
+    const number = (i: number): number => (i < 100 ? i : i < 150 ? i + 100 : i - 50);
+    const numbers = Array.from({ length: 250 }, (_, i) => number(i));
     expect(full?.columns).toEqual([{ name: 'x', values: numbers }]);
-    expect(full?.outputs[0]?.values[249]).toBe(-249);
+    expect(full?.outputs[0]?.values[249]).toBe(-199);
     expect(full?.predictionIds).toEqual(numbers.map((n) => `p${n}`));
     expect(full?.routes.slice(0, 2)).toEqual(['a', 'b']);
     // The age is that of the rows that are left over.
@@ -180,5 +188,143 @@ describe('any batches', () => {
       }),
       { numRuns: 40, verbose: 1 },
     );
+  });
+});
+
+describe('a window that a detector asks for', () => {
+  const terms = (overrule: Partial<WindowTerms>): WindowTerms => ({
+    id: 'mine',
+    stream: 'predictions',
+    rows: 100,
+    everyRows: 100,
+    minRows: 20,
+    maxAgeMs: 10_000,
+    lengthMs: 0,
+    everyMs: 0,
+    latenessMs: 0,
+    referenceRows: 0,
+    ...overrule,
+  });
+  const only = (windows: readonly WindowTerms[], overrule: Partial<ObservationsSampled> = {}) => ({
+    windowRows: 0,
+    windows,
+    ...overrule,
+  });
+  const values = ({ columns }: WindowClosed) => columns[0]?.values ?? [];
+
+  it('slides by count: each holds the newest rows', () => {
+    const slides = only([terms({ rows: 100, everyRows: 40 })]);
+    for (let first = 0; first < 300; first += 25) pipe(batch(first, 25, slides));
+    const made = windows();
+    expect(made.map((window) => [window.rows, values(window)[0], window.window])).toEqual(
+      [0, 40, 80, 120, 160, 200].map((first) => [100, first, 'mine']),
+    );
+    expect(new Set(made.map(({ windowId }) => windowId)).size).toBe(6);
+    // What is old is said, with the rows before it.
+    driver.advance(10_000);
+    expect(windows()).toMatchObject([]);
+    pipe(batch(300, 5, slides));
+    driver.advance(10_000);
+    const [aged] = windows();
+    expect(aged).toMatchObject({ closedBy: 'age' });
+    expect(values(aged!).at(-1)).toBe(304);
+  });
+
+  it('lies beside the deployment’s own window, each with all rows', () => {
+    pipe(batch(0, 300, { windows: [terms({})] }));
+    expect(windows().map(({ window, rows }) => [window, rows])).toEqual([
+      ['', 250],
+      ['mine', 100],
+      ['mine', 100],
+      ['mine', 100],
+    ]);
+  });
+
+  it('takes the first rows as the reference, once, and none of them into a window', () => {
+    const asked = only([terms({ referenceRows: 130 })]);
+    for (let first = 0; first < 400; first += 50) pipe(batch(first, 50, asked));
+    expect(windows().map((window) => [window.role, window.rows, values(window)[0]])).toEqual([
+      ['reference', 130, 0],
+      ['window', 100, 130],
+      ['window', 100, 230],
+    ]);
+  });
+
+  describe('by time', () => {
+    const minute = terms({ rows: 10_000, everyRows: 0, lengthMs: 60_000, everyMs: 20_000, latenessMs: 5_000 });
+    /** Rows at the given moments, seen from the minute that begins now. */
+    let begin: number;
+    const at = (moments: readonly number[], first = 0): void =>
+      pipe(batch(first, moments.length, only([minute], { times: moments.map((ms) => begin + ms) })));
+    beforeEach(() => {
+      begin = Math.ceil(driver.nowMs / 60_000) * 60_000;
+      driver.advance(begin - driver.nowMs);
+    });
+
+    it('holds the rows of its time, slides, and waits for late ones', () => {
+      driver.advance(1_000);
+      at([0, 500]);
+      driver.advance(22_000);
+      at([19_999, 21_000], 2);
+      expect(windows()).toEqual([]);
+      driver.advance(2_000);
+      const [first] = windows();
+      expect(first).toMatchObject({
+        rows: 3,
+        closedBy: 'time',
+        startMs: begin - 40_000,
+        endMs: begin + 20_000,
+        lateRows: 0,
+      });
+      at([100], 4);
+      driver.advance(80_000);
+      expect(windows().map(({ endMs, rows, lateRows }) => [endMs - begin, rows, lateRows])).toEqual([
+        [40_000, 4, 1],
+        [60_000, 4, 0],
+        [80_000, 1, 0],
+      ]);
+      expect(driver.stateKeys()).toEqual([]);
+      expect(driver.timerCount()).toBe(0);
+    });
+
+    it('leaves rows from the future out, so that a clock that jumps holds nothing open', () => {
+      at([0, 3_600_000, -3_600_000]);
+      driver.advance(120_000);
+      expect(windows()).toMatchObject([{ rows: 1, lateRows: 2 }, { rows: 1, lateRows: 0 }, { rows: 1 }]);
+      expect(driver.counters()).toMatchObject({ rowsLate: 2 });
+    });
+
+    it('keeps every second row when there are more than it may hold, evenly, and says how many there were', () => {
+      const small = terms({ rows: 64, everyRows: 0, lengthMs: 60_000, everyMs: 60_000 });
+      for (let first = 0; first < 1_000; first += 100) {
+        pipe(batch(first, 100, only([small], { times: Array.from({ length: 100 }, () => begin) })));
+      }
+      driver.advance(60_000);
+      const [window] = windows();
+      expect(window).toMatchObject({ rowsSeen: 1_000 });
+      expect(window?.rows).toBeLessThanOrEqual(64);
+      expect(values(window!).slice(0, 3)).toEqual([0, 16, 32]);
+    });
+
+    it('is the same after a restart in the middle', async () => {
+      const run = async (restarts: boolean): Promise<WindowClosed[]> => {
+        driver = await createTopologyDriver(observationWindows, { startMs: begin });
+        const made: WindowClosed[] = [];
+        for (let n = 0; n < 12; n++) {
+          at([n * 7_000, n * 7_000 + 1], 2 * n);
+          driver.advance(7_000);
+          made.push(...windows());
+          if (restarts)
+            driver = await createTopologyDriver(observationWindows, {
+              snapshot: driver.snapshot(),
+              startMs: driver.nowMs,
+            });
+        }
+        return made;
+      };
+      const straight = await run(false);
+      expect(straight.length).toBeGreaterThan(2);
+      expect(await run(true)).toEqual(straight);
+    });
   });
 });

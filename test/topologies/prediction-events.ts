@@ -1,5 +1,6 @@
 /** Builders of events on `predictions` for tests; every field can be overruled. */
 import type {
+  DriftAssessed,
   FeedbackReceived,
   MonitoringTerms,
   PredictionCompleted,
@@ -17,6 +18,9 @@ export const terms: MonitoringTerms = {
   assessEvery: 10,
   alpha: 0.05,
   steered: false,
+  windows: [],
+  online: [],
+  feedbackOnline: [],
 };
 
 /** Row-major doubles. */
@@ -86,6 +90,43 @@ export function feedback(n: number, feedbackId: string, overrule: Partial<Feedba
     source: null,
     actor: 'tester',
     waitMs: 50_000,
+    ...overrule,
+  };
+}
+
+/** A verdict of the detector in short; every field can be overruled. */
+export function driftAssessed(overrule: Partial<DriftAssessed> = {}): DriftAssessed {
+  return {
+    deployment: 'diamonds',
+    deploymentVersion: 1,
+    windowId: 'w',
+    findingId: '',
+    detector: 'tabular-drift',
+    method: 'tabular',
+    methodVersion: 1,
+    target: 'inputs',
+    stream: 'predictions',
+    window: '',
+    referenceHash: 'a'.repeat(64),
+    referenceKind: 'artifact',
+    referenceRows: 1_000,
+    rows: 500,
+    rowsUsed: 500,
+    rowsSeen: 500,
+    lateRows: 0,
+    correction: 'bonferroni',
+    alpha: 0.01,
+    features: [],
+    drifted: false,
+    sources: [],
+    minEffectSize: 0.1,
+    raiseAfter: 1,
+    clearAfter: 1,
+    openedAt: 0,
+    closedAt: 0,
+    closedBy: 'rows',
+    startState: '',
+    fitHash: '',
     ...overrule,
   };
 }

@@ -40,15 +40,16 @@ async function addWindow(
 ): Promise<void> {
   const { event } = await reader.fact('drift', row);
   if (event.type !== 'drift-assessed') return;
-  const { sources, rows, windowId, referenceHash } = event.data;
+  const { sources, rows, windowId, referenceHash, stream } = event.data;
+  const topic = stream === 'feedback' ? 'rewards' : 'predictions';
   for (const { partition, firstOffset, lastOffset } of sources) {
     const problems: string[] = [];
     for (const offset of new Set([firstOffset, lastOffset])) {
       await reader
-        .fact('predictions', { partition, offset })
+        .fact(topic, { partition, offset })
         .catch((error: unknown) => problems.push(messageOf(error)));
     }
-    const id = `${placeText({ topic: 'predictions', partition, offset: firstOffset })}–${lastOffset}`;
+    const id = `${placeText({ topic, partition, offset: firstOffset })}–${lastOffset}`;
     const text = `rows of window ${windowId} (${rows} in all)`;
     const problem = problems.length === 0 ? {} : { problem: problems.join('; ') };
     links.add({ kind: 'window', id, text, check: 'both ends read back', ...problem }, under);

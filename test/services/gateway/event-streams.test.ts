@@ -64,6 +64,8 @@ describe('event streams', () => {
       rule: 'feedback',
       assessEvery: 0,
       alpha: 0.05,
+      windows: [],
+      online: [],
     };
     const output = { topic: 'rewards', type: 'reward-recorded', data, key: 'd', id: 'nan' } as const;
     await fixture.test.runtime.publish([output]);

@@ -5,6 +5,7 @@ import { referenceSample, splitDiamonds, streamRows } from '../../../examples/di
 import { createTopologyDriver } from '../../../runtime/testing/index.ts';
 import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
 import type { DriftAssessed, PredictionCompleted, WindowClosed } from '../../../schemas/events.ts';
+import { detectorsOf } from '../../../schemas/detectors.ts';
 import { monitoringTerms } from '../../../schemas/monitoring-terms.ts';
 import { recommendedMonitors, recommendedReferenceRows } from '../../../schemas/recommended-monitors.ts';
 import { parseReference } from '../../../services/scorer/reference-sample.ts';
@@ -13,7 +14,7 @@ import { seededRandom } from '../../../statistics/random.ts';
 import { driftAlerts } from '../../../topologies/drift-alerts.ts';
 import { observationWindows } from '../../../topologies/observation-windows.ts';
 import { predictionSampling } from '../../../topologies/prediction-sampling.ts';
-import { completed, idOf, tensor } from '../../topologies/prediction-events.ts';
+import { completed, driftAssessed, idOf, tensor } from '../../topologies/prediction-events.ts';
 
 export interface StreamResult {
   /** Rows sent when the population changed. */
@@ -97,20 +98,20 @@ export async function streamDiamonds(seed: number): Promise<StreamResult> {
   }
   return { shiftAt, raisedAt, windows: judged, driftedWindowsBefore };
 
-  function judge({ rows: windowRows, columns: cells, predictionIds, windowId, sources }: WindowClosed): DriftAssessed {
-    const { outliers: _, ...monitors } = document.monitors;
-    const score = scoreWindow({ rows: windowRows, columns: cells, predictionIds, features, monitors }, reference).drift;
-    if (score === undefined) throw new Error('the deployment asks for drift');
-    return {
-      deployment: 'diamonds',
-      deploymentVersion: 1,
-      windowId,
-      detector: 'tabular-drift',
-      referenceHash: 'a'.repeat(64),
-      rows: windowRows,
-      sources,
-      ...drift,
-      ...score,
-    };
+  function judge({
+    rows: windowRows,
+    columns: cells,
+    outputs,
+    predictionIds,
+    windowId,
+    sources,
+  }: WindowClosed): DriftAssessed {
+    const detector = detectorsOf(document).find(({ method }) => method === 'tabular');
+    if (detector === undefined) throw new Error('the deployment asks for drift');
+    const window = { windowId, rows: windowRows, columns: cells, outputs, predictionIds, features };
+    const score = scoreWindow(detector, window, reference);
+    if (score.finds !== 'drift') throw new Error('it finds drift');
+    const { finds: _, ...found } = score;
+    return driftAssessed({ windowId, rows: windowRows, sources, ...drift, ...found });
   }
 }

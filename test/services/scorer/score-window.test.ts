@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { MonitorSettings, ReferenceSample } from '../../../schemas/deployment-document.ts';
 import { recommendedMonitors } from '../../../schemas/recommended-monitors.ts';
-import { outlierFit, parseReference } from '../../../services/scorer/reference-sample.ts';
-import { scoreWindow, type WindowToScore } from '../../../services/scorer/score-window.ts';
-import { scoreMahalanobis } from '../../../statistics/mahalanobis.ts';
+import { type Detector, detectorsOf } from '../../../schemas/detectors.ts';
+import { parseReference, type Reference } from '../../../services/scorer/reference-sample.ts';
+import {
+  type DriftScore,
+  type OutlierScore,
+  scoreWindow as scoreBy,
+  type WindowToScore,
+} from '../../../services/scorer/score-window.ts';
+import { empiricalThreshold, fitMahalanobis, scoreMahalanobis } from '../../../statistics/mahalanobis.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 import { tabularDrift } from '../../../statistics/tabular-drift.ts';
 
@@ -31,11 +37,27 @@ const features: WindowToScore['features'] = [
   { name: 'fixed', kind: 'numeric' },
 ];
 
-function windowOf(columns: Record<string, readonly number[]>, overrule: Partial<WindowToScore> = {}): WindowToScore {
+type Window = WindowToScore & { readonly monitors: MonitorSettings };
+
+/** The window by both detectors in short. */
+function scoreWindow(
+  { monitors: asked, ...window }: Window,
+  against: Reference,
+): { readonly drift: DriftScore | undefined; readonly outliers: OutlierScore | undefined } {
+  const scores = detectorsOf({ monitors: asked }).map((detector) => scoreBy(detector, window, against));
+  return {
+    drift: scores.find((score) => score.finds === 'drift'),
+    outliers: scores.find((score) => score.finds === 'outliers'),
+  };
+}
+
+function windowOf(columns: Record<string, readonly number[]>, overrule: Partial<Window> = {}): Window {
   const rows = Object.values(columns)[0]?.length ?? 0;
   return {
     rows,
     columns: Object.entries(columns).map(([name, values]) => ({ name, values })),
+    outputs: [],
+    windowId: 'w',
     predictionIds: Array.from({ length: rows }, (_, row) => `p${row}`),
     features,
     monitors,
@@ -121,7 +143,14 @@ describe('drift', () => {
 
 describe('outliers', () => {
   it('are the rows beyond the threshold, which the stated share of the reference itself exceeds', () => {
-    const { model, threshold } = outlierFit(reference, ['a', 'b', 'fixed'], 0.005);
+    const model = fitMahalanobis(
+      referenceColumns.a.map((a, row) => [a, referenceColumns.b[row] ?? 0, 7]),
+      { scale: 'standard' },
+    );
+    const distances = referenceColumns.a.map(
+      (a, row) => scoreMahalanobis(model, [a, referenceColumns.b[row] ?? 0, 7]).squaredDistance,
+    );
+    const threshold = empiricalThreshold(distances, 0.005);
     const beyond = referenceColumns.a.filter(
       (a, row) => scoreMahalanobis(model, [a, referenceColumns.b[row] ?? 0, 7]).squaredDistance > threshold,
     );
@@ -166,7 +195,12 @@ describe('outliers', () => {
 
   it('are none without numeric features', () => {
     const only = windowOf({ kind: same.kind }, { features: [{ name: 'kind', kind: 'categorical' }] });
-    expect(scoreWindow(only, reference).outliers).toEqual({ threshold: Number.NaN, outliers: [], scoredRows: 0 });
+    expect(scoreWindow(only, reference).outliers).toEqual({
+      finds: 'outliers',
+      threshold: Number.NaN,
+      outliers: [],
+      scoredRows: 0,
+    });
   });
 });
 
@@ -211,10 +245,10 @@ describe('what cannot be judged says why', () => {
     [
       'a reference full of holes',
       () =>
-        outlierFit(
+        scoreBy(
+          detectorsOf({ monitors })[1] as Detector,
+          windowOf({ a: same.a }, { features: [{ name: 'a', kind: 'numeric' }] }),
           parseReference(sample({ a: Array.from({ length: 30 }, (_, i) => (i < 15 ? null : i)) })),
-          ['a'],
-          0.01,
         ),
       /15 rows without missing values/,
     ],

@@ -1,0 +1,35 @@
+/** Drift findings over HTTP: what was found with the distributions behind it, and the same computed again. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
+import type { FindingPlace, FindingReplays } from '../replay.ts';
+
+/** Where drift findings lie on the log. */
+export type FindPlace = (id: string) => Promise<FindingPlace | undefined>;
+
+export function findingRoutes(findings: FindingReplays, find: FindPlace): (app: FastifyInstance) => void {
+  const params = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' }) });
+  const placeOf = async (id: string): Promise<FindingPlace> => {
+    const place = await find(id);
+    if (place !== undefined) return place;
+    throw new MillraceError('NOT_FOUND', `there is no drift finding '${id}'; \`millrace drift list\` shows them`);
+  };
+  const options = { config: { access: 'read' as const }, schema: { tags: ['findings'], params } };
+  return (app) => {
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id', options, async ({ params: { id } }) =>
+      withoutNaN(await findings.show(await placeOf(id))),
+    );
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id/replay', options, async ({ params: { id } }) =>
+      withoutNaN(await findings.replay(await placeOf(id))),
+    );
+  };
+}
+
+/** As on the event streams: numbers that JSON does not have come as the texts 'NaN', 'Infinity' and '-Infinity'. */
+function withoutNaN(value: object): object {
+  return JSON.parse(
+    JSON.stringify(value, (_, item: unknown) =>
+      typeof item === 'number' && !Number.isFinite(item) ? String(item) : item,
+    ),
+  ) as object;
+}

@@ -1,0 +1,136 @@
+/** How the methods that look at one column at a time compute; what they are is said in `schemas/detector-methods.ts`. */
+import type { DetectorMethod, MethodsThat } from '../../../schemas/detector-methods.ts';
+import { chiSquaredTwoSample, countCategories } from '../../../statistics/chi2.ts';
+import { cvmTwoSample } from '../../../statistics/cvm.ts';
+import { jensenShannonDistance } from '../../../statistics/divergence.ts';
+import { fisherExact } from '../../../statistics/fisher.ts';
+import { ksTwoSample } from '../../../statistics/ks.ts';
+import { mannWhitney } from '../../../statistics/mann-whitney.ts';
+import { permutationPValue } from '../../../statistics/permutation-test.ts';
+import { psiBin, psiCategorical, psiCounts, psiEdges, psiNumeric } from '../../../statistics/psi.ts';
+import type { Random } from '../../../statistics/random.ts';
+import { standardisedWasserstein } from '../../../statistics/wasserstein.ts';
+
+export interface FeatureSample {
+  /** Without missing values; none is empty. */
+  readonly reference: Float64Array;
+  readonly current: Float64Array;
+  readonly categorical: boolean;
+}
+
+export interface TestOptions {
+  readonly options: Readonly<Record<string, number>>;
+  readonly random: Random;
+}
+
+/** NaN: not there. */
+export interface Tested {
+  readonly test: string;
+  readonly statistic: number;
+  readonly pValue: number;
+  readonly effectSize: number;
+}
+
+export interface FeatureTest {
+  /** Which columns it can take. */
+  readonly takes: 'numeric' | 'any' | 'binary';
+  test(sample: FeatureSample, with_: TestOptions): Tested;
+}
+
+type FeatureMethod = MethodsThat<{ finds: 'drift'; runs: 'window'; over: 'features' } & Partial<DetectorMethod>>;
+
+export const featureTests: Readonly<Record<FeatureMethod, FeatureTest>> = {
+  tabular: { takes: 'any', test: (sample) => (sample.categorical ? chiSquared(sample) : kolmogorovSmirnov(sample)) },
+  'kolmogorov-smirnov': { takes: 'numeric', test: kolmogorovSmirnov },
+  'chi-squared': { takes: 'any', test: chiSquared },
+  'cramer-von-mises': {
+    takes: 'numeric',
+    test: ({ reference, current }) => {
+      const { statistic, pValue } = cvmTwoSample(reference, current, 'asymptotic', 'steps');
+      const m = reference.length;
+      const n = current.length;
+      // T = mn / (m + n) ∫ (F − G)² dH, which is at most 1/3 of that factor.
+      const effectSize = Math.min(1, Math.sqrt((3 * Math.max(0, statistic) * (m + n)) / (m * n)));
+      return { test: 'cramer-von-mises', statistic, pValue, effectSize };
+    },
+  },
+  fisher: {
+    takes: 'binary',
+    test: ({ reference, current }) => {
+      const ones = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+      const [before, now] = [ones(reference), ones(current)];
+      const { statistic, pValue } = fisherExact([
+        [now, current.length - now],
+        [before, reference.length - before],
+      ]);
+      const effectSize = Math.abs(now / current.length - before / reference.length);
+      return { test: 'fisher', statistic, pValue, effectSize };
+    },
+  },
+  'mann-whitney': {
+    takes: 'numeric',
+    test: ({ reference, current }) => {
+      const { statistic, pValue, effectSize } = mannWhitney(current, reference);
+      return { test: 'mann-whitney', statistic, pValue, effectSize: Math.abs(2 * effectSize - 1) };
+    },
+  },
+  wasserstein: { takes: 'numeric', test: distance('wasserstein', wassersteinOf) },
+  psi: { takes: 'any', test: distance('psi', psiOf) },
+  'jensen-shannon': { takes: 'any', test: distance('jensen-shannon', jensenShannonOf) },
+};
+
+function kolmogorovSmirnov({ reference, current }: FeatureSample): Tested {
+  const { statistic, pValue } = ksTwoSample(reference, current, { method: 'asymptotic' });
+  return { test: 'kolmogorov-smirnov', statistic, pValue, effectSize: statistic };
+}
+
+function chiSquared(sample: FeatureSample): Tested {
+  const [reference, current] = categoriesOf(sample);
+  const { statistic, pValue, effectSize } = chiSquaredTwoSample(reference, current);
+  return { test: 'chi-squared', statistic, pValue, effectSize };
+}
+
+/** Codes as texts; numbers by their tenth of the reference. */
+function categoriesOf({ reference, current, categorical }: FeatureSample): [string[], string[]] {
+  if (categorical) return [Array.from(reference, String), Array.from(current, String)];
+  const edges = psiEdges(reference);
+  const binOf = (value: number): string => String(psiBin(value, edges));
+  return [Array.from(reference, binOf), Array.from(current, binOf)];
+}
+
+/** A distance decides by its size; with permutations it has a p-value too. */
+function distance(test: string, of: (sample: FeatureSample) => number): FeatureTest['test'] {
+  return (sample, { options, random }) => {
+    const statistic = of(sample);
+    const permutations = options['permutations'] ?? 0;
+    if (permutations === 0) return { test, statistic, pValue: Number.NaN, effectSize: statistic };
+    const pooled = Float64Array.of(...sample.reference, ...sample.current);
+    const labels = Uint8Array.from(pooled, (_, i) => (i < sample.reference.length ? 0 : 1));
+    const relabelled = (candidate: Uint8Array): number =>
+      of({
+        ...sample,
+        reference: pooled.filter((_, i) => candidate[i] === 0),
+        current: pooled.filter((_, i) => candidate[i] !== 0),
+      });
+    const { pValue } = permutationPValue(labels, relabelled, random, permutations);
+    return { test, statistic, pValue, effectSize: statistic };
+  };
+}
+
+/** Infinite values have no place to be carried from: they are left out. */
+function wassersteinOf({ reference, current }: FeatureSample): number {
+  const [before, now] = [reference.filter(Number.isFinite), current.filter(Number.isFinite)];
+  return before.length === 0 || now.length === 0 ? Number.NaN : standardisedWasserstein(before, now);
+}
+
+/** Also what stands beside the result of every other method. */
+export function psiOf(sample: FeatureSample): number {
+  if (sample.categorical) return psiCategorical(...categoriesOf(sample)).psi;
+  return psiNumeric(sample.reference, sample.current).psi;
+}
+
+function jensenShannonOf(sample: FeatureSample): number {
+  if (sample.categorical) return jensenShannonDistance(...countCategories(...categoriesOf(sample)).table, 2);
+  const edges = psiEdges(sample.reference);
+  return jensenShannonDistance(psiCounts(sample.reference, edges), psiCounts(sample.current, edges), 2);
+}

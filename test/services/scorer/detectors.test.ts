@@ -1,0 +1,164 @@
+/** Every method of windows on rows that moved and rows that did not, and what each says. */
+import { describe, expect, it } from 'vitest';
+import { detectorMethods, type DetectorMethodName, methodOf } from '../../../schemas/detector-methods.ts';
+import { type Detector, type DetectorSettings, detectorsOf } from '../../../schemas/detectors.ts';
+import { parseReference, referenceBytes } from '../../../services/scorer/reference-sample.ts';
+import { scoreWindow, type WindowToScore } from '../../../services/scorer/score-window.ts';
+import { classifierTest } from '../../../statistics/classifier-test.ts';
+import { seededRandom } from '../../../statistics/random.ts';
+
+const random = seededRandom('detectors');
+const rows = (count: number, of: () => number): number[] => Array.from({ length: count }, of);
+const normal = (): number => random.normal();
+const coin = (): number => (random.uniform() < 0.3 ? 1 : 0);
+const kind = (): number => random.integer(3);
+
+const table = (count: number, shift = 0) => [
+  { name: 'a', values: rows(count, () => normal() + shift) },
+  { name: 'b', values: rows(count, normal) },
+  { name: 'flag', values: rows(count, () => (random.uniform() < shift / 3 ? 1 : coin())) },
+  { name: 'kind', values: rows(count, () => (shift > 0 && random.uniform() < 0.5 ? 0 : kind())) },
+];
+const answers = (count: number) => [
+  { name: 'p[0]', values: rows(count, () => random.uniform()) },
+  { name: 'p[1]', values: rows(count, () => random.uniform()) },
+  { name: 'y', values: rows(count, normal) },
+];
+const reference = parseReference(referenceBytes(table(600), answers(600)));
+const features = ['a', 'b', 'flag', 'kind'].map((name) => ({
+  name,
+  kind: name === 'kind' ? ('categorical' as const) : ('numeric' as const),
+}));
+
+function windowOf(count: number, shift = 0, overrule: Partial<WindowToScore> = {}): WindowToScore {
+  const predictionIds = Array.from({ length: count }, (_, row) => `p${row}`);
+  return {
+    windowId: `w${count}`,
+    rows: count,
+    columns: table(count, shift),
+    outputs: answers(count),
+    predictionIds,
+    features,
+    ...overrule,
+  };
+}
+
+function detector(method: DetectorMethodName, settings: Partial<DetectorSettings> = {}): Detector {
+  const [found] = detectorsOf({
+    monitors: {
+      window: { rows: 400, minRows: 20, maxAgeMs: 1_000 },
+      referenceHash: 'a'.repeat(64),
+      detectors: [
+        { name: method, method, alpha: 'permutations' in detectorMethods[method].options ? 0.01 : 0.001, ...settings },
+      ],
+    },
+  });
+  return found as Detector;
+}
+
+const methods = (Object.keys(detectorMethods) as DetectorMethodName[]).filter(
+  (name) => methodOf(name).runs === 'window',
+);
+
+describe.each(methods.filter((name) => methodOf(name).finds === 'drift'))('%s', (method) => {
+  it('finds rows that moved, and lets the others pass; the same window gives the same numbers', () => {
+    const moved = windowOf(400, 1.5);
+    const found = scoreWindow(detector(method), moved, reference);
+    expect(found).toMatchObject({ finds: 'drift', drifted: true });
+    expect(scoreWindow(detector(method), moved, reference)).toEqual(found);
+    expect(scoreWindow(detector(method), windowOf(400), reference)).toMatchObject({ drifted: false });
+  });
+
+  it('needs its effect size too, and names what that is', () => {
+    const found = scoreWindow(detector(method, { minEffectSize: 1e6 }), windowOf(400, 1.5), reference);
+    if (found.finds !== 'drift') throw new Error(found.finds);
+    expect(found.drifted).toBe(false);
+    for (const feature of found.features)
+      expect(feature).toMatchObject({ effect: methodOf(method).effect, minEffectSize: 1e6 });
+    expect(found.features.every(({ pValue }) => Number.isNaN(pValue))).toBe(!methodOf(method).pValue);
+  });
+
+  it('survives constant columns, holes and infinities', () => {
+    const columns = table(60).map(({ name, values }) => ({
+      name,
+      values: values.map((value, row) =>
+        name === 'b' ? 7 : name === 'a' && row < 5 ? [Number.NaN, Infinity][row % 2]! : value,
+      ),
+    }));
+    expect(scoreWindow(detector(method), windowOf(60, 0, { columns }), reference).finds).toBe('drift');
+  });
+});
+
+describe.each(['mahalanobis', 'isolation-forest', 'knn'] as const)('%s', (method) => {
+  it('finds the row that lies apart, with the feature that takes it there, at about the stated rate', () => {
+    const columns = table(400).map(({ name, values }) => ({
+      name,
+      values: values.map((value, row) => (name === 'a' && row === 17 ? 15 : value)),
+    }));
+    const asked = detector(method, { falsePositiveRate: 0.02, columns: ['a', 'b', 'flag'] });
+    const found = scoreWindow(asked, windowOf(400, 0, { columns }), reference);
+    if (found.finds !== 'outliers') throw new Error(found.finds);
+    const row = found.outliers.find(({ predictionId }) => predictionId === 'p17');
+    expect(row?.features[0]).toBe('a');
+    expect(row?.shares[0]).toBeGreaterThan(0.5);
+    expect(found.outliers.length).toBeLessThan(400 * 0.06);
+  });
+
+  it('takes a threshold that is given', () => {
+    const found = scoreWindow(detector(method, { threshold: 1e9 }), windowOf(100), reference);
+    expect(found).toMatchObject({ threshold: 1e9, outliers: [], scoredRows: 100 });
+  });
+});
+
+describe('a detector', () => {
+  it('looks at outputs and scores by their names', () => {
+    const outputs = answers(400).map(({ name, values }) => ({
+      name,
+      values: name === 'p[1]' ? values.map((p) => p / 3) : values,
+    }));
+    const window = windowOf(400, 0, { outputs });
+    expect(scoreWindow(detector('kolmogorov-smirnov', { target: 'scores' }), window, reference)).toMatchObject({
+      features: [
+        { name: 'p[0]', drifted: false },
+        { name: 'p[1]', drifted: true },
+      ],
+    });
+    const named = detector('kolmogorov-smirnov', { target: 'outputs', columns: ['y'] });
+    expect(scoreWindow(named, window, reference)).toMatchObject({ features: [{ name: 'y', drifted: false }] });
+  });
+
+  it('samples what it cannot take, and says so', () => {
+    const found = scoreWindow(detector('mmd'), windowOf(2_000), reference);
+    expect(found).toMatchObject({ rowsUsed: 500, referenceRows: 500 });
+    expect(scoreWindow(detector('kolmogorov-smirnov'), windowOf(2_000), reference)).toMatchObject({ rowsUsed: 2_000 });
+  });
+
+  it.each<[string, Detector, RegExp]>([
+    [
+      'a column that is not there',
+      detector('psi', { columns: ['zz'] }),
+      /the inputs have no column 'zz'; they have a, b, flag, kind/,
+    ],
+    [
+      'a column of another kind',
+      detector('fisher', { columns: ['a'] }),
+      /column 'a' is not binary: 'fisher' cannot take it/,
+    ],
+  ])('says what is wrong: %s', (_, asked, message) => {
+    expect(() => scoreWindow(asked, windowOf(100), reference)).toThrow(message);
+  });
+});
+
+describe('the classifier two-sample test', () => {
+  it('keeps its false alarm rate, and needs no column to be scaled alike', () => {
+    const draws = seededRandom('c2st');
+    const sample = (shift: number) =>
+      Array.from({ length: 60 }, () => [draws.normal() * 1_000, draws.normal() + shift]);
+    const pValues = Array.from({ length: 200 }, () => classifierTest(sample(0), sample(0), draws).pValue);
+    // At 0.05 a binomial tail is conservative: ≤ 10 expected, 4 standard errors above are 22.
+    expect(pValues.filter((p) => p <= 0.05).length).toBeLessThan(23);
+    const { pValue, accuracy } = classifierTest(sample(0), sample(4), draws);
+    expect(pValue).toBeLessThan(1e-6);
+    expect(accuracy).toBeGreaterThan(0.9);
+  });
+});
