@@ -21,7 +21,7 @@ module.exports = {
     only('runtime/ports', [], 'Contracts: import nothing of ours.'),
     only('topologies', ['schemas/', 'statistics/', 'runtime/engine/topology.ts'], 'Pure folds: schemas, statistics and the types of the engine.'),
     only('runtime/engine', ['runtime/ports/', 'schemas/'], 'Runs topologies on ports.'),
-    only('runtime/adapters', ['runtime/ports/', 'schemas/codec/', 'schemas/flow-graph.ts'], 'One client library each, behind a port; executors read how a task is to run.'),
+    only('runtime/adapters', ['runtime/ports/', 'runtime/tensors/', 'schemas/codec/', 'schemas/flow-graph.ts'], 'One client library each, behind a port; executors read how a task is to run.'),
     only('runtime/config', ['runtime/ports/'], 'Settings.'),
     only('sdk', ['schemas/', 'runtime/ports/', 'statistics/'], 'The public face: nothing of the services.'),
     {

@@ -220,6 +220,18 @@ export const settings = {
     doc: 'Where pods reach it; empty: http://<kubernetes.door_host>:<port>.',
   },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
+  'model_server.remote_servers': {
+    type: 'text',
+    default: '',
+    doc: 'Comma-separated host:port of Open Inference Protocol servers whose models may be served from here; empty: none.',
+  },
+  'model_server.remote_timeout_ms': {
+    type: 'integer',
+    min: 10,
+    max: 600_000,
+    default: 10_000,
+    doc: 'Longest time of one call of a model on another server, milliseconds.',
+  },
   'model_server.reply_topics': {
     type: 'text',
     default: '',

@@ -110,27 +110,9 @@ export const roles: readonly Role[] = [
     name: 'model-server',
     kind: 'service',
     summary: 'answers prediction requests',
-    start: async ({ runtime, configuration, metrics, shared }) => {
-      const { createModelServer } = await import('../model-server/model-server.ts');
-      const { createOnnxRuntime } = await import('../../runtime/adapters/onnx/onnx-runtime.ts');
-      const modelServer = await createModelServer({
-        metrics,
-        runtime,
-        models: createOnnxRuntime({ threads: configuration['model_server.threads'] }),
-        replyTopics: configuration['model_server.reply_topics']
-          .split(',')
-          .map((name) => name.trim())
-          .filter((name) => name !== ''),
-      });
-      shared.modelServer = modelServer;
-      const running = await runtime.runService(modelServer.service);
-      return {
-        ready: () => running.ready(),
-        close: async () => {
-          await running.close();
-          await modelServer.close();
-        },
-      };
+    start: async (context) => {
+      const { startModelServerRole } = await import('./start-model-server.ts');
+      return await startModelServerRole(context);
     },
   },
   {

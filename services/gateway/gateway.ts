@@ -22,6 +22,7 @@ import { feedback } from './routes/feedback.ts';
 import { flowControl } from './routes/flow-control.ts';
 import { flows } from './routes/flows.ts';
 import { history } from './routes/history.ts';
+import { invocations } from './routes/invocations.ts';
 import { maintenance } from './routes/maintenance.ts';
 import { root } from './routes/root.ts';
 import { modelRepository } from './routes/model-repository.ts';
@@ -33,6 +34,7 @@ import { rollouts } from './routes/rollouts.ts';
 import { runOutput } from './routes/run-output.ts';
 import { taskWork } from './routes/task-work.ts';
 import { runs } from './routes/runs.ts';
+import { seldonV1 } from './routes/seldon-v1.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
 import { authorize, type DeclaredRoute } from './security/authorization.ts';
@@ -47,6 +49,8 @@ const allRoutes: readonly Routes[] = [
   probes,
   openInference,
   modelRepository,
+  invocations,
+  seldonV1,
   triggers,
   feedback,
   deployments,

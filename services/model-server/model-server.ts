@@ -199,12 +199,16 @@ export class ModelServer {
   async readiness(name: string, version: number): Promise<readonly Check[]> {
     const served = this.#catalog.known(name, version) ?? this.#catalog.find(name, version);
     const [runs, reads] = await Promise.all([
-      Promise.resolve(served)
-        .then(({ document }) => Promise.all(document.routes.map((route) => this.#graph.probe(route))))
-        .then(
-          () => null,
-          (error: unknown) => messageOf(error),
-        ),
+      this.#within(
+        readinessMsMax,
+        Promise.resolve(served)
+          .then(({ document }) => Promise.all(document.routes.map((route) => this.#graph.probe(route))))
+          .then(
+            () => null,
+            (error: unknown) => messageOf(error),
+          ),
+        `its models are still loading, or do not answer within ${readinessMsMax / 1_000} s: ask again`,
+      ),
       this.#probes.check(),
     ]);
     const serving = this.#catalog.known(name)?.version;
@@ -255,6 +259,19 @@ export class ModelServer {
     await this.#shadows.close();
     await this.#catalog.close();
     await Promise.all([this.#sessions.close(), this.#code.close()]);
+  }
+
+  /** Loading goes on: an environment in Python takes minutes to build. */
+  async #within<T>(timeMs: number, work: Promise<T>, otherwise: T): Promise<T> {
+    let stop = (): void => undefined;
+    const late = new Promise<T>((resolve) => {
+      stop = this.#runtime.parts.clock.after(timeMs, () => resolve(otherwise));
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      stop();
+    }
   }
 
   async #load({ document }: DeployedVersion): Promise<void> {
@@ -315,6 +332,9 @@ export class ModelServer {
     );
   }
 }
+
+/** How long whoever asks for the state of a deployment waits. */
+const readinessMsMax = 8_000;
 
 function modelHashes({ routes }: DeploymentDocument): readonly string[] {
   return routes.flatMap(modelsOfRoute).map(({ model }) => model.artifactHash);

@@ -1,6 +1,7 @@
 /**
  * Answers to the topic that a request names, as Open Inference Protocol JSON. Spring's names are understood: `kafka_replyTopic`,
- * `kafka_replyPartition`, `kafka_correlationId`. Only topics that the operator allows are written to.
+ * `kafka_replyPartition`, `kafka_correlationId`; clients of NestJS, which send the same, also hear that there is no further answer
+ * (`kafka_nest-is-disposed`), and of a failure (`kafka_nest-err`). Only topics that the operator allows are written to.
  */
 import type { LogRecord, OutgoingRecord } from '../../runtime/ports/index.ts';
 import { partitionOf } from '../../schemas/partitioner.ts';
@@ -42,10 +43,16 @@ export function replyRecord(
     value: Buffer.from(JSON.stringify(replyBody(outcome))),
     headers: {
       'content-type': 'application/json',
-      ...(correlationId === undefined ? {} : { kafka_correlationId: correlationId }),
+      ...(correlationId === undefined ? {} : correlated(correlationId, outcome)),
       'millrace-prediction': outcome.predictionId,
     },
   };
+}
+
+function correlated(correlationId: Buffer, outcome: Outcome): Readonly<Record<string, Buffer | string>> {
+  const last = { kafka_correlationId: correlationId, 'kafka_nest-is-disposed': '1' };
+  if (outcome.type === 'completed') return last;
+  return { ...last, 'kafka_nest-err': outcome.type === 'failed' ? outcome.data.message : outcome.message };
 }
 
 /** The answer, or `{error, code, id}`. */

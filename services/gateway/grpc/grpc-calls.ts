@@ -11,7 +11,7 @@ import {
   unreadyModel,
 } from '../routes/open-inference.ts';
 import { repositoryIndex } from '../routes/model-repository.ts';
-import type { CallName, WireInferRequest } from './wire.ts';
+import type { CallName, WireInferRequest } from '../../../runtime/adapters/open-inference/wire.ts';
 import { openBody, type OpenResponse, wireResponse } from './wire-tensors.ts';
 
 export interface GrpcCall {

@@ -6,7 +6,7 @@ import { type ErrorCode, MillraceError } from '../../../runtime/ports/index.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import { tokenCheck } from '../security/authorization.ts';
 import { type GrpcCall, grpcHandlers } from './grpc-calls.ts';
-import { callNames, wireService } from './wire.ts';
+import { callNames, wireService } from '../../../runtime/adapters/open-inference/wire.ts';
 
 export interface GrpcServer {
   /** host:port */

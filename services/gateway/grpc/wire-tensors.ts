@@ -1,7 +1,13 @@
 /** Infer requests and answers of gRPC as those of HTTP, so that both are checked, run and recorded alike. */
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { textOfBytes } from '../../../runtime/tensors/raw-bytes.ts';
-import type { WireContents, WireInferRequest, WireParameter, WireParameters, WireTensor } from './wire.ts';
+import type {
+  WireContents,
+  WireInferRequest,
+  WireParameter,
+  WireParameters,
+  WireTensor,
+} from '../../../runtime/adapters/open-inference/wire.ts';
 
 /** The field of the typed contents that holds a datatype; FP16 has none. */
 const fields: Readonly<Record<string, string>> = {

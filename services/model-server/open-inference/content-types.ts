@@ -16,7 +16,7 @@ import {
 } from '../../../runtime/ports/index.ts';
 import { textOfBytes } from '../../../runtime/tensors/raw-bytes.ts';
 import { castTensor } from '../../../runtime/tensors/row-values.ts';
-import { invalid, shown } from './tensor-fields.ts';
+import { invalid, shown } from '../../../runtime/tensors/json/tensor-fields.ts';
 
 const tensorTypes = ['np', 'str', 'base64', 'datetime'] as const;
 export type TensorContent = (typeof tensorTypes)[number];

@@ -6,7 +6,7 @@
  * ones are numbers. FP32 and FP16 values are printed as the double that they exactly are.
  */
 import type { Tensor } from '../../../runtime/ports/index.ts';
-import { floatOfHalf } from '../../../runtime/tensors/half-float.ts';
+import { jsonData } from '../../../runtime/tensors/json/json-data.ts';
 import { bytesOfData } from '../../../runtime/tensors/raw-bytes.ts';
 import { encodeContent } from './content-types.ts';
 import type { AnswerForm } from './parse-request.ts';
@@ -78,33 +78,3 @@ export function formatInferResponse(response: InferResponse): InferResponseBody 
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function jsonData({ datatype, data }: Tensor): readonly (number | string | boolean)[] {
-  if (data instanceof Float32Array || data instanceof Float64Array) return mapped(data, finiteOrText);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return mapped<bigint>(data, numberOrText);
-  if (data instanceof Uint16Array && datatype === 'FP16') return mapped(data, halfOrText);
-  if (datatype === 'BOOL') return mapped<unknown>(data, Boolean);
-  return mapped(data as ArrayLike<number | string | boolean>, asIs);
-}
-
-/** For the short arrays of single rows, `Array.from` costs many times this. */
-function mapped<V>(
-  data: ArrayLike<V>,
-  convert: (value: V) => number | string | boolean,
-): readonly (number | string | boolean)[] {
-  const values = new Array<number | string | boolean>(data.length);
-  for (let index = 0; index < data.length; index++) values[index] = convert(data[index] as V);
-  return values;
-}
-
-const asIs = (value: number | string | boolean): number | string | boolean => value;
-const halfOrText = (bits: number): number | string => finiteOrText(floatOfHalf(bits));
-
-function finiteOrText(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
-}
-
-function numberOrText(value: bigint): number | string {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : String(value);
-}

@@ -12,8 +12,8 @@
 import { MillraceError, type Tensor } from '../../../runtime/ports/index.ts';
 import { dataOfBytes } from '../../../runtime/tensors/raw-bytes.ts';
 import { contentTypeOf, decodeContent, type PendingContent, type TensorContent } from './content-types.ts';
-import { parseData } from './parse-data.ts';
-import { datatypeOf, invalid, nameOf, shapeOf } from './tensor-fields.ts';
+import { parseData } from '../../../runtime/tensors/json/parse-data.ts';
+import { datatypeOf, invalid, nameOf, shapeOf } from '../../../runtime/tensors/json/tensor-fields.ts';
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>;
 

@@ -1,6 +1,6 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CallName, wireService } from '../../../services/gateway/grpc/wire.ts';
+import { type CallName, wireService } from '../../../runtime/adapters/open-inference/wire.ts';
 import { type Served, serveModels } from './served-models.ts';
 
 let served: Served;

@@ -68,9 +68,9 @@ describe('every route', () => {
     }
     expect(seen.length).toBeGreaterThan(30);
     expect(seen.filter(({ access }) => access === 'public').map(({ url }) => url)).toEqual(
-      expect.arrayContaining(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']),
+      expect.arrayContaining(['/livez', '/readyz', '/ping', '/v2/health/live', '/v2/health/ready']),
     );
-    expect(new Set(seen.filter(({ access }) => access === 'public').map(({ url }) => url)).size).toBe(4);
+    expect(new Set(seen.filter(({ access }) => access === 'public').map(({ url }) => url)).size).toBe(5);
   });
 
   it('without a declaration keeps the server from coming up', async () => {

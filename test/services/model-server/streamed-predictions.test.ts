@@ -232,12 +232,13 @@ describe('a bad request by topic', () => {
 
 describe('replies', () => {
   async function replies() {
-    const found: { partition: number; correlationId: string; body: Record<string, unknown> }[] = [];
+    const found: { partition: number; correlationId: string; body: Record<string, unknown>; nest: string[] }[] = [];
     for (let partition = 0; partition < 3; partition++) {
       for await (const batch of fixture.test.runtime.parts.log.read({ topic: 'answers', partition }, { from: 0 })) {
         for (const { headers, value } of batch) {
           const correlationId = headers['kafka_correlationId']?.toString('hex') ?? '';
-          found.push({ partition, correlationId, body: JSON.parse(String(value)) as Record<string, unknown> });
+          const nest = ['kafka_nest-is-disposed', 'kafka_nest-err'].map((name) => headers[name]?.toString() ?? '');
+          found.push({ partition, correlationId, body: JSON.parse(String(value)) as Record<string, unknown>, nest });
         }
       }
     }
@@ -268,6 +269,11 @@ describe('replies', () => {
       correlationId: '00ff10',
       body: { model_name: 'linear', outputs: [{ name: 'y' }] },
     });
+    // NestJS completes a call by the one, and throws the other.
+    expect([good!.nest, failed!.nest]).toEqual([
+      ['1', ''],
+      ['1', expect.stringContaining('shape')],
+    ]);
     expect(failed).toMatchObject({ body: { code: 'INVALID_ARGUMENT', error: expect.stringContaining('shape') } });
     const outcome = (await outcomeOf(place)).data as PredictionCompleted;
     expect(good!.body['parameters']).toMatchObject({ prediction_id: outcome.predictionId, route: outcome.route });

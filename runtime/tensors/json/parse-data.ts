@@ -1,6 +1,6 @@
 /** The values of a tensor in an infer request: flat or nested JSON to the typed array of its datatype. */
-import type { Datatype, TensorData } from '../../../runtime/ports/index.ts';
-import { halfOfFloat } from '../../../runtime/tensors/half-float.ts';
+import type { Datatype, TensorData } from '../../ports/index.ts';
+import { halfOfFloat } from '../half-float.ts';
 import { invalid, shown } from './tensor-fields.ts';
 
 interface Described {

@@ -1,5 +1,5 @@
 /** Name, datatype and shape of a tensor in an infer request. */
-import { type Datatype, datatypes, MillraceError } from '../../../runtime/ports/index.ts';
+import { type Datatype, datatypes, MillraceError } from '../../ports/index.ts';
 
 export function invalid(name: string, problem: string): MillraceError {
   return new MillraceError('INVALID_ARGUMENT', `input '${name.slice(0, 80)}': ${problem}`, {
