@@ -453,6 +453,10 @@ export interface PhaseLapsed {
   readonly attempt: number;
   readonly dispatch: number;
   readonly phase: string;
+  /** Of a dispatch that nobody took: the compute class that it asks for. */
+  readonly compute?: string;
+  /** Of a dispatch that nobody took: when the attempt was first offered. */
+  readonly waitsSince?: null | number;
 }
 
 /** What the walk of a run that is over left in the state may go. */
@@ -2096,7 +2100,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'runs/run-failed': '{"type":"record","name":"RunFailed","namespace":"millrace.runs","doc":"The run ended; the first cause.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"startedAt","type":"long"},{"name":"taskId","type":"string"},{"name":"step","type":"string"},{"name":"kind","type":"string"},{"name":"message","type":"string"}]}',
   'runs/run-cancelled': '{"type":"record","name":"RunCancelled","namespace":"millrace.runs","doc":"The run was stopped on request.","fields":[{"name":"runId","type":"string"},{"name":"flow","type":"string"},{"name":"startedAt","type":"long"},{"name":"actor","type":"string"},{"name":"reason","type":"string"}]}',
   'runs/walk-resumed': '{"type":"record","name":"WalkResumed","namespace":"millrace.runs","doc":"Tasks of the run may be dispatched again: those that this point still holds back.","fields":[{"name":"runId","type":"string"},{"name":"pointId","type":"string"}]}',
-  'runs/phase-lapsed': '{"type":"record","name":"PhaseLapsed","namespace":"millrace.runs","doc":"A phase of a task was over by time.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"phase","type":"string"}]}',
+  'runs/phase-lapsed': '{"type":"record","name":"PhaseLapsed","namespace":"millrace.runs","doc":"A phase of a task was over by time.","fields":[{"name":"runId","type":"string"},{"name":"taskId","type":"string"},{"name":"attempt","type":"int"},{"name":"dispatch","type":"int"},{"name":"phase","type":"string"},{"name":"compute","type":"string","default":"","omittable":true,"doc":"Of a dispatch that nobody took: the compute class that it asks for."},{"name":"waitsSince","type":["null","long"],"default":null,"omittable":true,"doc":"Of a dispatch that nobody took: when the attempt was first offered."}]}',
   'runs/run-swept': '{"type":"record","name":"RunSwept","namespace":"millrace.runs","doc":"What the walk of a run that is over left in the state may go.","fields":[{"name":"runId","type":"string"}]}',
   'runs/run-forgotten': '{"type":"record","name":"RunForgotten","namespace":"millrace.runs","doc":"What was kept of a run to resume it may go.","fields":[{"name":"runId","type":"string"}]}',
   'runs/run-tags-requested': '{"type":"record","name":"RunTagsRequested","namespace":"millrace.runs","doc":"Please change the user tags of a run: first remove, then add.","fields":[{"name":"runId","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"},{"name":"add","type":{"type":"array","items":"string"}},{"name":"remove","type":{"type":"array","items":"string"}}]}',

@@ -173,6 +173,9 @@ export interface SecretSource {
   readonly key: string;
 }
 
+/** Compute class of steps that ask for none. */
+export const defaultCompute = 'process';
+
 export const flowDefaults = {
   leaseMs: 30_000,
   startMs: 60_000,

@@ -4,6 +4,7 @@ import type { Client, RunFilter, ShownRun } from '../../sdk/client/index.ts';
 import { withPlatform } from '../session.ts';
 import { dim, green, red, yellow } from '../ui/style.ts';
 import { ago, duration, table } from '../ui/table.ts';
+import { waitingText } from '../run/waiting-text.ts';
 
 export const command: CommandModule = {
   configure: (cmd) => {
@@ -74,7 +75,8 @@ export const command: CommandModule = {
               value: ({ artifacts }) => artifacts.map(({ name, sizeBytes }) => `${name} (${sizeBytes} B)`).join(', '),
             },
           ]);
-          return `${head}\n${rows}`;
+          const waits = tasks.flatMap((task) => waitingText(task, Date.now()) ?? []);
+          return [head, rows, ...waits.map(yellow)].join('\n');
         });
       });
     });

@@ -35,6 +35,8 @@ export interface ShownTask {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly message: string | null;
+  /** No worker has taken it: since when it is offered, milliseconds since the epoch, and to which compute class. */
+  readonly waits: { readonly since: number; readonly compute: string } | null;
   readonly logsHash: string | null;
   /** The run and task whose outcome it took over: cloned by a resume, or recalled for a memoised step. */
   readonly originRunId: string | null;

@@ -74,6 +74,7 @@ export class ProvenanceQueries {
         startedAt: task.started_at,
         endedAt: task.ended_at,
         message: task.message,
+        waits: task.waits_since === null ? null : { since: task.waits_since, compute: task.compute ?? '' },
         logsHash: task.logs_hash,
         originRunId: task.origin_run_id,
         originTaskId: task.origin_task_id,

@@ -99,6 +99,7 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'run-cancelled':
       return [ended(event.data, 'cancelled', event.data.reason, timeMs, at)];
     case 'task-started':
+    case 'phase-lapsed':
     case 'task-completed':
     case 'task-failed':
     case 'task-retried':

@@ -131,6 +131,9 @@ export const tables = {
       worker: 'text',
       started_at: 'integer?',
       ended_at: 'integer?',
+      /** Nobody has taken it: since when it is offered, and to workers of which compute class. */
+      waits_since: 'integer?',
+      compute: 'text?',
       message: 'text?',
       logs_hash: 'text?',
       /** The run and task whose outcome it took over. */

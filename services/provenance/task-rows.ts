@@ -11,7 +11,11 @@ type Place = { readonly topic: string; readonly partition: number; readonly offs
 type TaskRow = RowOf<typeof tables.tasks>;
 
 const noOrigin = { origin_run_id: null, origin_task_id: null };
-const startColumns = ['status', 'attempt', 'dispatch', 'worker', 'started_at', 'ended_at', 'message'] as const;
+const noWait = { waits_since: null, compute: null };
+const startColumns = [
+  ...(['status', 'attempt', 'dispatch', 'worker', 'started_at', 'ended_at', 'message'] as const),
+  ...(['waits_since', 'compute'] as const),
+];
 
 export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Change[] {
   switch (event.type) {
@@ -19,6 +23,14 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
       const { token, worker } = event.data;
       const row = { ...rowOf(event.data, at), ...numbers(token), worker, started_at: event.timeMs };
       return [{ table: 'tasks', row, set: startColumns }];
+    }
+    case 'phase-lapsed': {
+      const { phase, attempt, dispatch, compute = '', waitsSince = null } = event.data;
+      if (phase !== 'dispatched' || waitsSince === null) return [];
+      const message = `no worker of the compute class '${compute}' has taken it`;
+      const waits = { status: 'waiting', message, waits_since: waitsSince, compute };
+      const row = { ...rowOf(event.data, at), attempt, dispatch, ...waits };
+      return [{ table: 'tasks', row, set: ['status', 'attempt', 'dispatch', 'message', 'waits_since', 'compute'] }];
     }
     case 'task-completed':
     case 'task-failed': {
@@ -37,12 +49,15 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
       const { originRunId = null, originTaskId = null } = event.data;
       const well = outcome === 'completed' || originRunId !== null;
       const status = well ? 'completed' : outcome === 'failed' ? (kind ?? outcome) : outcome;
-      const ended = { status, message: well ? null : message, ended_at: event.timeMs, closed: 1 };
+      const ended = { status, message: well ? null : message, ended_at: event.timeMs, closed: 1, ...noWait };
       const origin = { origin_run_id: originRunId, origin_task_id: originTaskId ?? taskId };
       const said = originRunId === null ? ended : { ...ended, started_at: event.timeMs, ...origin };
       const row = { ...rowOf(event.data, at), attempt, dispatch, worker: worker ?? '', ...said };
       if (originRunId !== null) return [{ table: 'tasks', row, set: 'all' }];
-      const set = ['status', 'attempt', 'dispatch', 'message', 'ended_at', 'closed'] as const;
+      const set = [
+        ...(['status', 'attempt', 'dispatch', 'message', 'ended_at', 'closed'] as const),
+        ...(['waits_since', 'compute'] as const),
+      ];
       return [{ table: 'tasks', row, set: worker === null ? set : [...set, 'worker'] }];
     }
     default:
@@ -52,7 +67,7 @@ export function taskRows(event: FollowedEvent<'runs'>, at: Place): readonly Chan
 
 /** A task of which nothing else is known. */
 function rowOf({ runId, taskId }: { readonly runId: string; readonly taskId: string }, at: Place): TaskRow {
-  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null, ...noOrigin };
+  const nothing = { started_at: null, ended_at: null, message: null, logs_hash: null, ...noWait, ...noOrigin };
   return {
     run_id: runId,
     task_id: taskId,

@@ -1,7 +1,5 @@
 import type { TaskDispatched } from '../../schemas/events.ts';
-
-/** Of steps that ask for none, and of the platform's own tasks. */
-export const defaultCompute = 'process';
+import { defaultCompute } from '../../schemas/flow-graph.ts';
 
 /** Compute class that a dispatch asks for. */
 export function computeOf({ settings }: Pick<TaskDispatched, 'settings'>): string {

@@ -11,9 +11,10 @@ import type { IdentifiedOutput, Service, ServiceTask } from '../../runtime/engin
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
 import type { TaskDispatched } from '../../schemas/events.ts';
+import { defaultCompute } from '../../schemas/flow-graph.ts';
 import { Attempt } from './attempt.ts';
 import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
-import { computeOf, defaultCompute, serviceName } from './compute-class.ts';
+import { computeOf, serviceName } from './compute-class.ts';
 import { factOf, type WorkerName } from './facts.ts';
 import { Gangs } from './gangs.ts';
 import { Heart } from './heart.ts';

@@ -16,6 +16,8 @@ export interface Offer {
   readonly dispatch: number;
   /** @default 0 */
   readonly before?: number | undefined;
+  /** When this attempt was first offered. @default now */
+  readonly since?: number | undefined;
   /** What earlier attempts have saved. @default none */
   readonly checkpoints?: readonly Artifact[] | undefined;
 }
@@ -44,7 +46,7 @@ export function recall(work: Work, { resume }: RunPlan, taskId: string, gang: bo
 export function dispatch(work: Work, plan: RunPlan, place: Place, offer: Offer): void {
   const { run, runId, timeMs } = work;
   if (run === undefined) return;
-  const { attempt, dispatch: number, before = 0, checkpoints = [] } = offer;
+  const { attempt, dispatch: number, before = 0, since, checkpoints = [] } = offer;
   const { graph, bundleHash, parameters } = plan;
   const { taskId } = place;
   const { timeoutMs } = settingsOf(place);
@@ -52,6 +54,7 @@ export function dispatch(work: Work, plan: RunPlan, place: Place, offer: Offer):
   const counted = {
     ...{ attempt, dispatch: number },
     ...(before === 0 ? {} : { before }),
+    ...(since === undefined ? {} : { since }),
     ...(checkpoints.length === 0 ? {} : { checkpoints }),
   };
   setPhase(work, taskId, { ...counted, phase: 'dispatched', holder: null, worker: null }, dueMs);

@@ -1,10 +1,12 @@
 import { derivedId } from '../../schemas/derived-ids.ts';
+import { defaultCompute } from '../../schemas/flow-graph.ts';
 import type { PhaseLapsed, TaskRef, TaskStarted } from '../../schemas/events.ts';
 import { dispatch, revoke, setLease, setPhase } from './dispatch.ts';
 import { anotherRound, failAttempt, type OpenTasks } from './ending.ts';
 import { memberStarted } from './gang.ts';
 import { holderProblem, openFor } from './holding.ts';
-import { gangOf } from './places.ts';
+import { gangOf, settingsOf } from './places.ts';
+import type { RunPlan, TaskState } from './state.ts';
 import type { Work } from './work.ts';
 
 /** The first start of the current dispatch becomes its holder; any other is told to stop, and that is recorded. */
@@ -65,11 +67,15 @@ export function due(work: Work, taskId: string): void {
   }
   const { runId } = work;
   const { attempt, dispatch: number, phase } = task;
+  const waited =
+    phase === 'dispatched'
+      ? { compute: settingsOf(found.place).compute ?? defaultCompute, waitsSince: offeredAt(work, found.plan, task) }
+      : {};
   work.emit({
     topic: 'runs',
     type: 'phase-lapsed',
     key: runId,
-    data: { runId, taskId, attempt, dispatch: number, phase },
+    data: { runId, taskId, attempt, dispatch: number, phase, ...waited },
   });
 }
 
@@ -89,7 +95,12 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
       return;
     case 'sought':
     case 'backoff':
-      dispatch(work, plan, place, { ...task, attempt: task.attempt + 1, dispatch: task.dispatch + 1 });
+      dispatch(work, plan, place, {
+        ...task,
+        attempt: task.attempt + 1,
+        dispatch: task.dispatch + 1,
+        since: undefined,
+      });
       return;
     case 'dispatched': {
       const message = 'no worker started it in time';
@@ -99,7 +110,7 @@ export function lapse(work: Work, lapsed: PhaseLapsed, open: OpenTasks): void {
         return;
       }
       revoke(work, taskId, { ...task, incarnation: null }, message);
-      dispatch(work, plan, place, { ...task, dispatch: task.dispatch + 1 });
+      dispatch(work, plan, place, { ...task, dispatch: task.dispatch + 1, since: offeredAt(work, plan, task) });
       return;
     }
     case 'started': {
@@ -120,6 +131,11 @@ interface Refusal {
 }
 
 /** What a worker wanted that does not hold the task: for the audit. */
+/** Of an attempt that waits for a worker. */
+function offeredAt({ clock }: Work, { graph }: RunPlan, { since, dueMs }: TaskState): number {
+  return since ?? dueMs + clock.shiftMs - graph.startMs;
+}
+
 export function recordRefusal(work: Work, { action, taskId, token, worker, reason }: Refusal): void {
   const { runId, timeMs } = work;
   const object = `${runId}/${taskId}`;

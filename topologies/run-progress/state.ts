@@ -140,6 +140,8 @@ export interface TaskState {
   readonly worker: string | null;
   /** When the current phase lapses, less the clock's shift at that time. */
   readonly dueMs: number;
+  /** When this attempt was first offered, once nobody has taken a dispatch of it. */
+  readonly since?: number;
   /** What it has saved to go on from, by name. */
   readonly checkpoints?: readonly Artifact[];
   /** The completion that waits. */
