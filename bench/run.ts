@@ -25,6 +25,7 @@ const cases: readonly Case[] = [
   { name: 'handler', script: 'serving/handler.ts' },
   { name: 'http', script: 'serving/http.ts' },
   { name: 'rolling update', script: 'serving/rolling-update.ts' },
+  { name: 'many models', script: 'serving/many-models.ts' },
   { name: 'streamed predictions, process', script: 'streamed-predictions.ts', args: ['30000', 'process'] },
   { name: 'streamed predictions, disk', script: 'streamed-predictions.ts', args: ['30000', 'disk'] },
   { name: 'step overhead', script: 'step-overhead.ts', compiled: true },

@@ -12,6 +12,8 @@ export const targets: readonly Target[] = [
   { figure: 'streamed predictions, monitors and audit on, process', least: 5_000 },
   { figure: 'rolling update, failed requests', most: 0 },
   { figure: 'rolling update, longest gap', most: 1_000 },
+  { figure: 'many models, memory of the process', most: 1_024 },
+  { figure: 'many models, cold request, p99', most: 100 },
   { figure: 'projection rebuilt', least: 50_000 },
   { figure: 'fold on Kafka and Redis', least: 0.6, ofRatio: true },
   { figure: 'stateful count beside Kafka Streams', least: 0.5, ofRatio: true },

@@ -220,6 +220,20 @@ export const settings = {
     doc: 'Where pods reach it; empty: http://<kubernetes.door_host>:<port>.',
   },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
+  'model_server.models_max': {
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 256,
+    doc: 'Models in memory at once. More are served: the one that was unused for longest makes room, and its next request loads it again.',
+  },
+  'model_server.memory_mb': {
+    type: 'integer',
+    min: 1,
+    max: 1_048_576,
+    default: 512,
+    doc: 'Files of the models in memory together, MiB.',
+  },
   'model_server.remote_servers': {
     type: 'text',
     default: '',

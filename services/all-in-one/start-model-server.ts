@@ -24,7 +24,14 @@ export async function startModelServerRole({ runtime, configuration, metrics, sh
     }),
   });
   const replyTopics = listOf(configuration['model_server.reply_topics']);
-  const modelServer = await createModelServer({ metrics, runtime, models, replyTopics });
+  const modelServer = await createModelServer({
+    metrics,
+    runtime,
+    models,
+    replyTopics,
+    sessionsMax: configuration['model_server.models_max'],
+    modelBytesMax: configuration['model_server.memory_mb'] * 1024 * 1024,
+  });
   shared.modelServer = modelServer;
   const running = await runtime.runService(modelServer.service);
   return {

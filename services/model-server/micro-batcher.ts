@@ -28,6 +28,7 @@ interface Waiting {
 export class MicroBatcher {
   readonly #model: LoadedModel;
   readonly #batchRowsMax: number;
+  readonly #observe: ((waiting: number) => void) | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
   /** Requests that were taken at once the last time. */
@@ -35,8 +36,10 @@ export class MicroBatcher {
   /** Becomes false when an output turns out not to have one row per input row. */
   #splittable: boolean;
 
-  constructor(model: LoadedModel, batchRowsMax: number) {
+  /** `observe` hears how many requests had come together, each time the model took what was there. */
+  constructor(model: LoadedModel, batchRowsMax: number, observe?: (waiting: number) => void) {
     this.#model = model;
+    this.#observe = observe;
     this.#batchRowsMax = batchRowsMax;
     this.#splittable = model.signature.batch === 'dynamic';
   }
@@ -62,6 +65,7 @@ export class MicroBatcher {
       const waiting = this.#waiting;
       this.#waiting = [];
       this.#lastRequests = waiting.length;
+      this.#observe?.(waiting.length);
       for (const batch of this.#batches(waiting)) await this.#runBatch(batch);
     }
     this.#busy = false;

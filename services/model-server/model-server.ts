@@ -20,7 +20,7 @@ import { CodeThreads } from './code/code-threads.ts';
 import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import { MicroBatcher } from './micro-batcher.ts';
-import { exportModelServerMetrics } from './model-server-metrics.ts';
+import { exportModelServerMetrics, type ServerStats } from './model-server-metrics.ts';
 import {
   type InferRequest,
   openAnswer,
@@ -52,7 +52,7 @@ export interface ModelServerOptions {
   readonly batchRecords?: number | undefined;
   /** HTTP requests under way before others are turned away. @default 2000 */
   readonly inFlightMax?: number | undefined;
-  /** Loaded models. @default 64 */
+  /** Loaded models; more are served, each loaded by its next request. @default 256 */
   readonly sessionsMax?: number | undefined;
   /** Bytes of their files. @default 512 MiB */
   readonly modelBytesMax?: number | undefined;
@@ -94,24 +94,26 @@ export class ModelServer {
   readonly #shadows: Shadows;
   readonly #probes: RequestProbes;
   readonly #inFlightMax: number;
+  readonly #modelBytesMax: number;
   #inFlight = 0;
   /** Makes ids of requests: drawing a random one for each costs as much as answering. */
   readonly #incarnation: string;
   #requests = 0;
 
   constructor(options: ModelServerOptions, catalog: DeploymentCatalog) {
-    const { runtime, models, batchRowsMax = 512, recentMax = 10_000 } = options;
+    const { runtime, models, batchRowsMax = 512, recentMax = 10_000, modelBytesMax = 512 * 1024 * 1024 } = options;
+    this.#modelBytesMax = modelBytesMax;
     const { blobs, clock } = runtime.parts;
     this.#runtime = runtime;
     this.#catalog = catalog;
+    const { metrics } = options;
+    const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
     this.#sessions = new SessionCache(
-      { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: options.modelBytesMax },
-      (model) => new MicroBatcher(model, batchRowsMax),
+      { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: modelBytesMax },
+      (model) => new MicroBatcher(model, batchRowsMax, (waiting) => observe?.queue(waiting)),
     );
     this.#code = new CodeThreads(blobs);
     this.#graph = new ServerGraph(this.#sessions, this.#code);
-    const { metrics } = options;
-    const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
     this.#publisher = new OutcomePublisher(runtime);
     this.#predictor = new Predictor({
       catalog,
@@ -251,8 +253,14 @@ export class ModelServer {
   }
 
   /** For metrics. */
-  stats(): { readonly inFlight: number; readonly loadedModels: number; readonly loadedModelBytes: number } {
-    return { inFlight: this.#inFlight, loadedModels: this.#sessions.size, loadedModelBytes: this.#sessions.sizeBytes };
+  stats(): ServerStats {
+    return {
+      inFlight: this.#inFlight,
+      loadedModels: this.#sessions.size,
+      loadedModelBytes: this.#sessions.sizeBytes,
+      modelBytesMax: this.#modelBytesMax,
+      cache: this.#sessions.counts,
+    };
   }
 
   async close(): Promise<void> {

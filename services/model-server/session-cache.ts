@@ -16,7 +16,7 @@ export interface SessionCacheOptions {
   readonly models: ModelRuntime;
   readonly blobs: BlobStore;
   readonly clock: Clock;
-  /** Loaded models. @default 64 */
+  /** Loaded models. @default 256 */
   readonly sessionsMax?: number | undefined;
   /** Bytes of their files together. @default 512 MiB */
   readonly bytesMax?: number | undefined;
@@ -42,6 +42,18 @@ interface Entry<S> extends Lease<S> {
   dropped: boolean;
 }
 
+/** What happened since the process began. */
+export interface CacheCounts {
+  loads: number;
+  /** Uses of a model that was not loaded. */
+  misses: number;
+  /** Closed to make room. */
+  evictions: number;
+  evictedBytes: number;
+  /** Closed because somebody said so. */
+  unloads: number;
+}
+
 export class SessionCache<S> {
   readonly #options: SessionCacheOptions;
   readonly #wrap: WrapModel<S>;
@@ -50,6 +62,7 @@ export class SessionCache<S> {
   /** Files that are no models; the same bytes will never become one. */
   readonly #refused = new Map<string, MillraceError>();
   #sizeBytes = 0;
+  readonly counts: CacheCounts = { loads: 0, misses: 0, evictions: 0, evictedBytes: 0, unloads: 0 };
   #uses = 0;
   #closed = false;
 
@@ -68,6 +81,7 @@ export class SessionCache<S> {
   async acquire(hash: string): Promise<Lease<S>> {
     const loaded = this.acquireLoaded(hash);
     if (loaded !== undefined) return loaded;
+    this.counts.misses += 1;
     const refused = this.#refused.get(hash);
     if (refused !== undefined) throw refused;
     let loading = this.#loading.get(hash);
@@ -95,7 +109,9 @@ export class SessionCache<S> {
   /** Gives its memory back once nobody uses it; the next request loads it again. */
   unload(hash: string): void {
     const entry = this.#entries.get(hash);
-    if (entry !== undefined) this.#drop(entry);
+    if (entry === undefined) return;
+    this.counts.unloads += 1;
+    this.#drop(entry);
   }
 
   get size(): number {
@@ -140,6 +156,7 @@ export class SessionCache<S> {
     const entry: Entry<S> = { hash, model, session, sizeBytes: bytes.length, users: 0, usedAt: 0, dropped: false };
     this.#entries.set(hash, entry);
     this.#sizeBytes += entry.sizeBytes;
+    this.counts.loads += 1;
     return entry;
   }
 
@@ -163,13 +180,15 @@ export class SessionCache<S> {
   }
 
   #evict(): void {
-    const { sessionsMax = 64, bytesMax = 512 * 1024 * 1024 } = this.#options;
+    const { sessionsMax = 256, bytesMax = 512 * 1024 * 1024 } = this.#options;
     while (this.#entries.size > sessionsMax || this.#sizeBytes > bytesMax) {
       let oldest: Entry<S> | undefined;
       for (const entry of this.#entries.values()) {
         if (entry.users === 0 && entry.usedAt < (oldest?.usedAt ?? Number.POSITIVE_INFINITY)) oldest = entry;
       }
       if (oldest === undefined) return;
+      this.counts.evictions += 1;
+      this.counts.evictedBytes += oldest.sizeBytes;
       this.#drop(oldest);
     }
   }
