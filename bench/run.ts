@@ -28,10 +28,16 @@ const cases: readonly Case[] = [
   { name: 'many models', script: 'serving/many-models.ts' },
   { name: 'streamed predictions, process', script: 'streamed-predictions.ts', args: ['30000', 'process'] },
   { name: 'streamed predictions, disk', script: 'streamed-predictions.ts', args: ['30000', 'disk'] },
-  { name: 'step overhead', script: 'step-overhead.ts', compiled: true },
+  { name: 'step overhead', script: 'flows/step-overhead.ts', compiled: true },
+  { name: 'foreach of 1,000', script: 'flows/foreach.ts', args: ['1000'], compiled: true },
+  { name: 'foreach of 50,000', script: 'flows/foreach.ts', args: ['50000'], compiled: true },
+  { name: 'resume', script: 'flows/resume.ts', compiled: true },
+  { name: 'cold run', script: 'flows/cold-run.ts', compiled: true },
+  { name: 'list of 100,000 runs', script: 'flows/list-runs.ts', compiled: true },
   { name: 'projection', script: 'projection.ts', args: ['200000'] },
   { name: 'start-up', script: 'start-up.ts' },
   { name: 'fold, cluster', script: 'cluster/fold.ts' },
+  { name: 'flows, beside Metaflow', script: 'peers/metaflow.ts' },
   { name: 'stateful count, cluster, beside Kafka Streams', script: 'peers/kafka-streams.ts' },
 ];
 

@@ -18,4 +18,12 @@ export const targets: readonly Target[] = [
   { figure: 'fold on Kafka and Redis', least: 0.6, ofRatio: true },
   { figure: 'stateful count beside Kafka Streams', least: 0.5, ofRatio: true },
   { figure: 'step overhead, median of 10 steps', most: 5 },
+  { figure: 'foreach of 1,000 tasks', least: 300 },
+  { figure: 'foreach of 1,000 tasks, on disk', most: 5 },
+  { figure: '1,000 of 1,000 artifacts read', most: 300 },
+  { figure: 'foreach of 50,000 tasks, resident memory', most: 500 },
+  { figure: 'resume, 51 tasks cloned, 2 run', most: 1_000 },
+  { figure: 'run of a one-step flow, cold, whole command', most: 1_200 },
+  { figure: 'first page of 100,000 runs, no filter', most: 100 },
+  { figure: 'first page of 100,000 runs, slowest filter', most: 100 },
 ];

@@ -1,4 +1,4 @@
-import { flow } from '../sdk/flow/index.ts';
+import { flow } from '../../sdk/flow/index.ts';
 
 /** Ten steps one after the other, each with an artifact, that do nothing: all the time they take is the platform's. */
 const next = ({ value }: { readonly value: number }): { value: number } => ({ value: value + 1 });
