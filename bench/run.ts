@@ -35,6 +35,7 @@ const cases: readonly Case[] = [
   { name: 'cold run', script: 'flows/cold-run.ts', compiled: true },
   { name: 'list of 100,000 runs', script: 'flows/list-runs.ts', compiled: true },
   { name: 'projection', script: 'projection.ts', args: ['200000'] },
+  { name: 'detectors', script: 'monitoring/detectors.ts' },
   { name: 'start-up', script: 'start-up.ts' },
   { name: 'fold, cluster', script: 'cluster/fold.ts' },
   { name: 'flows, beside Metaflow', script: 'peers/metaflow.ts' },

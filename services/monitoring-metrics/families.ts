@@ -44,30 +44,38 @@ export const families = {
   },
   millrace_drift_windows_total: {
     type: 'counter',
-    help: 'Windows by verdict: drifted, clean or not-assessed.',
-    labels: ['deployment', 'verdict'],
+    help: 'Windows by detector and verdict: drifted, clean or not-assessed.',
+    labels: ['deployment', 'detector', 'verdict'],
   },
   millrace_drift_assessed_timestamp_seconds: {
     type: 'gauge',
     help: 'When the last verdict on a window was said, in seconds since 1970.',
-    labels: ['deployment'],
+    labels: ['deployment', 'detector'],
   },
-  millrace_drift_p_value: { type: 'gauge', help: 'Of the last window.', labels: ['deployment', 'feature', 'test'] },
-  millrace_drift_effect_size: { type: 'gauge', help: 'Of the last window.', labels: ['deployment', 'feature', 'test'] },
+  millrace_drift_p_value: {
+    type: 'gauge',
+    help: 'Of the last window.',
+    labels: ['deployment', 'detector', 'feature', 'test'],
+  },
+  millrace_drift_effect_size: {
+    type: 'gauge',
+    help: 'Of the last window.',
+    labels: ['deployment', 'detector', 'feature', 'test'],
+  },
   millrace_drift_psi: {
     type: 'gauge',
     help: 'Population stability index of the last window.',
-    labels: ['deployment', 'feature'],
+    labels: ['deployment', 'detector', 'feature'],
   },
   millrace_drift_detected: {
     type: 'gauge',
     help: '1 when the feature had drifted in the last window.',
-    labels: ['deployment', 'feature'],
+    labels: ['deployment', 'detector', 'feature'],
   },
   millrace_outlier_rows_total: {
     type: 'counter',
     help: 'Rows by verdict: outlier, inlier, or unscored for want of values.',
-    labels: ['deployment', 'verdict'],
+    labels: ['deployment', 'detector', 'verdict'],
   },
   millrace_alerts_total: { type: 'counter', help: 'Alerts that were raised.', labels: ['deployment', 'kind'] },
   millrace_alert_active: {

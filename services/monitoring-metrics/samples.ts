@@ -40,27 +40,27 @@ export function samplesOf(event: MonitoringEvent, timeMs: number): readonly Samp
       ];
     }
     case 'drift-assessed': {
-      const { deployment, features, drifted } = event.data;
+      const { deployment, detector, features, drifted } = event.data;
       return [
-        add('millrace_drift_windows_total', [deployment, drifted ? 'drifted' : 'clean']),
-        set('millrace_drift_assessed_timestamp_seconds', [deployment], timeMs / 1_000),
+        add('millrace_drift_windows_total', [deployment, detector, drifted ? 'drifted' : 'clean']),
+        set('millrace_drift_assessed_timestamp_seconds', [deployment, detector], timeMs / 1_000),
         ...features.flatMap(({ name, test, pValue, effectSize, psi, drifted: isDrifted }) => [
-          set('millrace_drift_p_value', [deployment, name, test], pValue),
-          set('millrace_drift_effect_size', [deployment, name, test], effectSize),
-          set('millrace_drift_psi', [deployment, name], psi),
-          set('millrace_drift_detected', [deployment, name], isDrifted ? 1 : 0),
+          set('millrace_drift_p_value', [deployment, detector, name, test], pValue),
+          set('millrace_drift_effect_size', [deployment, detector, name, test], effectSize),
+          set('millrace_drift_psi', [deployment, detector, name], psi),
+          set('millrace_drift_detected', [deployment, detector, name], isDrifted ? 1 : 0),
         ]),
       ];
     }
     case 'drift-not-assessed':
-      return [add('millrace_drift_windows_total', [event.data.deployment, 'not-assessed'])];
+      return [add('millrace_drift_windows_total', [event.data.deployment, event.data.detector, 'not-assessed'])];
     case 'outliers-assessed': {
-      const { deployment, rows, scoredRows, outliers } = event.data;
+      const { deployment, detector, rows, scoredRows, outliers } = event.data;
       const name = 'millrace_outlier_rows_total';
       return [
-        add(name, [deployment, 'outlier'], outliers.length),
-        add(name, [deployment, 'inlier'], scoredRows - outliers.length),
-        add(name, [deployment, 'unscored'], rows - scoredRows),
+        add(name, [deployment, detector, 'outlier'], outliers.length),
+        add(name, [deployment, detector, 'inlier'], scoredRows - outliers.length),
+        add(name, [deployment, detector, 'unscored'], rows - scoredRows),
       ];
     }
     case 'alert-raised': {

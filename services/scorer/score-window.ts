@@ -61,7 +61,7 @@ function featuresOf(
   detector: Detector,
   { windowId, rows }: WindowToScore,
   all: readonly ComparedColumn[],
-  reference: Reference,
+  from: Reference,
 ): DriftScore {
   const method = featureTests[detector.method as FeatureMethod];
   const columns = all.filter((column) => detector.columns !== undefined || isTaken(method.takes, column));
@@ -72,16 +72,17 @@ function featuresOf(
   if (columns.length === 0) throw new NotAssessable(`no column is ${method.takes}, as '${detector.method}' needs`);
   const random = seededRandom(`${windowId}/${detector.name}`);
   const { rowsMax = Number.POSITIVE_INFINITY } = methodOf(detector.method);
-  const sample = sampler(rowsMax, rows, reference.rows, random);
+  const sample = sampler(rowsMax, rows, from.rows, random);
   const options = filledOptions(detector.method, detector.options);
   const tested = columns.map((column): Tested & { readonly psi: number } => {
-    const values = {
-      reference: present(sample.reference(column.reference)),
-      current: present(sample.current(column.current)),
-      categorical: column.categorical,
-    };
-    if (values.reference.length === 0 || values.current.length === 0) return untested;
-    return { ...method.test(values, { options, random }), psi: psiOf(values) };
+    const before = sample.reference(column.reference);
+    const now = sample.current(column.current);
+    const [reference, current] = [present(before), present(now)];
+    const missing = { reference: before.length - reference.length, current: now.length - current.length };
+    const values = { reference, current, categorical: column.categorical, missing };
+    const isEmpty = reference.length === 0 || current.length === 0;
+    if (isEmpty && method.empty !== true) return untested;
+    return { ...method.test(values, { options, random }), psi: isEmpty ? unknown : psiOf(values) };
   });
   if (tested.every(({ test }) => test === 'none')) {
     throw new NotAssessable('no feature has values in both the window and the reference sample');

@@ -2,7 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { plainJson } from '../../../schemas/codec/plain-json.ts';
 import type { FindingPlace, FindingReplays } from '../replay.ts';
+
+const json = 'application/json; charset=utf-8';
 
 /** Where drift findings lie on the log. */
 export type FindPlace = (id: string) => Promise<FindingPlace | undefined>;
@@ -16,20 +19,11 @@ export function findingRoutes(findings: FindingReplays, find: FindPlace): (app: 
   };
   const options = { config: { access: 'read' as const }, schema: { tags: ['findings'], params } };
   return (app) => {
-    app.get<{ Params: { id: string } }>('/api/v1/drift/:id', options, async ({ params: { id } }) =>
-      withoutNaN(await findings.show(await placeOf(id))),
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id', options, async ({ params: { id } }, reply) =>
+      reply.type(json).send(plainJson(await findings.show(await placeOf(id)))),
     );
-    app.get<{ Params: { id: string } }>('/api/v1/drift/:id/replay', options, async ({ params: { id } }) =>
-      withoutNaN(await findings.replay(await placeOf(id))),
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id/replay', options, async ({ params: { id } }, reply) =>
+      reply.type(json).send(plainJson(await findings.replay(await placeOf(id)))),
     );
   };
-}
-
-/** As on the event streams: numbers that JSON does not have come as the texts 'NaN', 'Infinity' and '-Infinity'. */
-function withoutNaN(value: object): object {
-  return JSON.parse(
-    JSON.stringify(value, (_, item: unknown) =>
-      typeof item === 'number' && !Number.isFinite(item) ? String(item) : item,
-    ),
-  ) as object;
 }

@@ -12,10 +12,12 @@ import type { Random } from '../../../statistics/random.ts';
 import { standardisedWasserstein } from '../../../statistics/wasserstein.ts';
 
 export interface FeatureSample {
-  /** Without missing values; none is empty. */
+  /** Without missing values; none is empty unless the test asks for such samples. */
   readonly reference: Float64Array;
   readonly current: Float64Array;
   readonly categorical: boolean;
+  /** Missing values that were left out. */
+  readonly missing: { readonly reference: number; readonly current: number };
 }
 
 export interface TestOptions {
@@ -34,6 +36,8 @@ export interface Tested {
 export interface FeatureTest {
   /** Which columns it can take. */
   readonly takes: 'numeric' | 'any' | 'binary';
+  /** It can judge a column without any value. @default false */
+  readonly empty?: boolean;
   test(sample: FeatureSample, with_: TestOptions): Tested;
 }
 
@@ -77,6 +81,9 @@ export const featureTests: Readonly<Record<FeatureMethod, FeatureTest>> = {
   wasserstein: { takes: 'numeric', test: distance('wasserstein', wassersteinOf) },
   psi: { takes: 'any', test: distance('psi', psiOf) },
   'jensen-shannon': { takes: 'any', test: distance('jensen-shannon', jensenShannonOf) },
+  'missing-values': { takes: 'any', empty: true, test: missingValues },
+  'unseen-values': { takes: 'any', test: unseenValues },
+  cardinality: { takes: 'any', test: cardinality },
 };
 
 function kolmogorovSmirnov({ reference, current }: FeatureSample): Tested {
@@ -133,4 +140,34 @@ function jensenShannonOf(sample: FeatureSample): number {
   if (sample.categorical) return jensenShannonDistance(...countCategories(...categoriesOf(sample)).table, 2);
   const edges = psiEdges(sample.reference);
   return jensenShannonDistance(psiCounts(sample.reference, edges), psiCounts(sample.current, edges), 2);
+}
+
+function missingValues({ reference, current, missing }: FeatureSample): Tested {
+  const [before, now] = [reference.length + missing.reference, current.length + missing.current];
+  const { pValue } = fisherExact([
+    [missing.current, current.length],
+    [missing.reference, reference.length],
+  ]);
+  const share = missing.current / now;
+  const effectSize = Math.abs(share - missing.reference / before);
+  return { test: 'missing-values', statistic: share, pValue, effectSize };
+}
+
+function unseenValues({ reference, current, categorical }: FeatureSample): Tested {
+  const seen = new Set(categorical ? reference : []);
+  const low = reference.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = reference.reduce((a, b) => Math.max(a, b), -Infinity);
+  const isUnseen = (value: number): boolean => (categorical ? !seen.has(value) : value < low || value > high);
+  const unseen = current.filter(isUnseen).length;
+  const effectSize = unseen / current.length;
+  return { test: 'unseen-values', statistic: unseen, pValue: Number.NaN, effectSize };
+}
+
+function cardinality({ reference, current }: FeatureSample, { random }: TestOptions): Tested {
+  const rows = Math.min(reference.length, current.length);
+  const distinct = (values: Float64Array): number =>
+    new Set(values.length === rows ? values : random.sample(values.length, rows).map((place) => values[place])).size;
+  const [before, now] = [distinct(reference), distinct(current)];
+  const effectSize = Math.abs(now - before) / Math.max(now, before);
+  return { test: 'cardinality', statistic: now, pValue: Number.NaN, effectSize };
 }

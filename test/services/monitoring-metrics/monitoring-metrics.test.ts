@@ -104,17 +104,19 @@ describe('the series of monitoring', () => {
       }),
     ]);
     await eventually('the last verdict is shown', async () =>
-      (await show()).includes('millrace_drift_windows_total{deployment="diamonds",verdict="not-assessed"} 1'),
+      (await show()).includes(
+        'millrace_drift_windows_total{deployment="diamonds",detector="",verdict="not-assessed"} 1',
+      ),
     );
     const lines = await show();
     expect(lines).toEqual(
       expect.arrayContaining([
-        'millrace_drift_windows_total{deployment="diamonds",verdict="clean"} 1',
-        'millrace_drift_windows_total{deployment="diamonds",verdict="drifted"} 1',
-        'millrace_drift_p_value{deployment="diamonds",feature="carat",test="ks"} 0.001',
-        'millrace_drift_effect_size{deployment="diamonds",feature="carat",test="ks"} 0.3',
-        'millrace_drift_psi{deployment="diamonds",feature="carat"} 0.2',
-        'millrace_drift_detected{deployment="diamonds",feature="carat"} 1',
+        'millrace_drift_windows_total{deployment="diamonds",detector="tabular-drift",verdict="clean"} 1',
+        'millrace_drift_windows_total{deployment="diamonds",detector="tabular-drift",verdict="drifted"} 1',
+        'millrace_drift_p_value{deployment="diamonds",detector="tabular-drift",feature="carat",test="ks"} 0.001',
+        'millrace_drift_effect_size{deployment="diamonds",detector="tabular-drift",feature="carat",test="ks"} 0.3',
+        'millrace_drift_psi{deployment="diamonds",detector="tabular-drift",feature="carat"} 0.2',
+        'millrace_drift_detected{deployment="diamonds",detector="tabular-drift",feature="carat"} 1',
       ]),
     );
     const assessedAt = lines.find((line) => line.startsWith('millrace_drift_assessed_timestamp_seconds'));
@@ -148,7 +150,7 @@ describe('the series of monitoring', () => {
     const data = { ...of, rows: 100, threshold: 4, outliers, scoredRows: 90 };
     await test.runtime.publish([said({ topic: 'outliers', type: 'outliers-assessed', data })]);
     const rows = (verdict: string, count: number): string =>
-      `millrace_outlier_rows_total{deployment="diamonds",verdict="${verdict}"} ${count}`;
+      `millrace_outlier_rows_total{deployment="diamonds",detector="mahalanobis",verdict="${verdict}"} ${count}`;
     await eventually('the window is counted', async () => (await show()).length === 3);
     expect(await show()).toEqual([rows('outlier', 1), rows('inlier', 89), rows('unscored', 10)]);
   });

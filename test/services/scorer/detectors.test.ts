@@ -60,17 +60,21 @@ const methods = (Object.keys(detectorMethods) as DetectorMethodName[]).filter(
   (name) => methodOf(name).runs === 'window',
 );
 
-describe.each(methods.filter((name) => methodOf(name).finds === 'drift'))('%s', (method) => {
+const quality: readonly DetectorMethodName[] = ['missing-values', 'unseen-values', 'cardinality'];
+
+describe.each(methods.filter((name) => methodOf(name).finds === 'drift' && !quality.includes(name)))('%s', (method) => {
+  // What goes by pairs of rows needs fewer of them.
+  const size = method === 'mmd' || method === 'lsdd' ? 120 : 400;
   it('finds rows that moved, and lets the others pass; the same window gives the same numbers', () => {
-    const moved = windowOf(400, 1.5);
+    const moved = windowOf(size, 1.5);
     const found = scoreWindow(detector(method), moved, reference);
     expect(found).toMatchObject({ finds: 'drift', drifted: true });
     expect(scoreWindow(detector(method), moved, reference)).toEqual(found);
-    expect(scoreWindow(detector(method), windowOf(400), reference)).toMatchObject({ drifted: false });
+    expect(scoreWindow(detector(method), windowOf(size), reference)).toMatchObject({ drifted: false });
   });
 
   it('needs its effect size too, and names what that is', () => {
-    const found = scoreWindow(detector(method, { minEffectSize: 1e6 }), windowOf(400, 1.5), reference);
+    const found = scoreWindow(detector(method, { minEffectSize: 1e6 }), windowOf(size, 1.5), reference);
     if (found.finds !== 'drift') throw new Error(found.finds);
     expect(found.drifted).toBe(false);
     for (const feature of found.features)
@@ -107,6 +111,41 @@ describe.each(['mahalanobis', 'isolation-forest', 'knn'] as const)('%s', (method
   it('takes a threshold that is given', () => {
     const found = scoreWindow(detector(method, { threshold: 1e9 }), windowOf(100), reference);
     expect(found).toMatchObject({ threshold: 1e9, outliers: [], scoredRows: 100 });
+  });
+});
+
+describe('data quality', () => {
+  const changed = (name: string, value: (value: number, row: number) => number) =>
+    windowOf(400, 0, {
+      columns: table(400).map((column) => ({
+        name: column.name,
+        values: column.name === name ? column.values.map(value) : column.values,
+      })),
+    });
+  const moved = (method: DetectorMethodName, window: WindowToScore): readonly string[] => {
+    const found = scoreWindow(detector(method), window, reference);
+    return found.finds === 'drift' ? found.features.filter(({ drifted }) => drifted).map(({ name }) => name) : [];
+  };
+
+  it.each<[string, DetectorMethodName, WindowToScore, string]>([
+    [
+      'values that are missing',
+      'missing-values',
+      changed('b', (value, row) => (row % 5 === 0 ? Number.NaN : value)),
+      'b',
+    ],
+    ['a column that came without any value', 'missing-values', changed('a', () => Number.NaN), 'a'],
+    ['numbers beyond the range', 'unseen-values', changed('a', (value, row) => (row < 20 ? 99 : value)), 'a'],
+    [
+      'a category that training never had',
+      'unseen-values',
+      changed('kind', (value, row) => (row < 20 ? 7 : value)),
+      'kind',
+    ],
+    ['a column that became constant', 'cardinality', changed('b', () => 1), 'b'],
+  ])('finds %s, and only that', (_, method, window, column) => {
+    expect(moved(method, window)).toEqual([column]);
+    expect(moved(method, windowOf(400))).toEqual([]);
   });
 });
 
