@@ -9,6 +9,7 @@ import { dashboards, grafanaJson } from './reference/dashboards.ts';
 import { deploymentJsonSchema } from './reference/deployment-schema.ts';
 import { errorReference } from './reference/errors.ts';
 import { kafkaTopicManifests } from './reference/kafka-topics.ts';
+import { kubernetesManifests } from './reference/kubernetes-manifests.ts';
 import { topicReference } from './reference/topics.ts';
 
 const pages: Readonly<Record<string, () => string>> = {
@@ -18,6 +19,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'topics.md': topicReference,
   'asyncapi.yaml': asyncApiDocument,
   '../deploy/kubernetes/topics.yaml': kafkaTopicManifests,
+  '../deploy/kubernetes/millrace.yaml': kubernetesManifests,
   '../deploy/monitoring/rules.yaml': prometheusRules,
   ...Object.fromEntries(
     dashboards.map((dashboard) => [`../deploy/monitoring/${dashboard.uid}.json`, () => grafanaJson(dashboard)]),

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { commands } from '../../cli/commands/index.ts';
 import { environmentName, type SettingName, settings } from '../../runtime/config/settings.ts';
 import { roles } from '../../services/all-in-one/roles.ts';
@@ -16,6 +16,21 @@ interface ComposeService {
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly depends_on?: Readonly<Record<string, object>>;
   readonly volumes?: readonly string[];
+}
+
+interface Workload {
+  readonly kind: string;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly args: readonly string[];
+          readonly env?: readonly { readonly name: string }[];
+        }[];
+      };
+    };
+  };
 }
 
 const compose = parse(read('deploy/compose/compose.yaml'), { merge: true }) as {
@@ -81,6 +96,18 @@ describe('deploy/compose/compose.yaml', () => {
   it('runs the Kafka that the tests run', () => {
     const version = /<kafka\.version>(.*)<\/kafka\.version>/.exec(read('test/services/kafka-pom.xml'))?.[1];
     expect(compose.services['kafka']?.image).toBe(`apache/kafka:${version}`);
+  });
+});
+
+describe('deploy/kubernetes/millrace.yaml', () => {
+  it('runs every service and topology that there is, with settings that exist', () => {
+    const manifests = parseAllDocuments(read('deploy/kubernetes/millrace.yaml')).map((one) => one.toJS() as Workload);
+    const containers = manifests.flatMap(({ spec }) => spec?.template?.spec.containers ?? []);
+    const run = containers.flatMap(({ args }) => rolesOf(args));
+    expect([...new Set(run)].sort()).toEqual([...names].sort());
+    const set = containers.flatMap(({ env = [] }) => env.map(({ name }) => name)).filter((name) => name !== 'POD_NAME');
+    const shared = manifests.flatMap(({ kind, data = {} }) => (kind === 'ConfigMap' ? Object.keys(data) : []));
+    expect([...set, ...shared].filter((name) => !variables.has(name))).toEqual([]);
   });
 });
 

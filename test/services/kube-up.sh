@@ -60,6 +60,7 @@ YML
 fi
 echo "address=https://127.0.0.1:$port"
 echo "kubeconfig=$dir/kubeconfig"
+echo "tools=$kube"
 for name in etcd apiserver controllers scheduler kwok; do
   [ -f "$dir/$name.pid" ] && echo "pid_file=$dir/$name.pid"
 done

@@ -79,7 +79,7 @@ export function laneServices(base: number): readonly LaneService[] {
       up: 'kube-up.sh',
       down: 'kube-down.sh',
       environment: { KUBE_PORT: String(base + 91) },
-      exports: (fact) => ({ MILLRACE_TEST_KUBECONFIG: fact('kubeconfig') }),
+      exports: (fact) => ({ MILLRACE_TEST_KUBECONFIG: fact('kubeconfig'), MILLRACE_TEST_KUBE_TOOLS: fact('tools') }),
     },
     {
       name: 'prometheus',

@@ -23,9 +23,9 @@ export interface KubeBench {
   close(): Promise<void>;
 }
 
-export async function openKubeBench(kubeconfig: string): Promise<KubeBench> {
+export async function openKubeBench(kubeconfig: string, existing?: string): Promise<KubeBench> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-kube-'));
-  const namespace = `test-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+  const namespace = existing ?? `test-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
   const kubelet = new Kubelet({ kubeconfig, namespace, images: ['millrace:test', 'own:1'] });
   await kubelet.start();
   const blobs = await openDirectoryBlobStore({ directory: join(directory, 'blobs') });

@@ -56,11 +56,13 @@ export class Kubelet {
   }
 
   async start(): Promise<void> {
-    await this.core.createNamespace({ body: { metadata: { name: this.#options.namespace } } });
-    await this.core.createNamespacedServiceAccount({
-      namespace: this.#options.namespace,
-      body: { metadata: { name: 'millrace-step' } },
-    });
+    const { namespace } = this.#options;
+    const made = (error: unknown): void => {
+      if (!(error instanceof Error && 'code' in error && error.code === 409)) throw error;
+    };
+    await this.core.createNamespace({ body: { metadata: { name: namespace } } }).catch(made);
+    const body = { metadata: { name: 'millrace-step' } };
+    await this.core.createNamespacedServiceAccount({ namespace, body }).catch(made);
     void this.#follow();
   }
 
