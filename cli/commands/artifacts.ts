@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import type { DataArtifact } from '../../sdk/client/index.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { type CommandModule, optionsOf, print, say, show } from '../command.ts';
+import { parseDurationMs } from '../../schemas/durations.ts';
+import { type CommandModule, next, optionsOf, print, say, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
@@ -65,6 +66,35 @@ export const command: CommandModule = {
         );
       });
     });
+    const gc = cmd
+      .command('gc')
+      .description('remove bytes that nothing names any more')
+      .option('--dry-run', 'only say what would go')
+      .option(
+        '--older-than <duration>',
+        'runs expire so long after their end; tags keep and retain:<duration> say more',
+        '90d',
+      )
+      .option('--grace <duration>', 'leave alone what was put since', '1d');
+    gc.action(async () => {
+      const options = optionsOf<{ dryRun?: boolean; olderThan: string; grace: string }>(gc);
+      const olderThanMs = durationOf('--older-than', options.olderThan);
+      const graceMs = durationOf('--grace', options.grace);
+      const dryRun = options.dryRun === true;
+      await withPlatform(options, async ({ client }) => {
+        const report = await client.artifacts.collect({ dryRun, olderThanMs, graceMs });
+        show(options, report, ({ blobs, live, young, removed, removedBytes, expiredRuns }) =>
+          [
+            `${dryRun ? 'would remove' : 'removed'} ${removed} of ${blobs} blobs, ${removedBytes} bytes`,
+            dim(`${live} are in use, ${young} were put within ${options.grace}; ${expiredRuns} runs have expired`),
+          ].join('\n'),
+        );
+        next(
+          options,
+          ...(dryRun && report.removed > 0 ? [`millrace artifacts gc --older-than ${options.olderThan}`] : []),
+        );
+      });
+    });
     const get = cmd
       .command('get')
       .description('the value of an artifact: of a task, or by its hash')
@@ -108,4 +138,10 @@ async function found(what: string, list: Found): Promise<DataArtifact> {
 /** Bytes as their number: a terminal shows no more of them. */
 export function shown(value: unknown): unknown {
   return value instanceof Uint8Array ? `${value.length} bytes` : value;
+}
+
+function durationOf(option: string, text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new MillraceError('INVALID_ARGUMENT', `${option} ${text}: write it as 90d, 12h or 30m`);
+  return ms;
 }

@@ -1,4 +1,4 @@
-import type { BlobInfo, BlobStore } from '../../runtime/ports/blob-store.ts';
+import type { BlobInfo, BlobStore, ListedBlob } from '../../runtime/ports/blob-store.ts';
 import { hasCode } from '../../runtime/ports/errors.ts';
 
 /** What a spun step reads comes from the platform, what it leaves stays in a folder of its own. */
@@ -34,12 +34,16 @@ export class SpinBlobs implements BlobStore {
     return await this.#own.stat(hash);
   }
 
-  list(): AsyncIterable<readonly BlobInfo[]> {
+  list(): AsyncIterable<readonly ListedBlob[]> {
     return this.#own.list();
   }
 
   delete(hash: string): Promise<void> {
     return this.#own.delete(hash);
+  }
+
+  deleteOld(hash: string, putBeforeMs: number): Promise<boolean> {
+    return this.#own.deleteOld(hash, putBeforeMs);
   }
 
   close(): Promise<void> {

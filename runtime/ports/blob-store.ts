@@ -9,6 +9,8 @@
  *   visible; DISK_FULL and UNAVAILABLE may be tried again.
  * - `get` of a whole blob verifies the hash: CORRUPT if the bytes differ, NOT_FOUND if there is none. A ranged get cannot verify.
  * - `close` is idempotent; every later call rejects with CLOSED.
+ * - Bytes are put again whenever somebody is about to name them, so a blob that nothing names and nobody has put for long is garbage.
+ *   `deleteOld` never takes one that was put since, however closely; on S3 the two calls that this takes leave a gap of one round trip.
  * - `list` may miss or include blobs that are put or deleted meanwhile. `delete` is idempotent.
  */
 export interface BlobStore {
@@ -21,9 +23,16 @@ export interface BlobStore {
   stream(hash: string): AsyncIterable<Uint8Array>;
   stat(hash: string): Promise<BlobInfo | undefined>;
   /** Hashes in ascending order, in pages. */
-  list(): AsyncIterable<readonly BlobInfo[]>;
+  list(): AsyncIterable<readonly ListedBlob[]>;
   delete(hash: string): Promise<void>;
+  /** Deletes a blob that nobody has put since `putBeforeMs`; false: it was put at that time or later, and stays. */
+  deleteOld(hash: string, putBeforeMs: number): Promise<boolean>;
   close(): Promise<void>;
+}
+
+export interface ListedBlob extends BlobInfo {
+  /** When its bytes were put last, also when they were there before; milliseconds since the epoch, as the store's clock has it. */
+  readonly putAtMs: number;
 }
 
 export interface BlobInfo {

@@ -10,6 +10,7 @@
  */
 import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
+import type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
 import type { TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
@@ -296,6 +297,9 @@ export class Client {
     /** All of them, or as many as `limit` says. */
     list: async (filter: ArtifactFilter): Promise<readonly DataArtifact[]> => await this.#past.artifacts(filter),
     bytes: async (hash: string): Promise<Uint8Array> => await this.#past.bytes(hash),
+    /** Removes bytes that nothing names any more; with `dryRun` it only says which. */
+    collect: async (wanted: CollectionOptions = {}): Promise<CollectionReport> =>
+      (await this.#post('/api/v1/artifacts/collection', wanted)) as CollectionReport,
   };
 
   /** Past runs of a flow, as objects. */

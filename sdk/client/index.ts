@@ -59,3 +59,4 @@ export type {
 } from '../../schemas/api/runs.ts';
 export type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';
 export type { AuditEntryFilter, Redaction } from './audit.ts';
+export type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';

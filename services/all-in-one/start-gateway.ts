@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import type { Running } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
+import { collectionRoutes } from '../artifact-collector/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
@@ -40,6 +41,7 @@ export async function startGatewayRole({
       tracking.routes,
       auditRoutes(runtime),
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
+      collectionRoutes(runtime, provenance.queries),
     ],
     maintenance: createMaintenance(runtime),
     metrics,

@@ -9,6 +9,7 @@ import { explain } from './explain/explain.ts';
 import type { CausalChain } from './explain/link.ts';
 import { LinkReader } from './explain/link-reader.ts';
 import { explainRoute } from './explain/route-choice.ts';
+import { blobsOfRuns, expiredRuns, incompleteRows } from './retention-queries.ts';
 import { listAttempts, listCheckpoints, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
 import type { ProjectedTopic } from './rows.ts';
@@ -99,6 +100,20 @@ export class ProvenanceQueries {
   async listLines(runId: string) {
     await this.#fresh('task-output');
     return await listLines(this.#store, runId);
+  }
+
+  /** Runs of which nothing is kept for their own sake. */
+  async expiredRuns(nowMs: number, olderThanMs: number) {
+    await this.#fresh('runs', 'artifacts', 'task-output');
+    return await expiredRuns(this.#store, nowMs, olderThanMs);
+  }
+
+  blobsOfRuns(expired: ReadonlySet<string>) {
+    return blobsOfRuns(this.#store, expired);
+  }
+
+  async incomplete() {
+    return await incompleteRows(this.#store, this.#runtime);
   }
 
   async listCheckpoints(runId: string) {

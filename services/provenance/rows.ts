@@ -1,6 +1,7 @@
 import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
+import { type FlowGraph, flowDefaults } from '../../schemas/flow-graph.ts';
 import type { Artifact, EventTopic, RunRequested } from '../../schemas/events.ts';
 import { attemptRows, outputRows } from './attempt-rows.ts';
 import { startRows } from './start-rows.ts';
@@ -77,6 +78,7 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         ended_at: null,
         failure: null,
         parameters,
+        resumable_ms: resumableMsOf(event.data.graph),
         origin_run_id: resume?.runId ?? null,
         ...at,
       };
@@ -321,6 +323,7 @@ function ended(
     ended_at: timeMs,
     failure,
     parameters: '{}',
+    resumable_ms: flowDefaults.resumableMs,
     origin_run_id: null,
     ...at,
   };
@@ -388,5 +391,15 @@ function requestIdOf(detail: string): string {
     return typeof requestId === 'string' ? requestId : '';
   } catch {
     return '';
+  }
+}
+
+/** Of the graph as it was asked for; a run that resumes another one with its code says none. */
+function resumableMsOf(graph: string): number {
+  try {
+    const { resumableMs } = JSON.parse(graph === '' ? '{}' : graph) as Partial<FlowGraph>;
+    return typeof resumableMs === 'number' ? resumableMs : flowDefaults.resumableMs;
+  } catch {
+    return flowDefaults.resumableMs;
   }
 }

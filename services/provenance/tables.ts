@@ -93,6 +93,8 @@ export const tables = {
       failure: 'text?',
       /** JSON. */
       parameters: 'text',
+      /** How long after its end it can be resumed. */
+      resumable_ms: 'integer',
       /** The run that it resumes; its own id: it was resumed in place. */
       origin_run_id: 'text?',
       ...at,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
-import { type Client, connect, type ShownRun } from '../../sdk/client/index.ts';
+import { type Client, type CollectionReport, connect, type ShownRun } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
 import { millrace } from '../cli/cli-driver.ts';
 
@@ -66,6 +66,24 @@ describe('a checkpoint', () => {
       ({ taskId, name, kept }) => `${taskId} ${name}${kept ? ' kept' : ''}`,
     );
     expect(shown).toEqual(['stop place', 'train epochs/model.txt kept']);
+  });
+
+  it('that nobody needs any more is garbage, which is removed; what the run wrote stays', async () => {
+    const gc = async (...words: string[]): Promise<CollectionReport> => {
+      const said = await millrace(['artifacts', 'gc', '--grace', '0s', ...words, '--json', '--url', platform.url!]);
+      expect(said.out, said.err).not.toBe('');
+      return JSON.parse(said.out) as CollectionReport;
+    };
+    const dry = await gc('--dry-run');
+    // five were saved, and one of them went to the second attempt
+    expect(dry.removedBytes).toBeGreaterThanOrEqual(4 * 3 * 1024 * 1024);
+    expect(await gc()).toMatchObject({ removed: dry.removed, removedBytes: dry.removedBytes });
+    expect(await gc()).toMatchObject({ removed: 0 });
+    expect((await client.runs.work(run.runId, 'count')).checkpoints).toHaveLength(2);
+    const weights = (await client.runs.work(run.runId, 'count')).checkpoints?.find(({ name }) => name === 'weights');
+    expect(await client.runs.workBlob(run.runId, 'count', weights?.hash ?? '')).toHaveLength(3 * 1024 * 1024);
+    const operations = await client.maintenance.operations();
+    expect(operations.map(({ action }) => action)).toContain('artifacts.collect');
   });
 
   it('of a task that failed is where the run that resumes it goes on', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BlobInfo, BlobStore } from '../../ports/blob-store.ts';
+import type { BlobInfo, BlobStore, ListedBlob } from '../../ports/blob-store.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 import { checkedRange, checkHash, closed, corrupt, notFound, sha256, verified } from './blob-checks.ts';
 import { newPartName, sweepParts } from './part-files.ts';
@@ -45,7 +45,7 @@ class DirectoryBlobStore implements BlobStore {
     if (!(bytes instanceof Uint8Array)) return this.#write(bytes);
     const hash = sha256(bytes);
     const present = await this.#sizeOf(hash);
-    if (present !== bytes.length) return this.#write([bytes]);
+    if (present !== bytes.length || !(await this.#isRenewed(hash))) return this.#write([bytes]);
     if (this.#waitsForDisk) await this.#syncFolders(hash);
     return { hash, sizeBytes: bytes.length };
   }
@@ -86,14 +86,14 @@ class DirectoryBlobStore implements BlobStore {
     return sizeBytes === undefined ? undefined : { hash, sizeBytes };
   }
 
-  async *list(): AsyncGenerator<readonly BlobInfo[], void, undefined> {
+  async *list(): AsyncGenerator<readonly ListedBlob[], void, undefined> {
     this.#checkOpen();
     for (const outer of await namesIn(this.#directory, fanOutPattern)) {
       for (const inner of await namesIn(join(this.#directory, outer), fanOutPattern)) {
-        const page: BlobInfo[] = [];
+        const page: ListedBlob[] = [];
         for (const hash of await namesIn(join(this.#directory, outer, inner), blobPattern)) {
-          const sizeBytes = await this.#sizeOf(hash);
-          if (sizeBytes !== undefined) page.push({ hash, sizeBytes });
+          const found = await statOf(this.#path(hash));
+          if (found !== undefined) page.push({ hash, sizeBytes: found.size, putAtMs: found.mtimeMs });
         }
         if (page.length > 0) yield page;
       }
@@ -104,6 +104,30 @@ class DirectoryBlobStore implements BlobStore {
     this.#checkOpen();
     checkHash(hash);
     await rm(this.#path(hash), { force: true });
+  }
+
+  async deleteOld(hash: string, putBeforeMs: number): Promise<boolean> {
+    this.#checkOpen();
+    checkHash(hash);
+    const path = this.#path(hash);
+    const found = await statOf(path);
+    if (found === undefined) return true;
+    if (found.mtimeMs >= putBeforeMs) return false;
+    // whoever puts it from here on makes another file
+    const away = join(this.#parts, newPartName());
+    try {
+      await rename(path, away);
+    } catch (error) {
+      if (isMissing(error)) return true;
+      throw error;
+    }
+    const taken = await statOf(away);
+    if (taken !== undefined && taken.mtimeMs >= putBeforeMs) {
+      await this.#moveIntoPlace(away, hash);
+      return false;
+    }
+    await rm(away, { force: true });
+    return true;
   }
 
   async close(): Promise<void> {
@@ -160,13 +184,20 @@ class DirectoryBlobStore implements BlobStore {
     }
   }
 
-  async #sizeOf(hash: string): Promise<number | undefined> {
+  /** A blob that is there already counts as put now. False when it is gone. */
+  async #isRenewed(hash: string): Promise<boolean> {
+    const now = new Date();
     try {
-      return (await stat(this.#path(hash))).size;
+      await utimes(this.#path(hash), now, now);
+      return true;
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (isMissing(error)) return false;
       throw error;
     }
+  }
+
+  async #sizeOf(hash: string): Promise<number | undefined> {
+    return (await statOf(this.#path(hash)))?.size;
   }
 
   async #using<T>(hash: string, read: (path: string) => Promise<T>): Promise<T> {
@@ -185,6 +216,15 @@ class DirectoryBlobStore implements BlobStore {
 
   #checkOpen(): void {
     if (this.#closed) throw closed();
+  }
+}
+
+async function statOf(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

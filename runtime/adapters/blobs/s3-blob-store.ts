@@ -14,7 +14,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { BlobInfo, BlobStore } from '../../ports/blob-store.ts';
+import type { BlobInfo, BlobStore, ListedBlob } from '../../ports/blob-store.ts';
 import { MillraceError } from '../../ports/errors.ts';
 import { checkedRange, checkHash, closed, corrupt, notFound, sha256, verified } from './blob-checks.ts';
 import { gather } from './gather.ts';
@@ -68,6 +68,8 @@ const partBytes = 8 * 1024 * 1024;
 const blobBytesMax = 5 * 1024 * 1024 * 1024;
 /** A blob of at least this size is looked for before it is sent. */
 const headBytesMin = 1024 * 1024;
+/** One that was put so long ago is renewed when it is put again. */
+const renewAfterMs = 600_000;
 
 class S3BlobStore implements BlobStore {
   readonly #client: S3Client;
@@ -142,14 +144,16 @@ class S3BlobStore implements BlobStore {
     return this.#read(hash, () => this.#stat(hash));
   }
 
-  async *list(): AsyncGenerator<readonly BlobInfo[], void, undefined> {
+  async *list(): AsyncGenerator<readonly ListedBlob[], void, undefined> {
     this.#checkOpen();
     try {
       const pages = paginateListObjectsV2({ client: this.#client }, { Bucket: this.#bucket, Prefix: this.#prefix });
       for await (const { Contents = [] } of pages) {
-        const blobs = Contents.flatMap(({ Key = '', Size = 0 }) => {
+        const blobs = Contents.flatMap(({ Key = '', Size = 0, LastModified }) => {
           const [, hash] = blobKeyPattern.exec(Key.slice(this.#prefix.length)) ?? [];
-          return hash === undefined ? [] : [{ hash, sizeBytes: Size }];
+          return hash === undefined
+            ? []
+            : [{ hash, sizeBytes: Size, putAtMs: LastModified?.getTime() ?? Number.POSITIVE_INFINITY }];
         });
         if (blobs.length > 0) yield blobs;
       }
@@ -166,6 +170,14 @@ class S3BlobStore implements BlobStore {
     });
   }
 
+  async deleteOld(hash: string, putBeforeMs: number): Promise<boolean> {
+    const found = await this.#read(hash, () => this.#head(hash));
+    if (found === undefined) return true;
+    if (found.putAtMs >= putBeforeMs) return false;
+    await this.delete(hash);
+    return true;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#client.destroy();
@@ -176,8 +188,8 @@ class S3BlobStore implements BlobStore {
     const sizeBytes = bytes.length;
     if (sizeBytes > blobBytesMax) throw tooLarge();
     try {
-      const present = sizeBytes < headBytesMin ? undefined : await this.#stat(hash);
-      if (present?.sizeBytes !== sizeBytes) {
+      const present = sizeBytes < headBytesMin ? undefined : await this.#head(hash);
+      if (present?.sizeBytes !== sizeBytes || !(await this.#isRenewed(hash, present.putAtMs))) {
         // The server compares the checksum with what arrived.
         const ChecksumSHA256 = Buffer.from(hash, 'hex').toString('base64');
         await this.#client.send(
@@ -226,10 +238,31 @@ class S3BlobStore implements BlobStore {
     return { hash, sizeBytes };
   }
 
-  async #stat(hash: string): Promise<BlobInfo | undefined> {
+  /** A blob that is there already counts as put now. False when it is gone. */
+  async #isRenewed(hash: string, putAtMs: number): Promise<boolean> {
+    if (putAtMs > Date.now() - renewAfterMs) return true;
+    const { Bucket, Key } = this.#object(hash);
     try {
-      const { ContentLength = 0 } = await this.#client.send(new HeadObjectCommand(this.#object(hash)));
-      return { hash, sizeBytes: ContentLength };
+      const CopySource = `${Bucket}/${Key.split('/').map(encodeURIComponent).join('/')}`;
+      // an object is copied onto itself only if something of it changes
+      const MetadataDirective = 'REPLACE' as const;
+      await this.#client.send(new CopyObjectCommand({ Bucket, Key, CopySource, MetadataDirective }));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  async #stat(hash: string): Promise<BlobInfo | undefined> {
+    const found = await this.#head(hash);
+    return found === undefined ? undefined : { hash, sizeBytes: found.sizeBytes };
+  }
+
+  async #head(hash: string): Promise<ListedBlob | undefined> {
+    try {
+      const { ContentLength = 0, LastModified } = await this.#client.send(new HeadObjectCommand(this.#object(hash)));
+      return { hash, sizeBytes: ContentLength, putAtMs: LastModified?.getTime() ?? Number.POSITIVE_INFINITY };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { BlobInfo, BlobStore } from '../../ports/blob-store.ts';
+import type { BlobInfo, BlobStore, ListedBlob } from '../../ports/blob-store.ts';
 import { MillraceError } from '../../ports/errors.ts';
 import type { DoorBody, DoorClient } from './door-client.ts';
 
@@ -55,11 +55,15 @@ export class DoorBlobStore implements BlobStore {
     return Promise.reject(unsupported('stat'));
   }
 
-  list(): AsyncIterable<readonly BlobInfo[]> {
+  list(): AsyncIterable<readonly ListedBlob[]> {
     throw unsupported('list');
   }
 
   delete(): Promise<void> {
+    return Promise.reject(unsupported('delete'));
+  }
+
+  deleteOld(): Promise<boolean> {
     return Promise.reject(unsupported('delete'));
   }
 

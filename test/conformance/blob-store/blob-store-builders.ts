@@ -23,8 +23,17 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
 
 export async function listed(store: BlobStore): Promise<readonly BlobInfo[]> {
   const all: BlobInfo[] = [];
-  for await (const page of store.list()) all.push(...page);
+  for await (const page of store.list()) all.push(...page.map(({ hash, sizeBytes }) => ({ hash, sizeBytes })));
   return all;
+}
+
+/** When a blob was put last, as the store lists it. */
+export async function putAt(store: BlobStore, hash: string): Promise<number> {
+  for await (const page of store.list()) {
+    const found = page.find((blob) => blob.hash === hash);
+    if (found !== undefined) return found.putAtMs;
+  }
+  return Number.NaN;
 }
 
 export async function expectCode(call: Promise<unknown>, code: ErrorCode): Promise<void> {

@@ -1,10 +1,39 @@
 import { expect } from 'vitest';
-import { bytes, collect, expectCode, hashOf, inPieces, listed, patterned } from './blob-store-builders.ts';
+import { eventually } from '../../../runtime/testing/index.ts';
+import { bytes, collect, expectCode, hashOf, inPieces, listed, patterned, putAt } from './blob-store-builders.ts';
 import type { BlobStoreCase } from './blob-store-harness.ts';
 
 const absent = hashOf(bytes('never put'));
 
 export const contentCases: readonly BlobStoreCase[] = [
+  {
+    name: 'says when a blob was put last, also when its bytes were there before',
+    mutant: 'keeps the time of the first put',
+    async run({ openStore }) {
+      const store = await openStore();
+      const { hash } = await store.put(bytes('again and again'));
+      const first = await putAt(store, hash);
+      const isLater = async (): Promise<boolean> => {
+        await store.put(bytes('again and again'));
+        return (await putAt(store, hash)) > first;
+      };
+      await eventually('a later put has a later time', isLater, 1_500);
+    },
+  },
+  {
+    name: 'deletes an old blob only if nobody has put it since',
+    mutant: 'deletes what was put since',
+    async run({ openStore }) {
+      const store = await openStore();
+      const { hash } = await store.put(bytes('put just now'));
+      const at = await putAt(store, hash);
+      expect(await store.deleteOld(hash, at)).toBe(false);
+      expect((await store.get(hash)).toString()).toBe('put just now');
+      expect(await store.deleteOld(hash, at + 1_000)).toBe(true);
+      expect(await store.stat(hash)).toBeUndefined();
+      expect(await store.deleteOld(hash, at + 1_000)).toBe(true);
+    },
+  },
   {
     name: 'names bytes by their sha256 and gives them back',
     mutant: 'says another size than was put',

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { BlobStore } from '../../../runtime/ports/blob-store.ts';
+import type { BlobStore, ListedBlob } from '../../../runtime/ports/blob-store.ts';
 import { hasCode, MillraceError } from '../../../runtime/ports/errors.ts';
-import { hashOf, inPieces, listed } from './blob-store-builders.ts';
+import { hashOf, inPieces } from './blob-store-builders.ts';
 import type { BreakBlobStore } from './directory-harness.ts';
 
 /** A store that differs from the given one in what `differences` answers. */
@@ -15,6 +15,7 @@ const change =
     stat: (hash) => store.stat(hash),
     list: () => store.list(),
     delete: (hash) => store.delete(hash),
+    deleteOld: (hash, putBeforeMs) => store.deleteOld(hash, putBeforeMs),
     close: () => store.close(),
     ...differences(store, pathOf),
   });
@@ -31,6 +32,24 @@ export const blobStoreMutants: Readonly<Record<string, BreakBlobStore>> = {
     stat: async (hash) => {
       const info = await store.stat(hash);
       return info === undefined ? undefined : { hash, sizeBytes: info.sizeBytes + 1 };
+    },
+  })),
+  'keeps the time of the first put': (() => {
+    const first = new Map<string, number>();
+    return change((store) => ({
+      async *list() {
+        for await (const page of store.list())
+          yield page.map((blob) => {
+            first.set(blob.hash, first.get(blob.hash) ?? blob.putAtMs);
+            return { ...blob, putAtMs: first.get(blob.hash) ?? 0 };
+          });
+      },
+    }));
+  })(),
+  'deletes what was put since': change((store) => ({
+    deleteOld: async (hash) => {
+      await store.delete(hash);
+      return true;
     },
   })),
   'loses the empty blob': change((store) => ({
@@ -73,7 +92,9 @@ export const blobStoreMutants: Readonly<Record<string, BreakBlobStore>> = {
   })),
   'lists blobs by descending hash': change((store) => ({
     list: async function* () {
-      yield [...(await listed(store))].reverse();
+      const all: ListedBlob[] = [];
+      for await (const page of store.list()) all.push(...page);
+      yield all.reverse();
     },
   })),
   'keeps blobs in the object': change((store) => {
