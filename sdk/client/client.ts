@@ -6,7 +6,7 @@
  * await millrace.trigger('diamonds-arrived', { path: 'today.csv' });
  * const { predictionId } = await millrace.predict('diamonds', { rows: [[0.3, 61.5, 55]] }, { entity: 'stone-7' });
  * await millrace.feedback({ predictionId, truth: 326 });
- * const subscription = millrace.subscribe('drift', ({ type, data }) => console.log(type, data));
+ * const subscription = millrace.subscribe('drift', ({ type, data }) => console.log(type, data), { deployment: 'diamonds' });
  */
 import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';

@@ -24,6 +24,8 @@ export interface SubscribeOptions {
   readonly from?: 'earliest' | 'latest' | undefined;
   /** Goes on behind what a subscription had, by its `lastEventId`. */
   readonly lastEventId?: string | undefined;
+  /** Only facts of this deployment; facts that name none do not reach the handler. @default all */
+  readonly deployment?: string | undefined;
   /** Hears of a stream that broke off and will be opened again. @default nothing is said */
   readonly onBroken?: ((error: unknown) => void) | undefined;
   /** Longest pause between two attempts. @default 10000 */
@@ -65,6 +67,7 @@ export function subscribe<T extends EventTopic>(
     if (seen.has(event.id)) return;
     seen.add(event.id);
     if (seen.size > seenMax) for (const oldest of seen) if (seen.delete(oldest)) break;
+    if (options.deployment !== undefined && deploymentOf(event.data) !== options.deployment) return;
     await handler(event);
   };
 
@@ -110,6 +113,10 @@ export function subscribe<T extends EventTopic>(
       await done.catch(() => undefined);
     },
   };
+}
+
+function deploymentOf(data: object): unknown {
+  return (data as { readonly deployment?: unknown }).deployment;
 }
 
 /** What the subscriber's own code threw: trying again would not help. */
