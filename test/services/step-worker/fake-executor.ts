@@ -12,8 +12,14 @@ export class FakeExecutor implements TaskExecutor {
   readonly slots: number;
   readonly steps: FakeStep[] = [];
 
-  constructor(slots = 2) {
+  /** Work that an earlier process left running. */
+  readonly adopted: FakeStep[] = [];
+  adopt?: (work: TaskWork) => ReturnType<FakeExecutor['start']>;
+
+  /** `surviving`: its work outlives the worker. */
+  constructor(slots = 2, surviving = false) {
     this.slots = slots;
+    if (surviving) this.adopt = (work) => this.#begin(work, this.adopted);
   }
 
   get running(): readonly FakeStep[] {
@@ -21,6 +27,10 @@ export class FakeExecutor implements TaskExecutor {
   }
 
   start(work: TaskWork): { readonly outcome: Promise<TaskOutcome>; cancel(reason: string): void } {
+    return this.#begin(work, this.steps);
+  }
+
+  #begin(work: TaskWork, steps: FakeStep[]): ReturnType<FakeExecutor['start']> {
     let resolve: (outcome: TaskOutcome) => void = () => undefined;
     const outcome = new Promise<TaskOutcome>((done) => {
       resolve = done;
@@ -39,7 +49,7 @@ export class FakeExecutor implements TaskExecutor {
         resolve({ type: 'completed', artifacts: [], requests: [], userMs: 1, logs: undefined, ...more }),
       fail: (message) => resolve(failed('user', message)),
     };
-    this.steps.push(step);
+    steps.push(step);
     return {
       outcome,
       cancel: (reason) => {

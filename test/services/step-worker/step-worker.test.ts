@@ -27,9 +27,9 @@ afterEach(async () => {
 });
 
 /** What one process runs. */
-async function begin(runtime: Runtime, name = 'worker-1', slots = 2): Promise<void> {
+async function begin(runtime: Runtime, name = 'worker-1', slots = 2, surviving = false): Promise<void> {
   events = [];
-  executor = new FakeExecutor(slots);
+  executor = new FakeExecutor(slots, surviving);
   worker = createStepWorker({ runtime, executor, name });
   open.push(await runtime.follow('runs', { from: 'earliest', onEvent: (event) => events.push(event) }));
   open.push(await runtime.runTopology(runProgress));
@@ -44,9 +44,9 @@ async function end(): Promise<void> {
 }
 
 /** As after kill -9: nothing is said, nothing is closed in order. */
-async function crash(name = 'worker-1'): Promise<void> {
+async function crash(name = 'worker-1', surviving = false): Promise<void> {
   for (const part of open.splice(0).reverse()) await part.close();
-  await begin(await test.restart(), name);
+  await begin(await test.restart(), name, 2, surviving);
 }
 
 async function request(chain: unknown, id = runId): Promise<void> {
@@ -181,6 +181,27 @@ describe('a step worker', () => {
     expect(again.work).toMatchObject({ attempt: 2, idempotencyKey: `${runId}.one` });
     again.end();
     await eventually('the run has completed', () => seen('run-completed')[0]);
+  });
+
+  it('goes on with what its dead incarnation held where the executor can: one start, one end, the lease kept', async () => {
+    await request(flow('tested', { leaseMs: 2_000 }).step('one', () => ({})));
+    const begun = await step('one');
+    const [start] = await eventually('its start was said', () =>
+      seen('task-started').length > 0 ? seen('task-started') : undefined,
+    );
+    await crash('worker-1', true);
+    const adopted = await eventually('it is gone on with', () => executor.adopted[0]);
+    // the executor finds it by the holder that began it
+    expect(adopted.work.holder).toBe(begun.work.holder);
+    const { token } = start?.data as { token: Token };
+    expect(adopted.work.holder).toBe(token.incarnation);
+    await eventually('its heart beats on', () => seen('task-heartbeat').length >= 1);
+    adopted.end();
+    await eventually('the run has completed', () => seen('run-completed')[0]);
+    expect(seen('task-started')).toHaveLength(1);
+    expect(seen('task-completed').map(({ data }) => (data as { token: Token }).token)).toEqual([token]);
+    expect([...seen('task-failed'), ...seen('completion-refused'), ...seen('task-retried')]).toEqual([]);
+    expect(executor.steps).toEqual([]);
   });
 
   it('leaves the claim of another worker to its lease', async () => {
