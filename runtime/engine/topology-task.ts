@@ -267,10 +267,20 @@ export class TopologyTask {
   /** Folds records up to where the batch must end; answers how many. What was decoded is garbage again when it returns. */
   async #fold(records: readonly LogRecord[]): Promise<number> {
     const { raw, target } = this.#options;
-    const { core, cache, meta } = this.#live();
+    const { meta } = this.#live();
     const topic = raw ? undefined : (target.input as never);
     const decoded = await this.#context.decoder.decode(records, topic, meta.timeMs, this.#abort.signal);
     const inputs = raw ? decoded.map(rawInput) : decoded;
+    // A timer that is set and due among these records has its reads fetched before it fires: that is no reason to commit.
+    for (let folded = 0, taken = 1; ; folded += taken) {
+      if (taken === 0 || folded === inputs.length) return folded;
+      taken = await this.#foldFetched(folded === 0 ? inputs : inputs.slice(folded));
+    }
+  }
+
+  /** Fetches what these records and the timers that are due among them read; folds up to the first that needs more. */
+  async #foldFetched(inputs: readonly DecodedRecord[]): Promise<number> {
+    const { core, cache } = this.#live();
     const due = this.#timers.due(inputs.at(-1)?.timeMs ?? 0);
     const reads = inputs.map(({ input }) => (input === undefined ? nothingToRead : this.#readsOf(input)));
     const declared = [...due.map((timer) => timer.reads), ...reads].filter((some) => some !== undefined);

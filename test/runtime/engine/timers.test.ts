@@ -111,6 +111,33 @@ describe('timers of a running task', () => {
     expect((await said(world, runtime)).map(([, detail]) => detail)).toEqual(['a was here']);
   });
 
+  it('cost no commit each when a task that is behind sets them and finds them due', async () => {
+    const time = { nowMs: 1_000 };
+    const runtime = await world.open({
+      parts: () => ({ log: createMemoryLog({ storage: world.log, now: () => time.nowMs }) }),
+    });
+    const many = 200;
+    for (let n = 1; n <= many; n++) {
+      await runtime.publish([aliasRequest('a', n)]);
+      time.nowMs += 10;
+    }
+    const topology = scripted(
+      ({ data: { version }, timeMs }, state) => ({
+        put: [['sum', (state.get<number>('sum') ?? 0) + version]],
+        setTimers: [{ name: `t${version}`, dueMs: timeMs + 5, reads: { keys: ['sum'] } }],
+      }),
+      {
+        reads: () => ({ keys: ['sum'] }),
+        onTimer: (timer, state) => ({ emit: [say(`${timer.name} saw ${state.get('sum')}`)] }),
+      },
+    );
+    await (await runtime.runTopology(topology)).ready();
+    await eventually('all but the last have fired', () => sum(runtime, 'timersFired') >= many - 1);
+    const wanted = Array.from({ length: many - 1 }, (_, n) => `t${n + 1} saw ${((n + 1) * (n + 2)) / 2}`);
+    expect((await said(world, runtime)).map(([, detail]) => detail).slice(0, many - 1)).toEqual(wanted);
+    expect(runtime.stats()[0]?.commits).toBeLessThan(10);
+  });
+
   it('ask for time by one tick, not by a storm, when the clock of the log is an hour behind', async () => {
     const hourMs = 3_600_000;
     const runtime = await world.open({

@@ -65,9 +65,11 @@ describe('a topology on a runtime', () => {
   });
 
   it('makes its state anew when the store lost it, and says nothing twice', async () => {
+    // A model that closes meanwhile would begin anew.
+    const topology = toyTopologyThatCloses(600_000);
     tested = await createTestRuntime();
     const facts = await collect(tested.runtime);
-    await tested.runtime.runTopology(toyTopology);
+    await tested.runtime.runTopology(topology);
     await tested.runtime.publish(Array.from({ length: 50 }, (_, index) => aliasRequest(`m${index % 5}`, index)));
     await eventually('all are answered', () => facts.length === 50);
     const { state } = tested.runtime.parts;
@@ -75,7 +77,7 @@ describe('a topology on a runtime', () => {
     for (const task of await runtime.parts.state.tasks()) await runtime.parts.state.reset(task);
     void state;
     const again = await collect(runtime, 'earliest');
-    const running = await runtime.runTopology(toyTopology);
+    const running = await runtime.runTopology(topology);
     await running.ready();
     await runtime.publish([aliasRequest('m0', 100)]);
     await eventually('the new request is answered', () => again.some(({ data }) => data.version === 100));
