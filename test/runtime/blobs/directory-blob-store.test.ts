@@ -73,6 +73,6 @@ describe('the directory blob store', () => {
     await writeFile(join(directory, 'README'), 'mine');
     const listed: unknown[] = [];
     for await (const page of store.list()) listed.push(...page);
-    expect(listed).toEqual([{ hash, sizeBytes: 4 }]);
+    expect(listed).toEqual([{ hash, sizeBytes: 4, putAtMs: expect.any(Number) }]);
   });
 });
