@@ -64,11 +64,11 @@ interface Alarm {
 }
 
 function raised(verdict: DriftAssessed, alertId: string, windows: number): readonly Output[] {
-  const { deployment, deploymentVersion, detector, rows, features } = verdict;
+  const { deployment, deploymentVersion, detector, rows, features, referenceKind } = verdict;
   const moved = features.filter(({ drifted }) => drifted).sort((a, b) => b.effectSize - a.effectSize);
   const named = moved.slice(0, 3).map(described).join(', ');
   const message =
-    `${moved.length} of ${features.length} features moved away from the training data, ` +
+    `${moved.length} of ${features.length} features moved away from ${comparedWith[referenceKind] ?? 'what they were'}, ` +
     `in ${windows} window${windows === 1 ? '' : 's'} in a row (the last of ${rows} rows): ` +
     named +
     (moved.length > 3 ? ', …' : '');
@@ -87,6 +87,12 @@ function raised(verdict: DriftAssessed, alertId: string, windows: number): reado
     { topic: 'route-evidence', type: 'drift-observed', data: observed, key: deployment },
   ];
 }
+
+const comparedWith: Readonly<Record<string, string>> = {
+  artifact: 'the training data',
+  first: 'the first rows',
+  window: 'an earlier window',
+};
 
 function cleared(verdict: DriftAssessed, alertId: string): Output {
   const { deployment, deploymentVersion, detector } = verdict;
