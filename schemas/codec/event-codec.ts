@@ -16,11 +16,32 @@ export class PoisonError extends Error {
   override readonly name = 'PoisonError';
 }
 
-interface KnownEvent {
+/** Registrations under way at once: a registry of one's own writes them together, a remote one is not flooded. */
+const registeredAtOnce = 16;
+/** Of the catalogue, by text: the same in every codec of a process. */
+const compiled = new Map<string, avro.Type>();
+
+class KnownEvent {
   readonly topic: EventTopic;
   readonly type: string;
-  readonly avro: avro.Type;
   readonly schemaId: number;
+  readonly #text: string;
+  #avro: avro.Type | undefined;
+
+  constructor(topic: EventTopic, type: string, text: string, schemaId: number) {
+    this.topic = topic;
+    this.type = type;
+    this.schemaId = schemaId;
+    this.#text = text;
+  }
+
+  /** Compiled when it is needed first: most processes say and read few of the events. */
+  get avro(): avro.Type {
+    if (this.#avro !== undefined) return this.#avro;
+    let type = compiled.get(this.#text);
+    if (type === undefined) compiled.set(this.#text, (type = parseSchema(this.#text)));
+    return (this.#avro = type);
+  }
 }
 
 type Resolver = ReturnType<avro.Type['createResolver']>;
@@ -56,22 +77,31 @@ export class EventCodec {
    */
   static async create(registry: SchemaSource, prefix = ''): Promise<EventCodec> {
     const codec = new EventCodec(registry);
-    for (const [topic, entry] of Object.entries(topics)) {
-      const events = new Map<string, KnownEvent>();
-      codec.#events.set(topic, events);
-      for (const type of entry.events) {
-        const text = schemaTexts[`${topic}/${type}`];
-        if (text === undefined) throw new Error(`no schema text for ${topic}/${type}: run the generator`);
-        const subject = subjectOf(topic, type);
-        const schemaId = await registry.register(subject, text);
-        if (entry.access === 'open') await registry.register(`${prefix}${topic}-value`, text);
-        const event: KnownEvent = { topic: topic as EventTopic, type, avro: parseSchema(text), schemaId };
-        events.set(type, event);
-        codec.#bySubject.set(subject, event);
-        codec.#readers.set(schemaId, { kind: 'event', event, resolver: undefined });
-      }
-    }
+    const all = Object.entries(topics).flatMap(([topic, { events, access }]) =>
+      events.map((type) => ({ topic: topic as EventTopic, type, access })),
+    );
+    for (let from = 0; from < all.length; from += registeredAtOnce)
+      await Promise.all(
+        all.slice(from, from + registeredAtOnce).map(async ({ topic, type, access }) => {
+          const text = schemaTexts[`${topic}/${type}`];
+          if (text === undefined) throw new Error(`no schema text for ${topic}/${type}: run the generator`);
+          const subject = subjectOf(topic, type);
+          const [schemaId] = await Promise.all([
+            registry.register(subject, text),
+            access === 'open' ? registry.register(`${prefix}${topic}-value`, text) : undefined,
+          ]);
+          codec.#add(subject, new KnownEvent(topic, type, text, schemaId));
+        }),
+      );
     return codec;
+  }
+
+  #add(subject: string, event: KnownEvent): void {
+    const { topic, type, schemaId } = event;
+    const events = this.#events.get(topic) ?? new Map<string, KnownEvent>();
+    this.#events.set(topic, events.set(type, event));
+    this.#bySubject.set(subject, event);
+    this.#readers.set(schemaId, { kind: 'event', event, resolver: undefined });
   }
 
   /** Throws when the data does not fit the schema: the message names the field. */

@@ -24,12 +24,19 @@ interface Content {
   readonly subjects: Readonly<Record<string, readonly number[]>>;
 }
 
+interface Registration {
+  readonly subject: string;
+  readonly schema: string;
+  resolve(id: number): void;
+  reject(error: unknown): void;
+}
+
 class EmbeddedSchemaRegistry implements SchemaRegistry {
   readonly #path: string;
   #content: Content;
   #closed = false;
-  /** Registrations one after another: each sees the file as the one before left it. */
-  #last: Promise<unknown> = Promise.resolve();
+  #waiting: Registration[] = [];
+  #writing: Promise<void> | undefined;
 
   constructor(path: string, content: Content) {
     this.#path = path;
@@ -37,9 +44,10 @@ class EmbeddedSchemaRegistry implements SchemaRegistry {
   }
 
   register(subject: string, schema: string): Promise<number> {
-    const result = this.#last.then(() => this.#register(subject, schema));
-    this.#last = result.catch(() => undefined);
-    return result;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ subject, schema, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
   }
 
   schema(id: number): Promise<string> {
@@ -56,27 +64,36 @@ class EmbeddedSchemaRegistry implements SchemaRegistry {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#last;
+    await this.#writing;
   }
 
-  async #register(subject: string, schema: string): Promise<number> {
-    this.#refuseClosed();
-    const text = canonical(subject, schema);
-    const versions = versionsOf(this.#content, subject);
-    const known = this.#content.schemas.indexOf(text) + 1;
-    if (known > 0 && versions.includes(known)) return known;
-    refuseIncompatible(
-      subject,
-      text,
-      versions.map((id) => this.#content.schemas[id - 1] ?? ''),
-    );
-    const schemas = known > 0 ? this.#content.schemas : [...this.#content.schemas, text];
-    const id = known > 0 ? known : schemas.length;
-    const subjects = { ...this.#content.subjects, [subject]: [...versions, id] };
-    const content: Content = { format: 1, schemas, subjects };
-    await save(this.#path, content);
-    this.#content = content;
-    return id;
+  /** In their order, each seeing those before it. What is asked for together is written together: the file is synced each time. */
+  async #writeAll(): Promise<void> {
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const registrations = this.#waiting;
+      this.#waiting = [];
+      let content = this.#content;
+      const answers: (readonly [registration: Registration, id: number])[] = [];
+      for (const registration of registrations) {
+        try {
+          this.#refuseClosed();
+          const registered = withSchema(content, registration);
+          content = registered.content;
+          answers.push([registration, registered.id]);
+        } catch (error) {
+          registration.reject(error);
+        }
+      }
+      try {
+        if (content !== this.#content) await save(this.#path, content);
+        this.#content = content;
+        for (const [{ resolve }, id] of answers) resolve(id);
+      } catch (error) {
+        for (const [{ reject }] of answers) reject(error);
+      }
+    }
+    this.#writing = undefined;
   }
 
   async #answer<T>(work: () => T): Promise<T> {
@@ -87,6 +104,25 @@ class EmbeddedSchemaRegistry implements SchemaRegistry {
   #refuseClosed(): void {
     if (this.#closed) throw new MillraceError('CLOSED', 'The schema registry was closed before the call.');
   }
+}
+
+/** The content with one more version, if it is none yet, and its id. */
+function withSchema(before: Content, { subject, schema }: Registration): { content: Content; id: number } {
+  const versions = versionsOf(before, subject);
+  const asWritten = before.schemas.indexOf(schema) + 1;
+  if (asWritten > 0 && versions.includes(asWritten)) return { content: before, id: asWritten };
+  const text = canonical(subject, schema);
+  const known = before.schemas.indexOf(text) + 1;
+  if (known > 0 && versions.includes(known)) return { content: before, id: known };
+  refuseIncompatible(
+    subject,
+    text,
+    versions.map((id) => before.schemas[id - 1] ?? ''),
+  );
+  const schemas = known > 0 ? before.schemas : [...before.schemas, text];
+  const id = known > 0 ? known : schemas.length;
+  const subjects = { ...before.subjects, [subject]: [...versions, id] };
+  return { content: { format: 1, schemas, subjects }, id };
 }
 
 const versionsOf = (content: Content, subject: string): readonly number[] =>
