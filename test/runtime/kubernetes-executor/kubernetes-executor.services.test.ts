@@ -430,6 +430,26 @@ describe.skipIf(kube.missing)('a worker of Kubernetes that dies', () => {
   });
 });
 
+/** Begins as an API server answers that has forgotten the version asked for; then it is the real one. */
+class ForgetfulWatch extends k8s.Watch {
+  #forgot = false;
+
+  override async watch(...[path, query, event, done]: Parameters<k8s.Watch['watch']>): Promise<AbortController> {
+    if (this.#forgot) return await super.watch(path, query, event, done);
+    this.#forgot = true;
+    const status = {
+      kind: 'Status',
+      status: 'Failure',
+      reason: 'Expired',
+      code: 410,
+      message: 'too old resource version',
+    };
+    event('ERROR', status);
+    done(null);
+    return new AbortController();
+  }
+}
+
 describe.skipIf(kube.missing)('an API server that is away', () => {
   it('is waited for, by what is to be begun and by what runs', async () => {
     const port = Number(new URL(config.getCurrentCluster()?.server ?? '').port);
@@ -484,17 +504,17 @@ describe.skipIf(kube.missing)('an API server that is away', () => {
     const [seen, gone]: [string[], string[]] = [[], []];
     let lists = 0;
     const watch = new ClusterWatch<k8s.V1Pod>({
-      watch: new k8s.Watch(config),
+      watch: new ForgetfulWatch(config),
       path: `/api/v1/namespaces/${namespace}/pods`,
       labelSelector,
       list: async () => {
         lists += 1;
         const list = await core.listNamespacedPod({ namespace, labelSelector });
         if (lists > 1) return list;
-        // the watch begins at a version that the server forgot long ago, and the pod is gone by then
+        // before the watch begins, the pod goes
         await core.deleteNamespacedPod({ name: 'first', namespace, body: { gracePeriodSeconds: 0 } });
         await make('second');
-        return { items: list.items, metadata: { resourceVersion: '1' } };
+        return list;
       },
       changed: ({ metadata }) => void seen.push(metadata?.name ?? ''),
       gone: ({ metadata }) => void gone.push(metadata?.name ?? ''),
