@@ -118,12 +118,8 @@ export class Cluster {
   }
 
   /** Empties the state store behind the platform's back; answers how many keys it held. */
-  async loseState(): Promise<number> {
-    const client = new Redis(redis.address);
-    const keys = await client.keys(`*${this.prefix}millrace*`);
-    if (keys.length > 0) await client.del(...keys);
-    await client.quit();
-    return keys.length;
+  loseState(): Promise<number> {
+    return loseState(this.prefix);
   }
 
   async close(): Promise<void> {
@@ -158,6 +154,15 @@ export class Cluster {
     const reference = await blobs.put(Buffer.from(JSON.stringify(irisReference())));
     await client.deploy(irisDeployment(reference.hash));
   }
+}
+
+/** Empties the state store of a prefix behind the back of whoever uses it; answers how many keys it held. */
+export async function loseState(prefix: string): Promise<number> {
+  const client = new Redis(redis.address);
+  const keys = await client.keys(`*${prefix}millrace*`);
+  if (keys.length > 0) await client.del(...keys);
+  await client.quit();
+  return keys.length;
 }
 
 const none = { aliases: {} };
