@@ -5,6 +5,7 @@ import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
 import { createStepWorker } from '../step-worker/step-worker.ts';
+import { withUploadPoints } from '../step-worker/upload-points.ts';
 import type { RoleContext } from './roles.ts';
 
 /** A step worker with its executor. Its name is the directory's on this host: one worker uses a directory at a time. */
@@ -37,7 +38,7 @@ async function openExecutor(runtime: Runtime, configuration: Configuration, work
   if (configuration['worker.executor'] === 'process') {
     const { createProcessExecutor } = await import('../../runtime/adapters/process-executor/process-executor.ts');
     return await createProcessExecutor({
-      blobs,
+      blobs: withUploadPoints(blobs),
       cacheDirectory: join(configuration.directory, 'steps'),
       slots,
       memoryMb,

@@ -14,6 +14,7 @@ import type { Claim } from './claim.ts';
 import { freeAddress, type Gangs } from './gangs.ts';
 import { packResults } from './pack-results.ts';
 import type { TaskOutput } from './task-output.ts';
+import { withUploadPoints } from './upload-points.ts';
 import { checkpointFact, endedFact, factOf, startedFact, type WorkerName } from './facts.ts';
 
 export interface AttemptParts {
@@ -107,12 +108,10 @@ export class Attempt {
     this.#beats = true;
     beating();
     const address = gang === null ? undefined : await gangs.assembled(dispatched, this.#ending.signal);
-    crashPoint('before-upload');
     const outcome =
       dispatched.kind === 'pack'
-        ? await packResults(dispatched, runtime.parts.blobs)
+        ? await packResults(dispatched, withUploadPoints(runtime.parts.blobs))
         : await this.#execute(executor, address === undefined ? this.#work() : { ...this.#work(), address });
-    crashPoint('after-upload');
     return await this.#tell(outcome);
   }
 

@@ -1,16 +1,19 @@
 import { flow } from '../../sdk/flow/index.ts';
 
-/** Two steps that leave artifacts; attempts that die with the platform are retried. */
+/** Bytes of an artifact that is too big to travel in a fact: it is uploaded. */
+const uploadedBytes = 100_000;
+
+/** Two steps that leave an artifact each, one of them in the blob store; attempts that die with the platform are retried. */
 export default flow('kill-test', { leaseMs: 4_000, startMs: 8_000 })
   .parameter('number', { type: 'integer', default: 0 })
   .parameter('pauseMs', { type: 'integer', default: 0 })
   .on('kill-test')
-  .step('first', (_, { parameters }) => ({ doubled: parameters.number * 2 }), { retry: 20 })
+  .step('first', (_, { parameters }) => ({ padded: String(parameters.number).padStart(uploadedBytes) }), { retry: 20 })
   .step(
     'second',
-    async ({ doubled }, { parameters }) => {
+    async ({ padded }, { parameters }) => {
       await new Promise((resolve) => setTimeout(resolve, parameters.pauseMs));
-      return { squared: doubled * doubled };
+      return { squared: Number(padded) ** 2 };
     },
     { retry: 20 },
   );
