@@ -1,4 +1,6 @@
 /** Reads what the kill tests judge: every record of the topics concerned, repeats included, and the books of all tasks. */
+import { deadLetterHeader } from '../../runtime/engine/dead-letter.ts';
+import { textHeader } from '../../runtime/engine/envelope.ts';
 import type { FollowedEvent, Runtime } from '../../runtime/engine/runtime.ts';
 import { eventually } from '../../runtime/testing/test-runtime.ts';
 import type { EventTopic, PredictionCompleted } from '../../schemas/events.ts';
@@ -16,14 +18,18 @@ export async function judge(
   await eventually('all folds have read all', async () => (await unread(runtime)) === 0, 60_000);
   const stats = runtime.stats();
   const books: Record<string, number> = {};
-  for (const { counters } of stats)
-    for (const [name, value] of Object.entries(counters)) books[name] = (books[name] ?? 0) + value;
+  for (const { task, counters } of stats)
+    for (const [name, value] of Object.entries(counters)) {
+      // What services find to be poison is judged by its dead letters.
+      if (name !== 'dead' || isFold(runtime, task)) books[name] = (books[name] ?? 0) + value;
+    }
   const audit = await verifyAudit(runtime.parts.log, runtime);
   return {
     acknowledged,
     ...(await predictionsOf(runtime)),
     ...(await runsOf(runtime)),
     artifactsPerRun: 2,
+    deadLetters: await deadLettersOf(runtime),
     auditProblems: audit.chains.flatMap(({ problems }) =>
       problems.map(
         ({ topic, partition, fromOffset, toOffset, kind }) =>
@@ -117,6 +123,22 @@ async function feedbackOf(runtime: Runtime, clientOf: ReadonlyMap<string, string
     else found.closed.push(data.outcome);
   }
   return feedback;
+}
+
+/** Letters are no events: each is the record that could not be read, and says where that lies. */
+async function deadLettersOf(runtime: Runtime): Promise<Findings['deadLetters']> {
+  const letters = new Map<string, Set<string>>();
+  for await (const batch of runtime.parts.log.read({ topic: runtime.topic('dead-letters'), partition: 0 }, { from: 0 }))
+    for (const letter of batch) {
+      const [topic, partition, offset] = [
+        deadLetterHeader.topic,
+        deadLetterHeader.partition,
+        deadLetterHeader.offset,
+      ].map((name) => textHeader(letter, name));
+      const place = `${topic}/${partition}@${offset}`;
+      letters.set(place, (letters.get(place) ?? new Set()).add(letter.value?.toString('utf8') ?? ''));
+    }
+  return letters;
 }
 
 async function runsOf(runtime: Runtime): Promise<Pick<Findings, 'runs' | 'artifacts'>> {

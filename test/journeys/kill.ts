@@ -63,7 +63,7 @@ async function findingsIn(directory: string, plan: KillPlan, orphans: readonly n
     await platform.ready();
     const requests = Array.from({ length: plan.predictions }, (_, n) => `request-${n}`);
     const runs = Array.from({ length: plan.runs }, (_, n) => n);
-    return await judge(platform.runtime, { requests, feedback: requests, runs }, orphans);
+    return await judge(platform.runtime, { requests, feedback: requests, runs, poison: [] }, orphans);
   } finally {
     await platform.close();
   }

@@ -5,7 +5,7 @@ import { type Findings, problemsOf } from './nothing-lost.ts';
 
 /** Two requests, a feedback, a run of two steps: all as it must be. */
 const sound: Findings = {
-  acknowledged: { requests: ['r1', 'r2'], feedback: ['r1'], runs: [1] },
+  acknowledged: { requests: ['r1', 'r2'], feedback: ['r1'], runs: [1], poison: ['bad'] },
   outcomes: new Map([
     ['r1', { ids: new Set(['p1']), says: new Set(['setosa']) }],
     ['r2', { ids: new Set(['p2']), says: new Set(['setosa']) }],
@@ -17,6 +17,7 @@ const sound: Findings = {
     ['1/second/squared', 1],
   ]),
   artifactsPerRun: 2,
+  deadLetters: new Map([['triggers/0@3', new Set(['bad'])]]),
   auditProblems: [],
   auditedRecords: 10,
   books: {
@@ -93,6 +94,21 @@ const defects: readonly (readonly [what: string, change: Partial<Findings>, prob
     '1/first/doubled was accepted 2 times',
   ],
   ['an artifact that is missing', { artifacts: new Map([['1/first/doubled', 1]]) }, '1 artifacts, not 2'],
+  [
+    'poison without a dead letter',
+    { acknowledged: { ...sound.acknowledged, poison: ['bad', 'worse'] } },
+    'worse has no dead letter',
+  ],
+  [
+    'a dead letter of what was no poison',
+    { deadLetters: new Map([...sound.deadLetters, ['feedback/0@1', new Set(['good'])]]) },
+    'the dead letters of feedback/0@1 hold good',
+  ],
+  [
+    'a repeat of a dead letter that holds something else',
+    { deadLetters: new Map([['triggers/0@3', new Set(['bad', 'cut'])]]) },
+    'the dead letters of triggers/0@3 hold bad, cut',
+  ],
   [
     'a gap in the audit',
     { auditProblems: ['predictions/0 3 to 4: uncovered'] },

@@ -7,6 +7,8 @@ export interface Findings {
     readonly requests: readonly string[];
     readonly feedback: readonly string[];
     readonly runs: readonly number[];
+    /** What nobody can read: texts of records on open topics. */
+    readonly poison: readonly string[];
   };
   /** By client id: the predictions made for it, and the distinct things that were said under it. */
   readonly outcomes: ReadonlyMap<string, { readonly ids: ReadonlySet<string>; readonly says: ReadonlySet<string> }>;
@@ -17,10 +19,12 @@ export interface Findings {
   /** By run, task and artifact: how many different artifacts were accepted. */
   readonly artifacts: ReadonlyMap<string, number>;
   readonly artifactsPerRun: number;
+  /** By place, `topic/partition@offset`: the distinct things that the dead letters of a record hold. */
+  readonly deadLetters: ReadonlyMap<string, ReadonlySet<string>>;
   readonly auditProblems: readonly string[];
   /** Records that the audit read again and found linked. */
   readonly auditedRecords: number;
-  /** Counters of the committed states, summed over partitions. */
+  /** Counters of the committed states, summed over partitions; `dead` is that of folds. */
   readonly books: Readonly<Record<string, number>>;
   /** Per fold of a partition: records counted in its state, and its position. */
   readonly folds: readonly { readonly task: string; readonly taken: number; readonly position: number }[];
@@ -34,6 +38,7 @@ export function problemsOf(findings: Findings): readonly string[] {
     ...requestProblems(findings),
     ...feedbackProblems(findings),
     ...runProblems(findings),
+    ...poisonProblems(findings),
     ...bookProblems(findings),
     ...(findings.auditedRecords === 0 ? ['audit: nothing was audited'] : []),
     ...findings.auditProblems.map((problem) => `audit: ${problem}`),
@@ -72,6 +77,17 @@ function runProblems({ acknowledged, runs, artifacts, artifactsPerRun }: Finding
   );
   const wanted = artifactsPerRun * runs.size;
   return [...wrong, ...more, ...(artifacts.size === wanted ? [] : [`${artifacts.size} artifacts, not ${wanted}`])];
+}
+
+function poisonProblems({ acknowledged, deadLetters }: Findings): string[] {
+  const poison = new Set(acknowledged.poison);
+  const held = new Set([...deadLetters.values()].flatMap((texts) => [...texts]));
+  const wrong = [...deadLetters].flatMap(([place, texts]) =>
+    texts.size === 1 && poison.has([...texts][0] ?? '')
+      ? []
+      : [`the dead letters of ${place} hold ${[...texts].join(', ')}`],
+  );
+  return [...[...poison].filter((text) => !held.has(text)).map((text) => `${text} has no dead letter`), ...wrong];
 }
 
 const never = ['gaps', 'dead', 'deadTimers', 'expiredUnread', 'outputsRefused'] as const;

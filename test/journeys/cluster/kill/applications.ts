@@ -1,6 +1,6 @@
 /**
- * What is under way while processes die: applications that stream requests, tell the truth for each answer, and trigger runs. They
- * know Kafka and the documented formats only, remember what was acknowledged to them, and ask again under the same id when they do not know.
+ * What is under way while processes die: applications that stream requests, tell the truth for each answer, trigger runs, and now and
+ * then write what nobody can read. They know Kafka and the documented formats only, remember what was acknowledged to them, and ask again under the same id when they do not know.
  */
 import type { Running } from '../../../../runtime/engine/runtime.ts';
 import { hasCode } from '../../../../runtime/ports/errors.ts';
@@ -18,6 +18,7 @@ export class Applications {
   /** Client ids of the requests whose answers were judged. */
   readonly feedback: string[] = [];
   readonly runs: number[] = [];
+  readonly poison: string[] = [];
   readonly answers = new Map<string, string>();
   /** Prediction ids. */
   readonly rewarded = new Set<string>();
@@ -74,7 +75,7 @@ export class Applications {
           this.ended.size >= ended + runs
         );
       },
-      90_000,
+      240_000,
     );
   }
 
@@ -89,7 +90,7 @@ export class Applications {
       this.feedback.every((id) => this.rewarded.has(this.answers.get(id) ?? '')) &&
       this.ended.size >= this.runs.length;
     try {
-      await eventually('all that was asked', async () => (await this.#tell(), all()), 150_000);
+      await eventually('all that was asked', async () => (await this.#tell(), all()), 400_000);
     } catch {
       throw new Error(`not all that was asked has come: ${this.#standing()}`);
     }
@@ -111,9 +112,10 @@ export class Applications {
   }
 
   async #stream(): Promise<void> {
-    while (!this.#stopped) {
+    for (let turn = 0; !this.#stopped; turn++) {
       if (this.requests.length - this.answers.size < unansweredMax) await this.#ask();
       await this.#tell();
+      if (turn % 5 === 0) await this.#poison();
       if (this.runs.length - this.ended.size < 3) await this.trigger(0);
       await new Promise<void>((resolve) => setTimeout(resolve, everyMs));
     }
@@ -133,6 +135,15 @@ export class Applications {
     this.requests.push(...ids);
   }
 
+  /** On each open topic, between good records. */
+  async #poison(): Promise<void> {
+    for (const topic of openTopics) {
+      const text = `poison ${this.poison.length} on ${topic}`;
+      await this.#append(topic, [{ key: text, value: Buffer.from(text), headers: {} }]);
+      this.poison.push(text);
+    }
+  }
+
   /** A reward for each answer; each tenth is told twice. */
   async #tell(): Promise<void> {
     const told = this.#toTell.splice(0, 200);
@@ -145,17 +156,23 @@ export class Applications {
     this.feedback.push(...told.map(([clientId]) => clientId));
   }
 
+  async #say(topic: OpenTopic, lines: readonly Line[]): Promise<void> {
+    const json = lines.map(([key, value, headers]) => ({ key, value: Buffer.from(JSON.stringify(value)), headers }));
+    await this.#append(topic, json);
+  }
+
   /** Until it is acknowledged: the same again. */
-  async #say(topic: 'triggers' | 'prediction-requests' | 'feedback', lines: readonly Line[]): Promise<void> {
+  async #append(
+    topic: OpenTopic,
+    given: readonly (Pick<OutgoingRecord, 'value' | 'headers'> & { readonly key: string })[],
+  ): Promise<void> {
     const { runtime } = this.#platform;
     const partitions = runtime.partitions(topic);
-    const records = lines.map(
-      ([key, value, headers]): OutgoingRecord => ({
+    const records = given.map(
+      (record): OutgoingRecord => ({
+        ...record,
         topic: runtime.topic(topic),
-        partition: partitionOf(key, partitions),
-        key,
-        value: Buffer.from(JSON.stringify(value)),
-        headers,
+        partition: partitionOf(record.key, partitions),
       }),
     );
     for (;;) {
@@ -199,4 +216,6 @@ export class Applications {
   }
 }
 
+const openTopics = ['triggers', 'prediction-requests', 'feedback'] as const;
+type OpenTopic = (typeof openTopics)[number];
 type Line = readonly [key: string, value: object, headers: Readonly<Record<string, string>>];

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hostname } from 'node:os';
+import { compiledFile } from '../../../compiled.ts';
 import { childrenOf, isAlive } from '../../children.ts';
 
 export interface Ended {
@@ -7,7 +8,7 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process that runs every service, and may be killed. */
+/** `millrace serve`, to be killed, frozen and woken, or stopped as it should be. */
 export class Instance {
   /** Of its step worker. */
   readonly worker: string;
@@ -18,11 +19,12 @@ export class Instance {
   readonly #children = new Set<number>();
   #output = '';
 
-  /** `program` is instance.ts, compiled. */
-  constructor(program: string, directory: string, environment: Readonly<Record<string, string>>) {
+  /** @param roles none: all */
+  constructor(directory: string, environment: Readonly<Record<string, string>>, roles: readonly string[] = []) {
     this.worker = `${hostname()}:${directory}`;
-    const process_ = spawn(process.execPath, [program, directory], {
-      env: { ...process.env, ...environment },
+    const main = compiledFile(new URL('../../../../cli/main.ts', import.meta.url));
+    const process_ = spawn(process.execPath, [main, 'serve', ...roles], {
+      env: { ...process.env, ...environment, MILLRACE_DIRECTORY: directory, MILLRACE_HTTP_PORT: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = process_;
@@ -34,10 +36,10 @@ export class Instance {
       }),
     );
     this.up = new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`not up in 120 s:\n${this.output}`)), 120_000);
+      const late = setTimeout(() => reject(new Error(`not up in 240 s:\n${this.output}`)), 240_000);
       const hear = (chunk: Buffer): void => {
         this.#output = (this.#output + chunk.toString()).slice(-8_000);
-        const url = /^up (\S+)$/m.exec(this.#output)?.[1];
+        const url = /^serving .* at (\S+)$/m.exec(this.#output)?.[1];
         if (url === undefined) return;
         clearTimeout(late);
         resolve(url);
