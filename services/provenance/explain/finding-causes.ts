@@ -45,9 +45,7 @@ async function addWindow(
   for (const { partition, firstOffset, lastOffset } of sources) {
     const problems: string[] = [];
     for (const offset of new Set([firstOffset, lastOffset])) {
-      await reader
-        .fact(topic, { partition, offset })
-        .catch((error: unknown) => problems.push(messageOf(error)));
+      await reader.fact(topic, { partition, offset }).catch((error: unknown) => problems.push(messageOf(error)));
     }
     const id = `${placeText({ topic, partition, offset: firstOffset })}–${lastOffset}`;
     const text = `rows of window ${windowId} (${rows} in all)`;
