@@ -27,7 +27,8 @@ export async function handleBatch(records: readonly ServiceRecord[], parts: Requ
     parts,
   );
   const outputs = [...result.outputs, ...probes.map(probeHeard)];
-  return { ...result, outputs, committed: () => parts.probes.answered(probes) };
+  const count = { ...result.count, probes: probes.length };
+  return { ...result, outputs, count, committed: () => parts.probes.answered(probes) };
 }
 
 async function answerBatch(batch: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {

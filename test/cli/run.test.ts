@@ -222,12 +222,12 @@ async function readLines(runId: string): Promise<string[]> {
 
 /** From what was published: the artifact's value, small ones lie with their names. */
 async function artifact(runId: string, task: string, name: string): Promise<unknown> {
-  let found: { inline?: { data: number[] } | null } | undefined;
+  let found: { inline?: string | null } | undefined;
   const events = client.runs.follow(runId, (event) => {
     if (event.type !== 'task-completed' || event.data.taskId !== task) return;
     found = event.data.artifacts.find((one) => one.name === name) as never;
   });
   const { inline } = await eventually(`${task} left ${name}`, () => found);
   await events.close();
-  return JSON.parse(Buffer.from(inline?.data ?? []).toString('utf8'));
+  return JSON.parse(Buffer.from(inline ?? '', 'base64').toString('utf8'));
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
+import { plainJson } from '../../../schemas/codec/plain-json.ts';
 import type { TaskDispatched } from '../../../schemas/events.ts';
 import type { GatewayContext, Routes } from '../gateway-context.ts';
 
@@ -18,7 +19,7 @@ export const taskWork: Routes = (app, context) => {
         description: 'What the last attempt of a task worked on: code, inputs, parameters, settings. Bytes are base64.',
       },
     },
-    async ({ params }) => JSON.parse(JSON.stringify(await workOf(context, params), shown)) as object,
+    async ({ params }) => JSON.parse(plainJson(await workOf(context, params))) as object,
   );
 
   app.get<{ Params: { runId: string; task: string; hash: string } }>(
@@ -81,10 +82,4 @@ async function namedBy(work: TaskDispatched, blobs: { get(hash: string): Promise
     for (const { hash } of results.flat()) named.add(hash);
   }
   return named;
-}
-
-/** JSON.stringify has already called toJSON of a buffer. */
-function shown(_: string, value: unknown): unknown {
-  const { type, data } = (value ?? {}) as { readonly type?: unknown; readonly data?: unknown };
-  return type === 'Buffer' && Array.isArray(data) ? Buffer.from(data as number[]).toString('base64') : value;
 }

@@ -46,7 +46,7 @@ describe('the queue of a task', () => {
     const world = await World.create();
     let stuck = true;
     const runtime = await world.open({ batchRecords: 10, commitFault: () => (stuck ? 'before' : undefined) });
-    await runtime.runTopology(scripted(() => ({})));
+    await runtime.runTopology(scripted(() => ({ put: [['seen', true]] })));
     const many = Array.from({ length: 5_000 }, (_, version) => aliasRequest('m', version));
     await runtime.publish(many);
     const queued = await eventually('the task is stuck', () => {
