@@ -1,25 +1,11 @@
 /** Collection of garbage over HTTP. One at a time in a process. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { CollectionOptions } from '../../schemas/api/collection.ts';
+import type { ExtensionParts } from '../gateway/extension.ts';
 import { collect, type RunRetention } from './collect.ts';
-
-/** What the gateway lends: who asks, and that it is recorded. */
-export interface GatewayParts {
-  readonly operations: {
-    begin(request: FastifyRequest): { readonly requestId: string; readonly actor: string };
-    publish(
-      request: FastifyRequest,
-      operation: { readonly requestId: string; readonly actor: string },
-      object: string,
-      outputs: readonly IdentifiedOutput[],
-      detail?: object,
-    ): Promise<void>;
-  };
-}
 
 const daysMs = 86_400_000;
 /** Of what nobody says otherwise. */
@@ -29,7 +15,7 @@ const ms = Type.Optional(Type.Integer({ minimum: 0, maximum: 3_650 * daysMs }));
 
 export const collectionRoutes =
   (runtime: Runtime, runs: RunRetention) =>
-  (app: FastifyInstance, { operations }: GatewayParts): void => {
+  (app: FastifyInstance, { operations }: ExtensionParts): void => {
     let running = false;
     app.post<{ Body: CollectionOptions }>(
       '/api/v1/artifacts/collection',

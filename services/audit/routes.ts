@@ -1,41 +1,18 @@
 /** The audit trail over HTTP: verification, entries for an export, seals with their files, and redaction. */
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { parseTime } from '../../schemas/api/time-text.ts';
 import { plainJson } from '../../schemas/codec/plain-json.ts';
-import type { RecordRedacted } from '../../schemas/events.ts';
 import { auditedTopics } from '../../schemas/topics.ts';
+import type { ExtensionParts } from '../gateway/extension.ts';
 import { auditEntries, type AuditedTopic } from './entries.ts';
 import { fileOfSeal, readSeals } from './seals.ts';
 import { verifyAudit } from './verify.ts';
 import { verifySeals } from './verify-seals.ts';
-
-/** What the gateway lends: who asks, and the answer to what was asked. */
-export interface GatewayParts {
-  readonly operations: {
-    begin(request: FastifyRequest): { readonly requestId: string; readonly actor: string };
-    publish(
-      request: FastifyRequest,
-      operation: { readonly requestId: string; readonly actor: string },
-      object: string,
-      outputs: readonly IdentifiedOutput[],
-      detail?: object,
-    ): Promise<void>;
-  };
-  readonly decisions: {
-    ask(
-      type: 'record-redacted',
-      subject: string,
-      requestId: string,
-      publish: () => Promise<void>,
-    ): Promise<RecordRedacted>;
-  };
-}
 
 interface EntriesQuery {
   readonly topic?: string;
@@ -58,7 +35,7 @@ const time = Type.Optional(Type.String({ maxLength: 40, description: 'millisecon
 
 export const auditRoutes =
   (runtime: Runtime) =>
-  (app: FastifyInstance, { operations, decisions }: GatewayParts): void => {
+  (app: FastifyInstance, { operations, decisions }: ExtensionParts): void => {
     const { log, blobs } = runtime.parts;
     const read = { config: { access: 'read' as const } };
 

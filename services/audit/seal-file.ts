@@ -6,27 +6,13 @@
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { LogRecord } from '../../runtime/ports/log.ts';
 import { plainJson } from '../../schemas/codec/plain-json.ts';
+import type { SealDue } from '../../schemas/events.ts';
 import { chainNext, recordDigest } from '../../topologies/audit-chain.ts';
 
 export const sealFormat = 'millrace-audit-seal/1';
 
-/** Offsets and digests of the part of a chain that a seal covers. */
-export interface SealedSpan {
-  readonly topic: string;
-  readonly partition: number;
-  /** Of the chain's seals, from 0. */
-  readonly sequence: number;
-  readonly fromOffset: number;
-  /** Included. */
-  readonly toOffset: number;
-  readonly records: number;
-  /** Digest of the chain before the first record and after the last one, hex. */
-  readonly previous: string;
-  readonly digest: string;
-  /** Running maximum of append times before the first record and at the last one, milliseconds. */
-  readonly fromTimeMs: number;
-  readonly timeMs: number;
-}
+/** The part of a chain that a seal covers. */
+export type SealedSpan = SealDue;
 
 export interface WholeRecord {
   readonly offset: number;

@@ -1,20 +1,10 @@
 import { userInfo } from 'node:os';
 import type { Registry } from 'prom-client';
-import type { FastifyInstance } from 'fastify';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import type { Decisions } from './decisions.ts';
+import type { Extension } from './extension.ts';
 import type { Inference } from './inference.ts';
 import type { Maintenance } from './maintenance.ts';
-import type { Operations } from './operations.ts';
 import type { Queries } from './queries.ts';
-
-/** Adds routes; each declares its access like those of the gateway. */
-export type Extension = (app: FastifyInstance, parts: ExtensionParts) => void;
-
-export interface ExtensionParts {
-  readonly operations: Operations;
-  readonly decisions: Decisions;
-}
 
 export interface GatewayOptions {
   readonly runtime: Runtime;

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { OpenQueryStore } from '../../runtime/profiles/open-query-store.ts';
-import type { GatewayParts } from './http/parts.ts';
+import type { ExtensionParts } from '../gateway/extension.ts';
 import { mlflowRoutes } from './http/routes.ts';
 import { tracking } from './projection.ts';
 import { Tracking } from './tracking.ts';
 
 export interface TrackingService {
   /** Routes for the gateway. */
-  routes(app: FastifyInstance, gateway: GatewayParts): void;
+  routes(app: FastifyInstance, gateway: ExtensionParts): void;
   /** Resolves when the tables have caught up. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -10,7 +10,7 @@ import type { Room } from './calls.ts';
 import { runIdOf } from './checks.ts';
 import { invalid } from './fields.ts';
 import { directory, fileAt, filesUnder } from './listing.ts';
-import type { GatewayParts } from './parts.ts';
+import type { ExtensionParts } from '../../gateway/extension.ts';
 
 const base = '/mlflow-artifacts/artifacts';
 export const scheme = 'mlflow-artifacts:/';
@@ -42,7 +42,7 @@ export function artifacts({ read, tracking }: Room): void {
 }
 
 /** Calls whose bodies are bytes, whatever their type says. */
-export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway: GatewayParts): void {
+export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway: ExtensionParts): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_, payload, done) => done(null, payload));
   const { blobs } = tracking.runtime.parts;

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Tracking } from '../tracking.ts';
 import { Fields } from './fields.ts';
-import type { GatewayParts, Operation } from './parts.ts';
+import type { ExtensionParts, Operation } from '../../gateway/extension.ts';
 
 export interface Call {
   readonly fields: Fields;
@@ -15,7 +15,7 @@ export type Answering = (call: Call) => Promise<object>;
 export interface Room {
   readonly app: FastifyInstance;
   readonly tracking: Tracking;
-  readonly gateway: GatewayParts;
+  readonly gateway: ExtensionParts;
   /** Shows something: GET with a query, POST with a body. */
   read(methods: Methods, path: string, answer: Answering): void;
   /** Adds to a run. */
@@ -27,7 +27,7 @@ export interface Room {
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 export type Methods = Method | readonly Method[];
 
-export function roomOf(app: FastifyInstance, tracking: Tracking, gateway: GatewayParts): Room {
+export function roomOf(app: FastifyInstance, tracking: Tracking, gateway: ExtensionParts): Room {
   const add = (methods: Methods, path: string, config: object, answer: Answering): void => {
     app.route({
       method: typeof methods === 'string' ? [methods] : [...methods],

@@ -1,7 +1,7 @@
 /** Errors as MLflow says them: `{error_code, message}`. A fault of the call is never answered with a status that its client tries again. */
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { type ErrorCode, MillraceError } from '../../../runtime/ports/errors.ts';
-import type { GatewayParts } from './parts.ts';
+import type { ExtensionParts } from '../../gateway/extension.ts';
 
 interface Answer {
   readonly status: number;
@@ -23,7 +23,7 @@ const answers: Partial<Record<ErrorCode, readonly [status: number, code: string]
   TIMEOUT: [504, 'TEMPORARILY_UNAVAILABLE'],
 };
 
-export function answerErrors(app: FastifyInstance, { operations }: GatewayParts): void {
+export function answerErrors(app: FastifyInstance, { operations }: ExtensionParts): void {
   app.setErrorHandler(async (error: FastifyError | Error, request, reply) => {
     const { status, error_code, message } = answerOf(error);
     if (status >= 500) request.log.error({ err: error, id: request.id }, 'a call failed');

@@ -7,7 +7,7 @@ import { answerErrors } from './errors.ts';
 import { experiments } from './experiments.ts';
 import { inputs } from './inputs.ts';
 import { loggedModels } from './logged-models.ts';
-import type { GatewayParts } from './parts.ts';
+import type { ExtensionParts } from '../../gateway/extension.ts';
 import { modelVersions, registeredModels } from './registry.ts';
 import { runs } from './runs.ts';
 import { values } from './values.ts';
@@ -16,7 +16,7 @@ import { values } from './values.ts';
 const protocolVersion = '3.11.0';
 const prefixes = ['/api/2.0', '/ajax-api/2.0', '/api/3.0', '/ajax-api/3.0'];
 
-export function mlflowRoutes(app: FastifyInstance, tracking: Tracking, gateway: GatewayParts): void {
+export function mlflowRoutes(app: FastifyInstance, tracking: Tracking, gateway: ExtensionParts): void {
   app.get('/health', { config: { access: 'public' }, schema: { hide: true } }, async (_, reply) => {
     return await reply.type('text/plain').send('OK');
   });
@@ -51,7 +51,7 @@ export function mlflowRoutes(app: FastifyInstance, tracking: Tracking, gateway: 
 const made = new WeakMap<Tracking, Promise<unknown>>();
 
 /** Experiment 0, "Default", is there for whoever names none. Asking again is a repeat, and changes nothing. */
-async function ensureDefault(tracking: Tracking, { decisions }: GatewayParts): Promise<void> {
+async function ensureDefault(tracking: Tracking, { decisions }: ExtensionParts): Promise<void> {
   const known = made.get(tracking);
   if (known !== undefined) {
     await known;
