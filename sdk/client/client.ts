@@ -271,7 +271,7 @@ export class Client {
       withBytes(await this.#get(path`/api/v1/runs/${runId}/tasks/${task}/work`)),
     /** Bytes of what that work names by hash. */
     workBlob: async (runId: string, task: string, hash: string): Promise<Uint8Array> =>
-      await this.#caller.bytes({ method: 'GET', path: path`/api/v1/runs/${runId}/tasks/${task}/work/blobs/${hash}` }),
+      await this.#caller.bytes({ method: 'GET', path: path`/api/v1/runs/${runId}/tasks/${task}/blobs/${hash}` }),
     cards: async (runId: string): Promise<readonly CardSummary[]> =>
       ((await this.#get(path`/api/v1/runs/${runId}/cards`)) as { cards: CardSummary[] }).cards,
     /** A card of a task or step, as one HTML page or as its document. */

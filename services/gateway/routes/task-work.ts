@@ -23,7 +23,7 @@ export const taskWork: Routes = (app, context) => {
   );
 
   app.get<{ Params: { runId: string; task: string; hash: string } }>(
-    '/api/v1/runs/:runId/tasks/:task/work/blobs/:hash',
+    '/api/v1/runs/:runId/tasks/:task/blobs/:hash',
     {
       config: { access: 'read' },
       schema: {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSnapshots } from '../../../runtime/engine/snapshot-list.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
 import type { Seals } from '../../../schemas/api/audit.ts';
 import type { AuditLinked, AuditSealed, SealDue } from '../../../schemas/events.ts';
@@ -98,6 +99,13 @@ async function untilSealed(sequence: number): Promise<number> {
   return (await seals()).sealed[sequence - 1]?.timeMs ?? 0;
 }
 
+/** What the log keeper waits for. */
+async function sealedPositions(): Promise<readonly object[]> {
+  const { positions } = await readSnapshots(test.runtime.parts, test.runtime);
+  const own = positions.filter(({ reader }) => reader === 'audit-sealer');
+  return own.map(({ topic, partition, position }) => ({ topic, partition, position }));
+}
+
 const seals = async (): Promise<Seals> => await readSeals(test.runtime.parts.log, test.runtime);
 
 const readBlob = async (hash: string): Promise<Uint8Array | undefined> =>
@@ -142,6 +150,11 @@ describe('sealed files', () => {
     expect(more).toEqual([]);
     expect(report).toMatchObject({ topic: 'operations', seals: 2, signed: 2, recordsRedacted: 0, problems: [] });
     expect(report?.recordsVerified).toBeGreaterThanOrEqual(calls);
+  });
+
+  it('let go of the records that they hold, and of no others', async () => {
+    const last = (await seals()).sealed.at(-1)?.toOffset ?? 0;
+    expect(await sealedPositions()).toEqual([{ topic: 'operations', partition: 0, position: last + 1 }]);
   });
 
   it.each<[string, string, (seals: Seals) => Seals]>([

@@ -134,6 +134,17 @@ describe('the log keeper', () => {
     expect(start()).toBe(25);
   });
 
+  it('keeps what is not sealed yet', async () => {
+    await (await runtime.runTopology(counting())).ready();
+    await keep(['counting', 'audit-sealer']);
+    await publish(1, 60);
+    nowMs += 31 * dayMs;
+    await nudge('somebody', 60);
+    expect(start()).toBe(0);
+    await nudge('audit-sealer', 12);
+    expect(start()).toBe(12);
+  });
+
   it('does not wait for a projection that was silent for longer than records are kept', async () => {
     await (await runtime.runTopology(counting())).ready();
     await keep(['counting', 'provenance']);
