@@ -96,7 +96,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['flow-starts', 'gateway', 'step-worker', 'run-progress', 'step-memory'],
-    readBy: ['run-progress', 'run-ends', 'audit-sealer', 'provenance'],
+    readBy: ['run-progress', 'run-ends', 'lineage', 'audit-sealer', 'provenance'],
   },
   tasks: {
     access: 'closed',
@@ -152,6 +152,17 @@ export const topics = {
     deleted: 'read',
     writtenBy: ['run-progress'],
     readBy: ['provenance'],
+  },
+  lineage: {
+    access: 'closed',
+    key: 'run id',
+    says: 'OpenLineage events of runs, of their tasks and of what these read and wrote',
+    events: ['lineage-told'],
+    partitions: 3,
+    cleanup: 'delete',
+    retentionMs: daysMs(90),
+    writtenBy: ['lineage'],
+    readBy: ['lineage export', 'subscribers'],
   },
   registry: {
     access: 'closed',

@@ -8,6 +8,7 @@ import { experimentNames } from './experiment-names.ts';
 import { experiments } from './experiments.ts';
 import { feedbackRewards } from './feedback-rewards.ts';
 import { flowStarts } from './flow-starts.ts';
+import { lineage } from './lineage.ts';
 import { observationWindows } from './observation-windows.ts';
 import { onlineDrift } from './online-drift.ts';
 import { predictionSampling } from './prediction-sampling.ts';
@@ -24,6 +25,7 @@ export const topologies: readonly AnyTopology[] = [
   runProgress,
   stepMemory,
   runEnds,
+  lineage,
   registry,
   experimentNames,
   deployments,

@@ -50,6 +50,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'tail', summary: 'follow a topic', load: async () => (await import('./tail.ts')).command },
   {
+    name: 'lineage',
+    summary: 'OpenLineage events of runs and tasks, to look at or for a collector',
+    load: async () => (await import('./lineage.ts')).command,
+  },
+  {
     name: 'explain',
     summary: 'why anything came about, and what came of it, each link checked',
     load: async () => (await import('./explain.ts')).command,

@@ -46,6 +46,12 @@ export interface ArtifactRef {
   readonly inline?: Buffer | null;
 }
 
+/** An artifact whose value a step has used. */
+export interface ArtifactRead {
+  readonly name: string;
+  readonly hash: string;
+}
+
 export interface TaskInput {
   /** Branch name, or place, for a join's input; '' for what was there before it, and for the only input of other steps. */
   readonly branch: string;
@@ -129,6 +135,8 @@ export type TaskOutcome =
       readonly choice?: string;
       /** Another round is wanted. */
       readonly again?: boolean;
+      /** What it has read of what it could, at most 200. @default none */
+      readonly inputs?: readonly ArtifactRead[];
     }
   | {
       readonly type: 'failed';

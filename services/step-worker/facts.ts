@@ -68,8 +68,8 @@ export function endedFact(
   const id = idOf(what, runId, taskId, token.attempt, token.dispatch, incarnation);
   const base = { runId, taskId, token, worker, logs: outcome.logs ?? null, cards: outcome.cards ?? [] };
   if (outcome.type === 'completed') {
-    const { artifacts, requests, userMs, split = null, choice = null, again = false } = outcome;
-    const data = { ...base, artifacts, requests, userMs, split, choice, again };
+    const { artifacts, requests, userMs, split = null, choice = null, again = false, inputs = [] } = outcome;
+    const data = { ...base, artifacts, requests, userMs, split, choice, again, inputs };
     return { topic: 'runs', type: 'task-completed', key: runId, id, data };
   }
   const { kind, message, stack, final = false } = outcome;

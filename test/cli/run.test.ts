@@ -1,13 +1,17 @@
 /** `millrace run` and `millrace logs`, as a data scientist meets them. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as bodyOf } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
 import { type Client, connect } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import type { Dataset, RunEvent } from '../../topologies/lineage/open-lineage.ts';
 import { millrace, type Said } from './cli-driver.ts';
 
 let directory: string;
@@ -22,7 +26,7 @@ beforeAll(async () => {
   });
   platform = await startPlatform({
     configuration,
-    only: ['flow-starts', 'run-progress', 'step-worker', 'provenance', 'gateway'],
+    only: ['flow-starts', 'run-progress', 'lineage', 'step-worker', 'provenance', 'gateway'],
   });
   await platform.ready();
   client = connect({ url: platform.url! });
@@ -173,6 +177,57 @@ describe('millrace run', () => {
     expect((await cli('logs', `${runId}/elsewhere`)).out).toBe('');
     expect((await cli('logs', '0'.repeat(32))).code).toBe(3);
     expect((await cli('logs', 'what')).code).toBe(2);
+  });
+});
+
+const isEndOf =
+  (job: string) =>
+  ({ eventType, job: { name } }: RunEvent): boolean =>
+    eventType === 'COMPLETE' && name === job;
+const versions = (datasets: readonly Dataset[] = []): unknown[] =>
+  datasets.map(({ name, facets }) => [name, facets['version']]);
+
+describe('millrace lineage', () => {
+  it('posts OpenLineage events to a collector, in order, again when it was away: what each step has read and written', async () => {
+    const heard: RunEvent[] = [];
+    let posts = 0;
+    const collector = createServer((request, response) => {
+      void bodyOf(request).then((body) => {
+        posts += 1;
+        // away at first
+        if (posts > 1) heard.push(JSON.parse(body) as RunEvent);
+        response.writeHead(posts > 1 ? 201 : 503).end();
+      });
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    const { port } = collector.address() as AddressInfo;
+    try {
+      const { run } = await json(file('search'), '--rates', '1');
+      const posting = cli('lineage', '--from-beginning', '--to', `http://127.0.0.1:${port}/api/v1/lineage`);
+      const ofRun = (): readonly RunEvent[] =>
+        heard.filter(({ run: { facets } }) =>
+          [facets['millrace_run'], facets['millrace_task']].some(
+            (known) => (known as { runId?: unknown } | undefined)?.runId === run.runId,
+          ),
+        );
+      await eventually('its end is there', () => ofRun().some(isEndOf('search')), 20_000);
+      process.emit('SIGINT');
+      expect((await posting).err).toContain('answered 503');
+      const events = ofRun();
+      expect(events.map(({ eventType, job }) => `${eventType} ${job.name}`)).toEqual([
+        'START search',
+        ...['prepare', 'trials', 'trials.fit', 'choose'].flatMap((step) => [
+          `START search.${step}`,
+          `COMPLETE search.${step}`,
+        ]),
+        'COMPLETE search',
+      ]);
+      const joined = events.find(isEndOf('search.choose'));
+      const fitted = events.find(isEndOf('search.trials.fit'));
+      expect(versions(joined?.inputs)).toEqual(versions(fitted?.outputs));
+    } finally {
+      collector.close();
+    }
   });
 });
 

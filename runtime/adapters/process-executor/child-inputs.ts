@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import type { StackFrame, StepInput } from '../../ports/flow-code.ts';
-import type { ArtifactRef } from '../../ports/task-executor.ts';
+import type { ArtifactRead, ArtifactRef } from '../../ports/task-executor.ts';
 import type { EncodedArtifact, EncodedValueRef, InputArtifact, RunStep } from './protocol.ts';
 
 export interface ChildInputs {
@@ -12,7 +12,14 @@ export interface ChildInputs {
   readonly stack: readonly StackFrame[];
   /** The reference of an artifact of an input, or of what was before (-1). */
   reference(name: string, input: number): ArtifactRef | undefined;
+  /** Artifacts that were read so far, each once, at most {@link readsNamedMax}. */
+  read(): readonly ArtifactRead[];
+  /** A program reads them, as files. */
+  handedOver(names: readonly string[] | undefined): void;
 }
+
+/** Artifacts that a step says it has read. */
+const readsNamedMax = 200;
 
 /** What the parent gave, as the step sees it: values are decoded when they are first used. */
 export function childInputs(work: RunStep): ChildInputs {
@@ -20,18 +27,25 @@ export function childInputs(work: RunStep): ChildInputs {
   const listed = [...others];
   for (const path of work.packs) listed.push(...readResults(path, work.artifactDirectory, listed.length));
   const artifacts = before?.artifacts ?? [];
+  const reads = new Map<string, ArtifactRead>();
+  const note = ({ name, ref: { hash } }: InputArtifact): void => {
+    if (reads.size < readsNamedMax) reads.set(`${name}/${hash}`, { name, hash });
+  };
   const inputs = listed.map((input) => ({
     branch: input.branch,
-    artifacts: lazily(input.artifacts),
+    artifacts: lazily(input.artifacts, note),
     hashes: hashesOf(input.artifacts),
   }));
   return {
-    artifacts: lazily(artifacts),
+    artifacts: lazily(artifacts, note),
     hashes: hashesOf(artifacts),
     inputs,
     stack: work.stack.map(({ item, point, kind, index, size }) => frame({ point, kind, index, size }, item)),
     reference: (name, input) =>
       (input < 0 ? artifacts : listed[input]?.artifacts)?.find((artifact) => artifact.name === name)?.ref,
+    read: () => [...reads.values()],
+    handedOver: (names) =>
+      artifacts.filter(({ name }) => names === undefined || names.includes(name)).forEach((artifact) => note(artifact)),
   };
 }
 
@@ -68,9 +82,16 @@ export function itemArtifact(stack: RunStep['stack']): EncodedArtifact[] {
   return [{ name: 'item', codec, bytes: readSlice(path ?? '', slice) }];
 }
 
-function lazily(artifacts: readonly InputArtifact[]): Readonly<Record<string, unknown>> {
+function lazily(
+  artifacts: readonly InputArtifact[],
+  note: (artifact: InputArtifact) => void,
+): Readonly<Record<string, unknown>> {
   const object: Record<string, unknown> = {};
-  for (const artifact of artifacts) define(object, artifact.name, () => decoded(artifact));
+  for (const artifact of artifacts)
+    define(object, artifact.name, () => {
+      note(artifact);
+      return decoded(artifact);
+    });
   return object;
 }
 

@@ -1,6 +1,6 @@
 /** What parent and step child say to each other (advanced serialization, so bytes travel as bytes). */
 import type { ModelRegistration, PythonRequest } from '../../ports/flow-code.ts';
-import type { ArtifactRef, TaskFrame } from '../../ports/task-executor.ts';
+import type { ArtifactRead, ArtifactRef, TaskFrame } from '../../ports/task-executor.ts';
 
 export interface EncodedValueRef {
   readonly codec: string;
@@ -94,6 +94,8 @@ export type FromChild =
       readonly type: 'completed';
       readonly number: number;
       readonly artifacts: readonly EncodedArtifact[];
+      /** Inputs that it has read. */
+      readonly inputs: readonly ArtifactRead[];
       /** Inputs that are passed on as they are. */
       readonly passed: readonly ArtifactRef[];
       readonly models: readonly EncodedModel[];

@@ -77,7 +77,7 @@ async function run(work: RunStep): Promise<void> {
   const restore = setEnvironment(work.environment);
   try {
     const flow = await load(work.bundlePath);
-    const { reference, ...inputs } = childInputs(work);
+    const { reference, read, handedOver, ...inputs } = childInputs(work);
     const began = performance.now();
     const { step, runId, taskId, attempt, idempotencyKey, gang, end } = work;
     const call: StepCall = {
@@ -97,6 +97,7 @@ async function run(work: RunStep): Promise<void> {
       folder: programFolder(work.attemptDirectory),
     };
     const result = await flow.runStep(call);
+    if (result.program !== undefined) handedOver(result.program.takes);
     const left =
       result.program === undefined ? leaveAll(result, work.outDirectory) : await runApart(result.program, call, work);
     const split =
@@ -111,7 +112,7 @@ async function run(work: RunStep): Promise<void> {
     });
     const spoiled = result.program !== undefined && leftRunning();
     const { choice, again = false, tags } = result;
-    const answer = { ...left, tags, passed, split, choice, again, userMs };
+    const answer = { ...left, tags, inputs: read(), passed, split, choice, again, userMs };
     say({ type: 'completed', number: work.number, ...answer, logged: log.end(), spoiled });
   } catch (error) {
     // a program that failed may have left others running

@@ -263,7 +263,7 @@ export class StepRun {
       return failed(kind, message);
     }
     if (said.type === 'failed') return failed(said.kind, said.message, said.stack, said.final);
-    const { passed, split, choice, again, userMs } = said;
+    const { inputs, passed, split, choice, again, userMs } = said;
     const [written, requests, packs] = await Promise.all([
       Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax))),
       Promise.all(said.models.map((model) => this.#registration(model))),
@@ -284,6 +284,7 @@ export class StepRun {
       logs,
       cards,
       again,
+      inputs,
       ...(split === undefined ? {} : { split: { size: split.size, packs } }),
       ...(choice === undefined ? {} : { choice }),
     };
