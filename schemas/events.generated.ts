@@ -1885,6 +1885,148 @@ export interface RedactionRefused {
   readonly reason: string;
 }
 
+/** Please make a webhook, or change one. */
+export interface WebhookRequested {
+  /** Its id, unique. */
+  readonly webhook: string;
+  readonly requestId: string;
+  /** create or change. */
+  readonly mode: string;
+  readonly url: string;
+  /** Whose events are sent, by its name in the catalogue. */
+  readonly topic: string;
+  /** Events of the topic; empty: all. */
+  readonly types: readonly string[];
+  /** Only events of this one; empty: all. */
+  readonly deployment: string;
+  /** JSON of an event filter; empty: none. */
+  readonly filter: string;
+  /** What the requests look like: standard or mlflow. */
+  readonly format: string;
+  /** active or disabled. */
+  readonly status: string;
+  readonly description: string;
+  /** The signing secret, encrypted with the platform's key; empty: requests are not signed. */
+  readonly sealedSecret: string;
+  /** Of the first event that may be sent, per partition of the topic. */
+  readonly positions: readonly number[];
+  readonly actor: string;
+}
+
+/** Please remove a webhook. */
+export interface WebhookRemovalRequested {
+  /** Its id, unique. */
+  readonly webhook: string;
+  readonly requestId: string;
+  readonly actor: string;
+}
+
+/** A webhook was made or changed. */
+export interface WebhookSet {
+  /** Its id, unique. */
+  readonly webhook: string;
+  readonly requestId: string;
+  /** Request that made it: one that is made again under the same id has another. */
+  readonly origin: string;
+  readonly url: string;
+  /** Whose events are sent, by its name in the catalogue. */
+  readonly topic: string;
+  /** Events of the topic; empty: all. */
+  readonly types: readonly string[];
+  /** Only events of this one; empty: all. */
+  readonly deployment: string;
+  /** JSON of an event filter; empty: none. */
+  readonly filter: string;
+  /** What the requests look like: standard or mlflow. */
+  readonly format: string;
+  /** active or disabled. */
+  readonly status: string;
+  readonly description: string;
+  /** The signing secret, encrypted with the platform's key; empty: requests are not signed. */
+  readonly sealedSecret: string;
+  /** Of the first event that may be sent, per partition of the topic. */
+  readonly positions: readonly number[];
+  readonly actor: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A webhook is gone. */
+export interface WebhookRemoved {
+  /** Its id, unique. */
+  readonly webhook: string;
+  readonly requestId: string;
+  readonly actor: string;
+}
+
+/** A request for a webhook was refused. */
+export interface WebhookRefused {
+  /** Its id, unique. */
+  readonly webhook: string;
+  readonly requestId: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** Current version of a webhook. */
+export interface WebhookRow {
+  readonly webhook: string;
+  readonly origin: string;
+  readonly url: string;
+  /** Whose events are sent, by its name in the catalogue. */
+  readonly topic: string;
+  /** Events of the topic; empty: all. */
+  readonly types: readonly string[];
+  /** Only events of this one; empty: all. */
+  readonly deployment: string;
+  /** JSON of an event filter; empty: none. */
+  readonly filter: string;
+  /** What the requests look like: standard or mlflow. */
+  readonly format: string;
+  /** active or disabled. */
+  readonly status: string;
+  readonly description: string;
+  /** The signing secret, encrypted with the platform's key; empty: requests are not signed. */
+  readonly sealedSecret: string;
+  /** Of the first event that may be sent, per partition of the topic. */
+  readonly positions: readonly number[];
+  readonly actor: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** One request, or a range of events that were deleted before they could be sent. */
+export interface DeliveryAttempt {
+  /** Same for every attempt at the same event. */
+  readonly deliveryId: string;
+  /** Of the event. */
+  readonly type: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** From 1. */
+  readonly attempt: number;
+  /** delivered, failed (tried again at nextAttemptMs), dead (given up) or expired. */
+  readonly outcome: string;
+  /** Of HTTP; 0: there was no answer. */
+  readonly status: number;
+  readonly reason: string;
+  readonly durationMs: number;
+  readonly timeMs: number;
+  /** 0: none follows. */
+  readonly nextAttemptMs: number;
+}
+
+/** What became of requests to a webhook, and how far it has come. */
+export interface DeliveriesAttempted {
+  readonly webhook: string;
+  readonly origin: string;
+  readonly topic: string;
+  /** Next offset per partition: everything below is delivered, dead, or of no concern. */
+  readonly positions: readonly number[];
+  readonly attempts: readonly DeliveryAttempt[];
+}
+
 /** Where a task's whole committed state of one position lies. The first one of a version states where that version began. */
 export interface SnapshotTaken {
   readonly task: string;
@@ -2082,6 +2224,19 @@ export interface EventData {
     'record-redacted': RecordRedacted;
     'redaction-refused': RedactionRefused;
   };
+  'webhook-events': {
+    'webhook-requested': WebhookRequested;
+    'webhook-removal-requested': WebhookRemovalRequested;
+    'webhook-set': WebhookSet;
+    'webhook-removed': WebhookRemoved;
+    'webhook-refused': WebhookRefused;
+  };
+  'webhooks': {
+    'webhook-row': WebhookRow;
+  };
+  'webhook-deliveries': {
+    'deliveries-attempted': DeliveriesAttempted;
+  };
   'dead-letters': {
   };
   'snapshots': {
@@ -2208,6 +2363,13 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'audit-seals/redaction-requested': '{"type":"record","name":"RedactionRequested","namespace":"millrace.audit_seals","doc":"Fields of a sealed record are to be forgotten.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"},{"name":"fields","type":{"type":"array","items":"string"},"doc":"Paths of fields of the event, joined by dots; empty: all of it."},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'audit-seals/record-redacted': '{"type":"record","name":"RecordRedacted","namespace":"millrace.audit_seals","doc":"A sealed record was replaced by its digest and what may still be known of it.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"sequence","type":"int"},{"name":"offset","type":"long"},{"name":"fields","type":{"type":"array","items":"string"}},{"name":"reason","type":"string"},{"name":"actor","type":"string"},{"name":"recordDigest","type":"string","doc":"Of the record as it was."},{"name":"replacedHash","type":"string","doc":"Of the file that held it; it is deleted."},{"name":"fileHash","type":"string","doc":"Of the file that is in its place."},{"name":"fileBytes","type":"long"}]}',
   'audit-seals/redaction-refused': '{"type":"record","name":"RedactionRefused","namespace":"millrace.audit_seals","doc":"Nothing was redacted, and why.","fields":[{"name":"requestId","type":"string"},{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"},{"name":"code","type":"string"},{"name":"reason","type":"string"}]}',
+  'webhook-events/webhook-requested': '{"type":"record","name":"WebhookRequested","namespace":"millrace.webhook_events","doc":"Please make a webhook, or change one.","fields":[{"name":"webhook","doc":"Its id, unique.","type":"string"},{"name":"requestId","type":"string"},{"name":"mode","doc":"create or change.","type":"string"},{"name":"url","type":"string"},{"name":"topic","doc":"Whose events are sent, by its name in the catalogue.","type":"string"},{"name":"types","doc":"Events of the topic; empty: all.","type":{"type":"array","items":"string"}},{"name":"deployment","doc":"Only events of this one; empty: all.","type":"string"},{"name":"filter","doc":"JSON of an event filter; empty: none.","type":"string"},{"name":"format","doc":"What the requests look like: standard or mlflow.","type":"string"},{"name":"status","doc":"active or disabled.","type":"string"},{"name":"description","type":"string"},{"name":"sealedSecret","doc":"The signing secret, encrypted with the platform\'s key; empty: requests are not signed.","type":"string"},{"name":"positions","doc":"Of the first event that may be sent, per partition of the topic.","type":{"type":"array","items":"long"}},{"name":"actor","type":"string"}]}',
+  'webhook-events/webhook-removal-requested': '{"type":"record","name":"WebhookRemovalRequested","namespace":"millrace.webhook_events","doc":"Please remove a webhook.","fields":[{"name":"webhook","doc":"Its id, unique.","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
+  'webhook-events/webhook-set': '{"type":"record","name":"WebhookSet","namespace":"millrace.webhook_events","doc":"A webhook was made or changed.","fields":[{"name":"webhook","doc":"Its id, unique.","type":"string"},{"name":"requestId","type":"string"},{"name":"origin","doc":"Request that made it: one that is made again under the same id has another.","type":"string"},{"name":"url","type":"string"},{"name":"topic","doc":"Whose events are sent, by its name in the catalogue.","type":"string"},{"name":"types","doc":"Events of the topic; empty: all.","type":{"type":"array","items":"string"}},{"name":"deployment","doc":"Only events of this one; empty: all.","type":"string"},{"name":"filter","doc":"JSON of an event filter; empty: none.","type":"string"},{"name":"format","doc":"What the requests look like: standard or mlflow.","type":"string"},{"name":"status","doc":"active or disabled.","type":"string"},{"name":"description","type":"string"},{"name":"sealedSecret","doc":"The signing secret, encrypted with the platform\'s key; empty: requests are not signed.","type":"string"},{"name":"positions","doc":"Of the first event that may be sent, per partition of the topic.","type":{"type":"array","items":"long"}},{"name":"actor","type":"string"},{"name":"createdAt","type":"long"},{"name":"updatedAt","type":"long"}]}',
+  'webhook-events/webhook-removed': '{"type":"record","name":"WebhookRemoved","namespace":"millrace.webhook_events","doc":"A webhook is gone.","fields":[{"name":"webhook","doc":"Its id, unique.","type":"string"},{"name":"requestId","type":"string"},{"name":"actor","type":"string"}]}',
+  'webhook-events/webhook-refused': '{"type":"record","name":"WebhookRefused","namespace":"millrace.webhook_events","doc":"A request for a webhook was refused.","fields":[{"name":"webhook","doc":"Its id, unique.","type":"string"},{"name":"requestId","type":"string"},{"name":"code","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
+  'webhooks/webhook-row': '{"type":"record","name":"WebhookRow","namespace":"millrace.webhooks","doc":"Current version of a webhook.","fields":[{"name":"webhook","type":"string"},{"name":"origin","type":"string"},{"name":"url","type":"string"},{"name":"topic","doc":"Whose events are sent, by its name in the catalogue.","type":"string"},{"name":"types","doc":"Events of the topic; empty: all.","type":{"type":"array","items":"string"}},{"name":"deployment","doc":"Only events of this one; empty: all.","type":"string"},{"name":"filter","doc":"JSON of an event filter; empty: none.","type":"string"},{"name":"format","doc":"What the requests look like: standard or mlflow.","type":"string"},{"name":"status","doc":"active or disabled.","type":"string"},{"name":"description","type":"string"},{"name":"sealedSecret","doc":"The signing secret, encrypted with the platform\'s key; empty: requests are not signed.","type":"string"},{"name":"positions","doc":"Of the first event that may be sent, per partition of the topic.","type":{"type":"array","items":"long"}},{"name":"actor","type":"string"},{"name":"createdAt","type":"long"},{"name":"updatedAt","type":"long"}]}',
+  'webhook-deliveries/deliveries-attempted': '{"type":"record","name":"DeliveriesAttempted","namespace":"millrace.webhook_deliveries","doc":"What became of requests to a webhook, and how far it has come.","fields":[{"name":"webhook","type":"string"},{"name":"origin","type":"string"},{"name":"topic","type":"string"},{"name":"positions","doc":"Next offset per partition: everything below is delivered, dead, or of no concern.","type":{"type":"array","items":"long"}},{"name":"attempts","type":{"type":"array","items":{"type":"record","name":"DeliveryAttempt","namespace":"millrace.common","doc":"One request, or a range of events that were deleted before they could be sent.","fields":[{"name":"deliveryId","doc":"Same for every attempt at the same event.","type":"string"},{"name":"type","doc":"Of the event.","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"},{"name":"attempt","doc":"From 1.","type":"int"},{"name":"outcome","doc":"delivered, failed (tried again at nextAttemptMs), dead (given up) or expired.","type":"string"},{"name":"status","doc":"Of HTTP; 0: there was no answer.","type":"int"},{"name":"reason","type":"string"},{"name":"durationMs","type":"double"},{"name":"timeMs","type":"long"},{"name":"nextAttemptMs","doc":"0: none follows.","type":"long"}]}}}]}',
   'snapshots/snapshot-taken': '{"type":"record","name":"SnapshotTaken","namespace":"millrace.snapshots","doc":"Where a task\'s whole committed state of one position lies. The first one of a version states where that version began.","fields":[{"name":"task","type":"string"},{"name":"topologyVersion","type":"int"},{"name":"branch","type":"int","doc":"Newest branch of the task\'s origin at that position.","default":0},{"name":"position","type":"long"},{"name":"blob","type":"string","doc":"sha256; empty: nothing was folded yet, the state is empty."},{"name":"sizeBytes","type":"long"}]}',
   'snapshots/position-reported': '{"type":"record","name":"PositionReported","namespace":"millrace.snapshots","doc":"How far a projection, which has no consumer group, has read a partition: what lies below is in its own store.","fields":[{"name":"reader","type":"string"},{"name":"topic","type":"string","doc":"Catalogue name."},{"name":"partition","type":"int"},{"name":"position","type":"long"}]}',
 };

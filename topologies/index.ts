@@ -19,6 +19,7 @@ import { routeWeights } from './route-weights.ts';
 import { runEnds } from './run-ends.ts';
 import { runProgress } from './run-progress.ts';
 import { stepMemory } from './step-memory.ts';
+import { webhooks } from './webhooks.ts';
 
 export const topologies: readonly AnyTopology[] = [
   flowStarts,
@@ -40,4 +41,5 @@ export const topologies: readonly AnyTopology[] = [
   routeWeights,
   ...auditTrails,
   auditSeals,
+  webhooks,
 ];

@@ -120,6 +120,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'drift, outliers, experiments and alerts',
     load: async () => (await import('./findings.ts')).command,
   },
+  {
+    name: 'webhooks',
+    summary: 'signed requests for events: create, list, remove, pause, resume, test, deliveries',
+    load: async () => (await import('./webhooks.ts')).command,
+  },
   { name: 'operations', summary: 'who asked for what', load: async () => (await import('./operations.ts')).command },
   {
     name: 'dead-letters',

@@ -258,6 +258,38 @@ export const settings = {
     default: 3_600_000,
     doc: 'How long feedback waits for a prediction that is not there yet, milliseconds.',
   },
+  'webhooks.key': {
+    type: 'text',
+    default: '',
+    secret: true,
+    doc: 'Encrypts the signing secrets of webhooks on the log, 32 characters or more, the same for gateways and egress; empty: the local profile keeps one in its directory, the cluster profile makes no webhooks.',
+  },
+  'webhooks.allow': {
+    type: 'text',
+    default: '',
+    doc: 'Comma-separated networks (10.1.0.0/16, 127.0.0.1/32, fd00::/8) that webhooks may reach although they are private; plain http is spoken to these alone.',
+  },
+  'webhooks.attempts': {
+    type: 'integer',
+    min: 1,
+    max: 100,
+    default: 15,
+    doc: 'Requests for one event before it is given up as dead.',
+  },
+  'webhooks.backoff_ms': {
+    type: 'integer',
+    min: 10,
+    max: 3_600_000,
+    default: 1_000,
+    doc: 'Pause before the second request for an event, milliseconds; it doubles each time, up to an hour.',
+  },
+  'webhooks.timeout_ms': {
+    type: 'integer',
+    min: 100,
+    max: 60_000,
+    default: 10_000,
+    doc: 'Longest time of one request to a webhook, milliseconds.',
+  },
   'engine.rebuild_alone': {
     type: 'switch',
     default: false,

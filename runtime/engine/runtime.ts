@@ -98,7 +98,7 @@ export interface PublishedAt {
   readonly offset: number;
 }
 
-export type TableTopic = 'flows' | 'models' | 'deployments' | 'routers';
+export type TableTopic = 'flows' | 'models' | 'deployments' | 'routers' | 'webhooks';
 
 export interface Table<T extends TableTopic> {
   /** The row as known now. */

@@ -35,6 +35,7 @@ import {
   readLines,
   withBytes,
 } from './run-output.ts';
+import { WebhookCalls } from './webhooks.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
 import type { ArtifactFilter, RunFilter } from './run-filter.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
@@ -93,6 +94,9 @@ export class Client {
   /** Weights of routes, rollouts, and why a prediction took its route. */
   readonly routing: RoutingCalls;
 
+  /** Signed requests for events of a topic. */
+  readonly webhooks: WebhookCalls;
+
   constructor(caller: HttpCaller, namespace: string | null = null) {
     this.#caller = caller;
     this.#past = new PastRuns(caller, namespace);
@@ -102,6 +106,7 @@ export class Client {
     this.audit = new AuditCalls(caller);
     this.maintenance = new MaintenanceCalls(caller);
     this.drift = new DriftCalls(caller);
+    this.webhooks = new WebhookCalls(caller);
   }
 
   /** Publishes a trigger; flows that wait for its name start. A repeat with the same id starts nothing. */

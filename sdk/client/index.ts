@@ -60,3 +60,11 @@ export type {
 export type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';
 export type { AuditEntryFilter, Redaction } from './audit.ts';
 export type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
+export type {
+  CreatedWebhook,
+  DeliveryAttempt,
+  Webhook,
+  WebhookDeliveries,
+  WebhookTest,
+} from '../../schemas/api/webhooks.ts';
+export type { WebhookChange, WebhookOptions } from './webhooks.ts';

@@ -153,6 +153,21 @@ export const roles: readonly Role[] = [
     },
   },
   {
+    name: 'egress',
+    kind: 'service',
+    summary: 'sends events to webhooks, signed, again until they are taken',
+    start: async ({ runtime, configuration }) => {
+      const { startEgress } = await import('../egress/egress.ts');
+      const { egressParts } = await import('./egress-parts.ts');
+      return await startEgress({
+        runtime,
+        ...egressParts(configuration),
+        attemptsMax: configuration['webhooks.attempts'],
+        backoffMs: configuration['webhooks.backoff_ms'],
+      });
+    },
+  },
+  {
     name: 'log-keeper',
     kind: 'service',
     summary: 'deletes what every reader has behind it, keeps the last row of each key the newest',

@@ -4,12 +4,14 @@ import type { Running } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { collectionRoutes } from '../artifact-collector/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
+import { webhookRoutes } from '../egress/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
 import { findingRoutes } from '../scorer/http/findings.ts';
 import { createReplays } from '../scorer/replay.ts';
 import { startTracking } from '../tracking/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
+import { egressParts } from './egress-parts.ts';
 import { listenOptions } from './listen-options.ts';
 import type { RoleContext } from './roles.ts';
 
@@ -33,6 +35,7 @@ export async function startGatewayRole({
   if (provenance === undefined) throw new Error('unreachable: one of both is set');
   const tracking = await startTracking(runtime, queryStores(configuration, 'query-gateway'));
   const replays = await createReplays(runtime);
+  const webhooks = await runtime.openTable('webhooks');
   const gateway = await createGateway({
     runtime,
     inference: shared.modelServer,
@@ -42,6 +45,7 @@ export async function startGatewayRole({
       auditRoutes(runtime),
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
       collectionRoutes(runtime, provenance.queries),
+      webhookRoutes({ runtime, table: webhooks, ...egressParts(configuration) }),
     ],
     maintenance: createMaintenance(runtime),
     metrics,
@@ -63,6 +67,7 @@ export async function startGatewayRole({
     close: async () => {
       await gateway.close();
       await replays.close();
+      await webhooks.close();
       await tracking.close();
       await own?.close();
     },

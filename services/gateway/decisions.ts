@@ -23,6 +23,8 @@ export type Decision =
   | { readonly type: 'experiment-created'; readonly data: EventData['experiments']['experiment-created'] }
   | { readonly type: 'experiment-changed'; readonly data: EventData['experiments']['experiment-changed'] }
   | { readonly type: 'record-redacted'; readonly data: EventData['audit-seals']['record-redacted'] }
+  | { readonly type: 'webhook-set'; readonly data: EventData['webhook-events']['webhook-set'] }
+  | { readonly type: 'webhook-removed'; readonly data: EventData['webhook-events']['webhook-removed'] }
   | { readonly type: 'refused'; readonly code: ErrorCode; readonly reason: string };
 
 export type DecisionType = Exclude<Decision['type'], 'refused'>;
@@ -50,6 +52,7 @@ export class Decisions {
       runtime.follow('deployment-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('experiments', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('webhook-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('audit-seals', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('starts', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
@@ -129,6 +132,7 @@ interface Fact {
   readonly flow?: string;
   readonly runId?: string;
   readonly experimentId?: string;
+  readonly webhook?: string;
   /** Of an audited record. */
   readonly topic?: string;
   readonly partition?: number;
@@ -162,6 +166,8 @@ function answerOf({
     case 'start-queued':
     case 'start-skipped':
     case 'record-redacted':
+    case 'webhook-set':
+    case 'webhook-removed':
       return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
     case 'run-tags-refused':
     case 'deployment-refused':
@@ -170,6 +176,7 @@ function answerOf({
     case 'experiment-refused':
     case 'start-refused':
     case 'redaction-refused':
+    case 'webhook-refused':
       return {
         key: answerKey(subjectOf(fact), fact.requestId ?? ''),
         decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' },
@@ -198,6 +205,6 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
 const codeOf = ({ code = '' }: Fact): ErrorCode =>
   Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INVALID_ARGUMENT';
 
-const subjectOf = ({ model, deployment, flow, runId, experimentId, topic, partition, offset }: Fact): string =>
-  model ?? deployment ?? flow ?? runId ?? experimentId ?? `${topic}/${partition}@${offset}`;
+const subjectOf = ({ webhook, model, deployment, flow, runId, experimentId, topic, partition, offset }: Fact): string =>
+  webhook ?? model ?? deployment ?? flow ?? runId ?? experimentId ?? `${topic}/${partition}@${offset}`;
 const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

@@ -8,7 +8,7 @@ import { compareStamps, parseStamp } from '../../runtime/engine/stamp.ts';
 import type { OutgoingRecord } from '../../runtime/ports/log.ts';
 
 /** Topics of rows that folds derive. */
-export const keptTables = ['flows', 'models', 'deployments'] as const;
+export const keptTables = ['flows', 'models', 'deployments', 'webhooks'] as const;
 type KeptTable = (typeof keptTables)[number];
 
 /** The newest row of a key, as it lies on the log. */

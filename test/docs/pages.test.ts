@@ -12,6 +12,7 @@ const featureTables: Readonly<Record<string, number>> = {
   'inference.md': 20,
   'monitoring.md': 15,
   'tracking.md': 15,
+  'webhooks.md': 5,
 };
 
 describe.each(pages)('docs/%s', (page) => {
