@@ -1,6 +1,10 @@
 #!/usr/bin/env node
+import module from 'node:module';
 import { exitCode } from './exit-codes.ts';
-import { runCommand } from './program.ts';
+
+// Where Node can (22 and later), compiled code is kept between commands; what is imported before this is not.
+(module as { enableCompileCache?: () => void }).enableCompileCache?.();
+const { runCommand } = await import('./program.ts');
 
 process.on('SIGINT', () => process.exit(exitCode.interrupted));
 process.exitCode = await runCommand(process.argv.slice(2));

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../runtime/config/package-version.ts';
 import { editDistance } from '../runtime/config/resolve.ts';
 import { MillraceError } from '../runtime/ports/errors.ts';
 import { say, type CommandModule } from './command.ts';
@@ -21,6 +22,7 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
     .option('--directory <path>', 'where the local profile keeps everything (default: .millrace)')
     .option('--url <address>', 'talk to the instance at this address')
     .option('--actor <name>', 'who is recorded for what this command changes')
+    .version(packageVersion(), '--version')
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeErr: (text) => process.stderr.write(text) });

@@ -61,6 +61,25 @@ export async function withPlatform<T>(options: GlobalOptions, work: (session: Se
   }
 }
 
+/**
+ * For a command that has work of its own to do first: loads what {@link withPlatform} needs to open a directory, if nothing runs on it.
+ * A child process or a compiler that the command waits for leaves the time for it. A failure comes again, to whoever needs the module.
+ */
+export async function loadPlatformAhead(options: GlobalOptions): Promise<void> {
+  try {
+    if (options.url !== undefined || (await runningInstance(configurationOf(options))) !== undefined) return;
+    await Promise.all([
+      import('../services/all-in-one/platform.ts'),
+      import('../services/all-in-one/start-gateway.ts'),
+      import('../runtime/adapters/embedded-log/embedded-log.ts'),
+      import('../runtime/adapters/state/lmdb-state-store.ts'),
+      import('../runtime/adapters/query/sqlite-query-store.ts'),
+    ]);
+  } catch {
+    // told where it is needed
+  }
+}
+
 async function runningInstance(configuration: Configuration): Promise<string | undefined> {
   if (configuration.profile !== 'local') return undefined;
   const { readInstance } = await import('../runtime/adapters/directory-lock.ts');

@@ -7,8 +7,11 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
+import { bundlePackage, packageEntries } from '../deploy/package/bundle.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
+/** Programs of examples and tests that run the whole platform. */
+const programs = ['examples/diamonds/demo', 'test/journeys/victim', 'test/runtime/process-executor/parent'];
 const rooms = ['schemas', 'topologies', 'statistics', 'runtime', 'services', 'sdk', 'cli', 'examples', 'bench', 'test'];
 
 /** Of a source file, by its address: the path of its JavaScript. */
@@ -53,4 +56,6 @@ async function compileInto(outdir: string): Promise<void> {
     writeFileSync(path, text.replace(/(\b(?:from|import)\s*\(?\s*)(["'])(\.[^"'\n]*)\.ts\2/g, '$1$2$3.js$2'));
   }
   copyFileSync(join(root, 'package.json'), join(outdir, 'package.json'));
+  // What is started by its path is as it is published; whatever tests import of the rest stays a module of its own.
+  await bundlePackage({ root, outdir, entries: [...packageEntries, ...programs] });
 }

@@ -13,7 +13,7 @@ import { changedGraph, type GraphChanges } from '../run/graph-changes.ts';
 import { type FirstCause, RunProgress } from '../run/run-progress.ts';
 import { JsonView, LiveView, PlainView, type RunView } from '../run/run-views.ts';
 import { watchRun } from '../run/watch-run.ts';
-import { type GlobalOptions, withPlatform } from '../session.ts';
+import { type GlobalOptions, loadPlatformAhead, withPlatform } from '../session.ts';
 import { bold, dim, green, red, yellow } from '../ui/style.ts';
 import { duration } from '../ui/table.ts';
 import { objectOf } from './trigger.ts';
@@ -103,6 +103,7 @@ async function run(cmd: Command, file: string | undefined): Promise<void> {
     else print(flowHelp(file, graph as FlowGraph));
     return;
   }
+  void loadPlatformAhead(options);
   const { bundled, graph, parameters } = await prepare(path, cmd.args.slice(1), options);
   const changed = changedGraph(graph, options);
   await withPlatform(options, async ({ client }) => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
+import { packageVersion } from '../../runtime/config/package-version.ts';
 import type { Running } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { collectionRoutes } from '../artifact-collector/routes.ts';
@@ -72,16 +72,4 @@ export async function startGatewayRole({
       await own?.close();
     },
   };
-}
-
-/** From the package.json above this file, whether it runs from sources or from `dist`. */
-export function packageVersion(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      // one level further up
-    }
-  }
-  return '0.0.0';
 }

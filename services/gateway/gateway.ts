@@ -5,6 +5,7 @@
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify } from 'fastify';
 import { acceptCloudEvents } from './cloud-events.ts';
+import { compileOnFirstCall } from './compile-on-first-call.ts';
 import { Decisions } from './decisions.ts';
 import { answerErrors } from './error-answers.ts';
 import { EventStreams } from './event-streams.ts';
@@ -160,11 +161,11 @@ function createServer(options: ResolvedOptions): FastifyInstance {
     routerOptions: { maxParamLength: 128 },
     http: { maxHeaderSize: 16 * 1024 },
     genReqId: callIds(runtime.parts.ids.next()),
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
   });
   app.server.maxConnections = connectionsMax;
+  compileOnFirstCall(app);
   const saysLast = lastAnswers(app);
   app.addHook('preClose', (done) => {
     saysLast();
