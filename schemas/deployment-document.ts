@@ -8,6 +8,7 @@ import {
   modelsOfGraph,
 } from './inference-graph.ts';
 import type { DetectorSettings } from './detectors.ts';
+import type { ExplainerSettings } from './explainers.ts';
 import type { ShadowSettings, TrafficSettings } from './traffic.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface DeploymentDocument {
   readonly follow?: boolean;
   /** @default by prediction id, with the weights of the routes */
   readonly traffic?: TrafficSettings;
+  /** Predictions that are explained by themselves. @default only those that somebody asks about */
+  readonly explainers?: readonly ExplainerSettings[];
 }
 
 /** One arm of the traffic split: a model, or a graph. */

@@ -6,6 +6,7 @@ import { type TSchema, Type } from 'typebox';
 import { breaches } from './breaches.ts';
 import type { DeploymentDocument } from './deployment-document.ts';
 import { detectorProblems, detectorSchema } from './detector-problems.ts';
+import { explainerSchema } from './explainers.ts';
 import { graphProblems } from './inference-graph-problems.ts';
 import type { SharedRoute, TrafficSettings } from './traffic.ts';
 import { shadowSchema, trafficProblems, trafficSchema } from './traffic-problems.ts';
@@ -113,6 +114,9 @@ export const deploymentSchema = Type.Object(
       Type.Boolean({ description: 'a new version by itself when an alias that names a model moves; default false' }),
     ),
     traffic: Type.Optional(trafficSchema),
+    explainers: Type.Optional(
+      Type.Array(explainerSchema, { maxItems: 10, description: 'predictions that are explained by themselves' }),
+    ),
   },
   closed,
 );
@@ -137,7 +141,7 @@ export function shapeProblems(schema: TSchema, value: unknown): readonly string[
 
 /** What a schema cannot say. Looks only at parts that have their shape. */
 export function meaningProblems(document: unknown): readonly string[] {
-  const { routes, features, monitors, traffic } = (document ?? {}) as Partial<DeploymentDocument>;
+  const { routes, features, monitors, traffic, explainers } = (document ?? {}) as Partial<DeploymentDocument>;
   const problems: string[] = [];
   if (Array.isArray(routes) && routes.length > 0) {
     const list = routes as readonly Partial<DeploymentDocument['routes'][number]>[];
@@ -159,6 +163,9 @@ export function meaningProblems(document: unknown): readonly string[] {
     }
   }
   if (monitors !== undefined && monitors !== null) problems.push(...detectorProblems(monitors));
+  if (Array.isArray(explainers) && explainers.length > 0 && !monitors?.referenceHash) {
+    problems.push('explainers need monitors.referenceHash: explanations compare with a reference sample');
+  }
   return problems;
 }
 

@@ -1291,6 +1291,14 @@ export interface WindowTerms {
   readonly referenceRows: number;
 }
 
+/** Predictions that are explained by themselves; see schemas/explainers.ts. */
+export interface ExplainerTerms {
+  readonly method: string;
+  readonly output: string;
+  readonly target: null | number;
+  readonly share: number;
+}
+
 /** What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts. */
 export interface MonitoringTerms {
   /** Tensor that feedback is compared with; empty: the first output. */
@@ -1314,6 +1322,7 @@ export interface MonitoringTerms {
   readonly online: readonly string[];
   /** Detectors that read the rows of feedback one by one. */
   readonly feedbackOnline: readonly string[];
+  readonly explainers: readonly ExplainerTerms[];
 }
 
 /** A node of an inference graph that ran. */
@@ -1719,6 +1728,123 @@ export interface AlertCleared {
   /** The same from raised to cleared. */
   readonly alertId: string;
   readonly deploymentVersion: number;
+}
+
+/** Somebody, or a share of the traffic, asks why a prediction came out as it did. */
+export interface AttributionRequested {
+  /** Follows from the prediction and what is asked: the same question has one answer. */
+  readonly attributionId: string;
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly predictionId: string;
+  /** Of the prediction. */
+  readonly row: number;
+  /** Where the prediction lies. */
+  readonly source: Position;
+  /** A method of schemas/explainers.ts; auto: by the model. */
+  readonly method: string;
+  /** Column of the answer; empty: the predicted class, or the output of the deployment. */
+  readonly output: string;
+  /** Of a counterfactual: the number to reach. */
+  readonly target: null | number;
+  /** Of the predictions that are explained by themselves; 0: somebody asked. */
+  readonly share: number;
+  /** Who asked. */
+  readonly actor: string;
+}
+
+/** What one feature has to do with it. */
+export interface FeatureAttribution {
+  readonly name: string;
+  /** Of the explained row. */
+  readonly value: number;
+  /** Shapley value; increase of the loss when shuffled; change that a counterfactual makes; 1 where an anchor holds the feature, else 0. */
+  readonly attribution: number;
+  /** Standard deviation of the attribution over repeats. */
+  readonly deviation: number;
+}
+
+/** low <= value < high; equal where both are the same. */
+export interface AnchorCondition {
+  readonly feature: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** As long as the conditions hold, the answer stays. */
+export interface AnchorRule {
+  readonly conditions: readonly AnchorCondition[];
+  readonly precision: number;
+  readonly precisionLow: number;
+  readonly precisionHigh: number;
+  /** Share of the reference to which it applies. */
+  readonly coverage: number;
+  /** Whether the precision reaches the threshold. */
+  readonly valid: boolean;
+}
+
+/** A near row with another answer. */
+export interface CounterfactualRow {
+  /** In the order of the features. */
+  readonly values: readonly number[];
+  /** search, or reference: the nearest row of the reference sample. */
+  readonly foundBy: string;
+  readonly target: number;
+  /** Of the row, on the scale of the target. */
+  readonly score: number;
+  /** Euclidean for search; for reference, L1 in units of the median absolute deviation. */
+  readonly distance: number;
+}
+
+/** Why a prediction came out as it did. */
+export interface AttributionComputed {
+  readonly attributionId: string;
+  readonly predictionId: string;
+  readonly row: number;
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly route: string;
+  readonly model: string;
+  readonly modelVersion: number;
+  /** Of the model that answered. */
+  readonly artifactHash: string;
+  /** That was used. */
+  readonly method: string;
+  readonly methodVersion: number;
+  /** The column that is explained. */
+  readonly output: string;
+  /** Mean of the output over the background; of a permutation importance, the loss of the unchanged rows. */
+  readonly base: number;
+  /** Of the explained row; base + sum of Shapley values. */
+  readonly prediction: number;
+  readonly features: readonly FeatureAttribution[];
+  readonly anchor: null | AnchorRule;
+  readonly counterfactual: null | CounterfactualRow;
+  /** Blob with the background. */
+  readonly referenceHash: string;
+  readonly backgroundRows: number;
+  /** Rows that the model was asked about. */
+  readonly rowsAsked: number;
+  /** Of what was drawn. */
+  readonly seed: string;
+  readonly computeMs: number;
+  /** As it was requested. */
+  readonly share: number;
+  /** Of a permutation importance, what the loss compares with: reference (its outputs), or answers (of the model). */
+  readonly against: string;
+}
+
+/** A prediction could not be explained, and why. */
+export interface AttributionRefused {
+  readonly attributionId: string;
+  readonly predictionId: string;
+  readonly row: number;
+  readonly deployment: string;
+  readonly deploymentVersion: number;
+  readonly method: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly share: number;
 }
 
 /** Who asked for what, and what became of it. Detail is JSON. */
@@ -2207,6 +2333,11 @@ export interface EventData {
     'alert-raised': AlertRaised;
     'alert-cleared': AlertCleared;
   };
+  'attributions': {
+    'attribution-requested': AttributionRequested;
+    'attribution-computed': AttributionComputed;
+    'attribution-refused': AttributionRefused;
+  };
   'operations': {
     'operation-recorded': OperationRecorded;
     'trigger-handled': TriggerHandled;
@@ -2335,7 +2466,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'route-evidence/drift-observed': '{"type":"record","name":"DriftObserved","namespace":"millrace.route_evidence","doc":"The drift alarm of a deployment went on.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"alertId","type":"string"},{"name":"message","type":"string"}]}',
   'route-evidence/rollout-control-requested': '{"type":"record","name":"RolloutControlRequested","namespace":"millrace.route_evidence","doc":"Please move the rollout of a deployment.","fields":[{"name":"deployment","type":"string"},{"name":"requestId","type":"string"},{"name":"action","doc":"advance, promote, rollback, pause or resume.","type":"string"},{"name":"reason","type":"string"},{"name":"actor","type":"string"}]}',
   'prediction-requests/prediction-requested': '{"type":"record","name":"PredictionRequested","namespace":"millrace.prediction_requests","doc":"Please predict. The deployment and deadline are headers.","fields":[{"name":"id","type":["null","string"],"default":null},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}}]}',
-  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."},{"name":"steered","doc":"Whether a bandit or a rollout decides the shares of the routes.","type":"boolean","default":false},{"name":"windows","type":{"type":"array","items":{"type":"record","name":"WindowTerms","namespace":"millrace.common","doc":"How rows become windows, for detectors that do not use the deployment\'s own; see schemas/detectors.ts.","fields":[{"name":"id","type":"string","doc":"Says the settings; empty: the deployment\'s own window."},{"name":"stream","type":"string","doc":"predictions, or feedback: whose rows."},{"name":"rows","type":"int","doc":"Rows of a window, or the most of one by time."},{"name":"everyRows","type":"int","doc":"A new window after so many rows; 0: by time."},{"name":"minRows","type":"int"},{"name":"maxAgeMs","type":"long"},{"name":"lengthMs","type":"long","doc":"0: by count."},{"name":"everyMs","type":"long"},{"name":"latenessMs","type":"long"},{"name":"referenceRows","type":"int","doc":"So many first rows become the reference, and are in no window."}]}},"default":[]},{"name":"online","type":{"type":"array","items":"string"},"default":[],"doc":"Detectors that read the rows of predictions one by one."},{"name":"feedbackOnline","type":{"type":"array","items":"string"},"default":[],"doc":"Detectors that read the rows of feedback one by one."}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05,"steered":false,"windows":[],"online":[],"feedbackOnline":[]}},{"name":"steps","doc":"Nodes of the inference graph that ran; empty when the route is a model.","type":{"type":"array","items":{"type":"record","name":"GraphStep","namespace":"millrace.predictions","doc":"A node of an inference graph that ran.","fields":[{"name":"node","type":"string"},{"name":"kind","type":"string"},{"name":"rows","type":"int"},{"name":"queueMs","type":"double"},{"name":"runMs","type":"double"},{"name":"model","type":"string","default":""},{"name":"modelVersion","type":"int","default":0},{"name":"artifactHash","type":"string","default":""},{"name":"chose","type":{"type":"array","items":"string"},"default":[]}]}},"default":[]},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0}]}',
+  'predictions/prediction-completed': '{"type":"record","name":"PredictionCompleted","namespace":"millrace.predictions","doc":"A request was answered.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"inputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"outputs","type":{"type":"array","items":"millrace.common.Tensor"}},{"name":"rows","type":"int"},{"name":"receivedAt","type":"long"},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"},{"name":"terms","type":{"type":"record","name":"MonitoringTerms","namespace":"millrace.common","doc":"What folds need of the deployment, so that none reads a table; see schemas/monitoring-terms.ts.","fields":[{"name":"output","type":"string","doc":"Tensor that feedback is compared with; empty: the first output."},{"name":"feedbackWindowMs","type":"long","doc":"0: no feedback is expected."},{"name":"reward","type":"string","doc":"Rule for feedback that brings a truth and no reward."},{"name":"windowRows","type":"int","doc":"Rows of a monitoring window; 0: not sampled."},{"name":"windowMinRows","type":"int"},{"name":"windowMaxAgeMs","type":"long"},{"name":"assessEvery","type":"int","doc":"Rewards between two assessments of the routes; 0: never."},{"name":"alpha","type":"double","doc":"Error rate of the whole series of assessments."},{"name":"steered","doc":"Whether a bandit or a rollout decides the shares of the routes.","type":"boolean","default":false},{"name":"windows","type":{"type":"array","items":{"type":"record","name":"WindowTerms","namespace":"millrace.common","doc":"How rows become windows, for detectors that do not use the deployment\'s own; see schemas/detectors.ts.","fields":[{"name":"id","type":"string","doc":"Says the settings; empty: the deployment\'s own window."},{"name":"stream","type":"string","doc":"predictions, or feedback: whose rows."},{"name":"rows","type":"int","doc":"Rows of a window, or the most of one by time."},{"name":"everyRows","type":"int","doc":"A new window after so many rows; 0: by time."},{"name":"minRows","type":"int"},{"name":"maxAgeMs","type":"long"},{"name":"lengthMs","type":"long","doc":"0: by count."},{"name":"everyMs","type":"long"},{"name":"latenessMs","type":"long"},{"name":"referenceRows","type":"int","doc":"So many first rows become the reference, and are in no window."}]}},"default":[]},{"name":"online","type":{"type":"array","items":"string"},"default":[],"doc":"Detectors that read the rows of predictions one by one."},{"name":"feedbackOnline","type":{"type":"array","items":"string"},"default":[],"doc":"Detectors that read the rows of feedback one by one."},{"name":"explainers","type":{"type":"array","items":{"type":"record","name":"ExplainerTerms","namespace":"millrace.common","doc":"Predictions that are explained by themselves; see schemas/explainers.ts.","fields":[{"name":"method","type":"string"},{"name":"output","type":"string"},{"name":"target","type":["null","double"],"default":null},{"name":"share","type":"double"}]}},"default":[]}]},"default":{"output":"","feedbackWindowMs":0,"reward":"negative-squared-error","windowRows":0,"windowMinRows":0,"windowMaxAgeMs":0,"assessEvery":0,"alpha":0.05,"steered":false,"windows":[],"online":[],"feedbackOnline":[],"explainers":[]}},{"name":"steps","doc":"Nodes of the inference graph that ran; empty when the route is a model.","type":{"type":"array","items":{"type":"record","name":"GraphStep","namespace":"millrace.predictions","doc":"A node of an inference graph that ran.","fields":[{"name":"node","type":"string"},{"name":"kind","type":"string"},{"name":"rows","type":"int"},{"name":"queueMs","type":"double"},{"name":"runMs","type":"double"},{"name":"model","type":"string","default":""},{"name":"modelVersion","type":"int","default":0},{"name":"artifactHash","type":"string","default":""},{"name":"chose","type":{"type":"array","items":"string"},"default":[]}]}},"default":[]},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0}]}',
   'predictions/prediction-failed': '{"type":"record","name":"PredictionFailed","namespace":"millrace.predictions","doc":"A request has no answer: the code and message say why.","fields":[{"name":"predictionId","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"inputDigest","type":"string"},{"name":"code","type":"string"},{"name":"message","type":"string"},{"name":"receivedAt","type":"long"},{"name":"deploymentVersion","doc":"0 when it failed before a version was found.","type":"int","default":0},{"name":"route","doc":"\'\' when it failed before a route was chosen.","type":"string","default":""},{"name":"node","doc":"Node of the inference graph that failed.","type":"string","default":""},{"name":"steered","doc":"Whether a bandit or a rollout decides the shares of the routes.","type":"boolean","default":false},{"name":"weightsVersion","doc":"Version of the route weights that decided.","type":"int","default":0},{"name":"routedBy","doc":"prediction-id, entity, or header: what decided the route.","type":"string","default":"prediction-id"}]}',
   'predictions/prediction-conflicted': '{"type":"record","name":"PredictionConflicted","namespace":"millrace.predictions","doc":"The same client id came again with another body; the first outcome stands.","fields":[{"name":"predictionId","type":"string"},{"name":"deployment","type":"string"},{"name":"clientId","type":["null","string"],"default":null},{"name":"inputDigest","type":"string"},{"name":"firstInputDigest","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null}]}',
   'predictions/shadow-answered': '{"type":"record","name":"ShadowAnswered","namespace":"millrace.predictions","doc":"A mirrored request was answered by a shadow route, or was not, and how that compares with the answer that was given. Nobody was given this one.","fields":[{"name":"predictionId","doc":"Of the answer that was given.","type":"string"},{"name":"entity","type":"string"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","doc":"Of the answer that was given.","type":"string"},{"name":"shadow","doc":"The route that was asked besides.","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string"},{"name":"outcome","doc":"agreed, differed, failed, timeout or dropped.","type":"string"},{"name":"code","type":"string","default":""},{"name":"message","type":"string","default":""},{"name":"outputs","type":{"type":"array","items":{"type":"record","name":"Tensor","namespace":"millrace.common","doc":"Open Inference Protocol v2 tensor, row-major.","fields":[{"name":"name","type":"string"},{"name":"datatype","type":"string"},{"name":"shape","type":{"type":"array","items":"long"}},{"name":"data","type":[{"type":"record","name":"Booleans","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"boolean"}}]},{"type":"record","name":"Ints","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"int"}}]},{"type":"record","name":"Longs","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"long"}}]},{"type":"record","name":"Floats","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"float"}}]},{"type":"record","name":"Doubles","namespace":"millrace.common","fields":[{"name":"values","type":{"type":"array","items":"double"}}]},{"type":"record","name":"Strings","namespace":"millrace.common","doc":"BYTES as text, and 64-bit integers beyond 2^53 as decimal text.","fields":[{"name":"values","type":{"type":"array","items":"string"}}]}]}]}}},{"name":"differences","type":{"type":"array","items":{"type":"record","name":"TensorDifference","namespace":"millrace.predictions","doc":"How an output differs from the one that was given.","fields":[{"name":"tensor","type":"string"},{"name":"elements","type":"int"},{"name":"differing","type":"int"},{"name":"maxAbsolute","doc":"Largest difference of numbers; NaN where there are none.","type":"double"},{"name":"problem","doc":"\'\' when both have the same type and shape.","type":"string"}]}}},{"name":"queueMs","type":"float"},{"name":"runMs","type":"float"}]}',
@@ -2352,6 +2483,9 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   'rewards/experiment-assessed': '{"type":"record","name":"ExperimentAssessed","namespace":"millrace.rewards","doc":"Routes of a deployment compared by feedback.","fields":[{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"assessment","type":"int"},{"name":"routes","type":{"type":"array","items":{"type":"record","name":"RouteScore","namespace":"millrace.common","doc":"How one route did, from feedback.","fields":[{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"count","type":"long"},{"name":"meanSquaredError","type":"double"},{"name":"meanSquaredErrorLow","type":"double"},{"name":"meanSquaredErrorHigh","type":"double"},{"name":"meanAbsoluteError","type":"double"},{"name":"meanReward","type":"double"}]}}},{"name":"difference","type":"double"},{"name":"differenceLow","type":"double"},{"name":"differenceHigh","type":"double"},{"name":"pValue","type":"double"},{"name":"verdict","type":"string"},{"name":"better","type":["null","string"],"default":null},{"name":"rewards","type":"long","default":0,"doc":"Rewards so far, those without an error included."},{"name":"threshold","type":"double","default":0,"doc":"The p-value that this look had to reach."}]}',
   'alerts/alert-raised': '{"type":"record","name":"AlertRaised","namespace":"millrace.alerts","doc":"Something needs attention.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"message","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
   'alerts/alert-cleared': '{"type":"record","name":"AlertCleared","namespace":"millrace.alerts","doc":"It is over.","fields":[{"name":"deployment","type":"string"},{"name":"kind","type":"string"},{"name":"subject","type":"string"},{"name":"evidenceId","type":"string"},{"name":"alertId","type":"string","default":"","doc":"The same from raised to cleared."},{"name":"deploymentVersion","type":"int","default":0}]}',
+  'attributions/attribution-requested': '{"type":"record","name":"AttributionRequested","namespace":"millrace.attributions","doc":"Somebody, or a share of the traffic, asks why a prediction came out as it did.","fields":[{"name":"attributionId","type":"string","doc":"Follows from the prediction and what is asked: the same question has one answer."},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"predictionId","type":"string"},{"name":"row","type":"int","doc":"Of the prediction."},{"name":"source","type":{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]},"doc":"Where the prediction lies."},{"name":"method","type":"string","doc":"A method of schemas/explainers.ts; auto: by the model."},{"name":"output","type":"string","doc":"Column of the answer; empty: the predicted class, or the output of the deployment."},{"name":"target","type":["null","double"],"doc":"Of a counterfactual: the number to reach.","default":null},{"name":"share","type":"double","doc":"Of the predictions that are explained by themselves; 0: somebody asked.","default":0},{"name":"actor","type":"string","doc":"Who asked.","default":""}]}',
+  'attributions/attribution-computed': '{"type":"record","name":"AttributionComputed","namespace":"millrace.attributions","doc":"Why a prediction came out as it did.","fields":[{"name":"attributionId","type":"string"},{"name":"predictionId","type":"string"},{"name":"row","type":"int"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"route","type":"string"},{"name":"model","type":"string"},{"name":"modelVersion","type":"int"},{"name":"artifactHash","type":"string","doc":"Of the model that answered."},{"name":"method","type":"string","doc":"That was used."},{"name":"methodVersion","type":"int"},{"name":"output","type":"string","doc":"The column that is explained."},{"name":"base","type":"double","doc":"Mean of the output over the background; of a permutation importance, the loss of the unchanged rows."},{"name":"prediction","type":"double","doc":"Of the explained row; base + sum of Shapley values."},{"name":"features","type":{"type":"array","items":{"type":"record","name":"FeatureAttribution","namespace":"millrace.attributions","doc":"What one feature has to do with it.","fields":[{"name":"name","type":"string"},{"name":"value","type":"double","doc":"Of the explained row."},{"name":"attribution","type":"double","doc":"Shapley value; increase of the loss when shuffled; change that a counterfactual makes; 1 where an anchor holds the feature, else 0."},{"name":"deviation","type":"double","doc":"Standard deviation of the attribution over repeats.","default":0}]}}},{"name":"anchor","type":["null",{"type":"record","name":"AnchorRule","namespace":"millrace.attributions","doc":"As long as the conditions hold, the answer stays.","fields":[{"name":"conditions","type":{"type":"array","items":{"type":"record","name":"AnchorCondition","namespace":"millrace.attributions","doc":"low <= value < high; equal where both are the same.","fields":[{"name":"feature","type":"string"},{"name":"low","type":"double"},{"name":"high","type":"double"}]}}},{"name":"precision","type":"double"},{"name":"precisionLow","type":"double"},{"name":"precisionHigh","type":"double"},{"name":"coverage","type":"double","doc":"Share of the reference to which it applies."},{"name":"valid","type":"boolean","doc":"Whether the precision reaches the threshold."}]}],"default":null},{"name":"counterfactual","type":["null",{"type":"record","name":"CounterfactualRow","namespace":"millrace.attributions","doc":"A near row with another answer.","fields":[{"name":"values","type":{"type":"array","items":"double"},"doc":"In the order of the features."},{"name":"foundBy","type":"string","doc":"search, or reference: the nearest row of the reference sample."},{"name":"target","type":"double"},{"name":"score","type":"double","doc":"Of the row, on the scale of the target."},{"name":"distance","type":"double","doc":"Euclidean for search; for reference, L1 in units of the median absolute deviation."}]}],"default":null},{"name":"referenceHash","type":"string","doc":"Blob with the background."},{"name":"backgroundRows","type":"int"},{"name":"rowsAsked","type":"long","doc":"Rows that the model was asked about."},{"name":"seed","type":"string","doc":"Of what was drawn."},{"name":"computeMs","type":"double"},{"name":"share","type":"double","doc":"As it was requested.","default":0},{"name":"against","type":"string","doc":"Of a permutation importance, what the loss compares with: reference (its outputs), or answers (of the model).","default":""}]}',
+  'attributions/attribution-refused': '{"type":"record","name":"AttributionRefused","namespace":"millrace.attributions","doc":"A prediction could not be explained, and why.","fields":[{"name":"attributionId","type":"string"},{"name":"predictionId","type":"string"},{"name":"row","type":"int"},{"name":"deployment","type":"string"},{"name":"deploymentVersion","type":"int"},{"name":"method","type":"string"},{"name":"code","type":"string"},{"name":"reason","type":"string"},{"name":"share","type":"double","default":0}]}',
   'operations/operation-recorded': '{"type":"record","name":"OperationRecorded","namespace":"millrace.operations","doc":"Who asked for what, and what became of it. Detail is JSON.","fields":[{"name":"operationId","type":"string"},{"name":"action","type":"string"},{"name":"object","type":"string"},{"name":"actor","type":"string"},{"name":"outcome","type":"string"},{"name":"detail","type":"string"}]}',
   'operations/trigger-handled': '{"type":"record","name":"TriggerHandled","namespace":"millrace.operations","doc":"What became of a trigger event: matched (some flow\'s trigger takes it), unmatched, or refused with the reason. For each trigger that waits for its name: whether it takes the event, and why not.","fields":[{"name":"triggerId","type":"string"},{"name":"name","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"flows","type":{"type":"array","items":"string"}},{"name":"outcome","type":"string"},{"name":"considered","type":{"type":"array","items":{"type":"record","name":"ConsideredTrigger","doc":"Whether a trigger takes an event.","fields":[{"name":"flow","type":"string"},{"name":"trigger","type":"string"},{"name":"matched","type":"boolean"},{"name":"reason","type":"string"}]}},"default":[]}]}',
   'operations/feedback-refused': '{"type":"record","name":"FeedbackRefused","namespace":"millrace.operations","doc":"A feedback that could not be admitted, and why.","fields":[{"name":"feedbackId","type":"string"},{"name":"source","type":["null",{"type":"record","name":"Position","namespace":"millrace.common","doc":"A place on the log.","fields":[{"name":"topic","type":"string"},{"name":"partition","type":"int"},{"name":"offset","type":"long"}]}],"default":null},{"name":"reason","type":"string"}]}',

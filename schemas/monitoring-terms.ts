@@ -5,7 +5,7 @@ import { isSteered } from './traffic.ts';
 
 /** What a prediction carries of its deployment's document, for the folds that follow it. The same for all predictions of a version. */
 export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
-  const { feedback, monitors, output } = document;
+  const { feedback, monitors, output, explainers = [] } = document;
   const detectors = detectorsOf(document);
   return {
     output: output ?? '',
@@ -20,5 +20,11 @@ export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
     windows: extraWindows(detectors),
     online: onlineDetectors(detectors, 'predictions'),
     feedbackOnline: onlineDetectors(detectors, 'feedback'),
+    explainers: explainers.map(({ method, share, ...of }) => ({
+      method,
+      share,
+      output: of.output ?? '',
+      target: of.target ?? null,
+    })),
   };
 }

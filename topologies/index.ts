@@ -1,5 +1,6 @@
 /** Every topology of the platform. What `describe` prints, and what a process may run. */
 import type { AnyTopology } from '../runtime/engine/topology.ts';
+import { attributionSampling } from './attribution-sampling.ts';
 import { auditSeals } from './audit-seals.ts';
 import { auditTrails } from './audit-trail.ts';
 import { deployments } from './deployments.ts';
@@ -33,6 +34,7 @@ export const topologies: readonly AnyTopology[] = [
   feedbackRewards,
   experiments,
   predictionSampling,
+  attributionSampling,
   rewardSampling,
   observationWindows,
   onlineDrift,

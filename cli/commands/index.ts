@@ -44,6 +44,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./predict.ts')).command,
   },
   {
+    name: 'predictions',
+    summary: 'why predictions came out as they did',
+    load: async () => (await import('./predictions.ts')).command,
+  },
+  {
     name: 'feedback',
     summary: 'tell the truth, or a reward, for a prediction',
     load: async () => (await import('./feedback.ts')).command,

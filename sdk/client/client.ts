@@ -19,6 +19,7 @@ import type { EventTopic } from '../../schemas/events.ts';
 import { type BundledDeployment, withBundle } from '../deployment/bundled-code.ts';
 import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
+import { AttributionCalls } from './attributions.ts';
 import { AuditCalls } from './audit.ts';
 import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
 import { DriftCalls } from './drift.ts';
@@ -83,6 +84,8 @@ export class Client {
   readonly #caller: HttpCaller;
   readonly #predictions: Predictions;
   readonly #past: PastRuns;
+  /** Why predictions came out as they did: compute, list. */
+  readonly attributions: AttributionCalls;
   /** Verification, entries, seals and redaction. */
   readonly audit: AuditCalls;
   /** Findings, operations, dead letters and tasks. */
@@ -103,6 +106,7 @@ export class Client {
     this.production = new ProductionCalls(caller);
     this.routing = new RoutingCalls(caller);
     this.#predictions = new Predictions(caller);
+    this.attributions = new AttributionCalls(caller);
     this.audit = new AuditCalls(caller);
     this.maintenance = new MaintenanceCalls(caller);
     this.drift = new DriftCalls(caller);

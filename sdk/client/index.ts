@@ -22,6 +22,8 @@ export type { ArtifactFilter, RunFilter } from './run-filter.ts';
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { RolloutAction } from './routing.ts';
+export type { AttributionOptions } from './attributions.ts';
+export type { Attribution, ComputedAttribution, RefusedAttribution } from '../../schemas/api/attributions.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';
 export type { DeadLetter, TaskSummary } from './maintenance.ts';
 export type { CardChoice, CardSummary, LineFilter } from './run-output.ts';

@@ -9,6 +9,7 @@ import type {
   FeedbackSettings,
   MonitorSettings,
 } from '../../schemas/deployment-document.ts';
+import type { ExplainerSettings } from '../../schemas/explainers.ts';
 import type { NamingForms } from '../../schemas/deployment-problems.ts';
 import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
@@ -26,6 +27,8 @@ export interface DeploymentSpec {
   readonly follow?: boolean;
   /** @default by prediction id, with the weights of the routes */
   readonly traffic?: TrafficSettings;
+  /** Predictions that are explained by themselves. @default only those that somebody asks about */
+  readonly explainers?: readonly ExplainerSettings[];
 }
 
 /** A model, or a graph of them. */

@@ -24,6 +24,7 @@
 import type { FeatureSpec, FeedbackSettings, MonitorSettings } from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
 import type { DetectorSettings } from '../../schemas/detectors.ts';
+import type { AskedMethod, ExplainerSettings } from '../../schemas/explainers.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 import {
   type DeploymentSpec,
@@ -161,6 +162,14 @@ export class Deployment<Routes extends string = never> {
 
   monitors(options: MonitorOptions): Deployment<Routes> {
     return this.#with({ monitors: filledMonitors(options) });
+  }
+
+  /**
+   * Explains a share of the predictions by themselves; any other is explained when somebody asks. Needs a reference sample
+   * (`monitors({ referenceHash })`).
+   */
+  explain(method: AskedMethod, options: Omit<ExplainerSettings, 'method'>): Deployment<Routes> {
+    return this.#with({ explainers: [...(this.#spec.explainers ?? []), { method, ...options }] });
   }
 
   /** The plain form. Throws a TypeError that lists everything that is wrong. */

@@ -118,18 +118,10 @@ export const roles: readonly Role[] = [
   {
     name: 'scorer',
     kind: 'service',
-    summary: 'computes drift and outliers of windows in worker threads',
+    summary: 'computes drift and outliers of windows, and explains predictions, in worker threads',
     start: async ({ runtime }) => {
-      const { createScorer } = await import('../scorer/scorer.ts');
-      const scorer = await createScorer({ runtime });
-      const running = await runtime.runService(scorer.service);
-      return {
-        ready: () => running.ready(),
-        close: async () => {
-          await running.close();
-          await scorer.close();
-        },
-      };
+      const { startScorerRole } = await import('./start-scorer.ts');
+      return await startScorerRole(runtime);
     },
   },
   {

@@ -7,6 +7,7 @@ import { auditRoutes } from '../audit/routes.ts';
 import { webhookRoutes } from '../egress/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { startProvenance } from '../provenance/index.ts';
+import { attributionRoutes } from '../scorer/http/attributions.ts';
 import { findingRoutes } from '../scorer/http/findings.ts';
 import { createReplays } from '../scorer/replay.ts';
 import { startTracking } from '../tracking/index.ts';
@@ -44,6 +45,7 @@ export async function startGatewayRole({
       tracking.routes,
       auditRoutes(runtime),
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
+      attributionRoutes(runtime, provenance.queries),
       collectionRoutes(runtime, provenance.queries),
       webhookRoutes({ runtime, table: webhooks, ...egressParts(configuration) }),
     ],

@@ -22,6 +22,7 @@ export type Decision =
   | { readonly type: 'edited'; readonly data: EventData['registry']['edited'] }
   | { readonly type: 'experiment-created'; readonly data: EventData['experiments']['experiment-created'] }
   | { readonly type: 'experiment-changed'; readonly data: EventData['experiments']['experiment-changed'] }
+  | { readonly type: 'attribution-computed'; readonly data: EventData['attributions']['attribution-computed'] }
   | { readonly type: 'record-redacted'; readonly data: EventData['audit-seals']['record-redacted'] }
   | { readonly type: 'webhook-set'; readonly data: EventData['webhook-events']['webhook-set'] }
   | { readonly type: 'webhook-removed'; readonly data: EventData['webhook-events']['webhook-removed'] }
@@ -53,6 +54,7 @@ export class Decisions {
       runtime.follow('registry', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('experiments', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('webhook-events', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
+      runtime.follow('attributions', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('audit-seals', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('starts', { from: 'earliest', onEvent: (event) => decisions.#hear(event) }),
       runtime.follow('runs', { from: 'latest', onEvent: (event) => decisions.#hear(event) }),
@@ -127,6 +129,8 @@ export class Decisions {
 
 interface Fact {
   readonly requestId?: string;
+  readonly attributionId?: string;
+  readonly predictionId?: string;
   readonly model?: string;
   readonly deployment?: string;
   readonly flow?: string;
@@ -168,7 +172,8 @@ function answerOf({
     case 'record-redacted':
     case 'webhook-set':
     case 'webhook-removed':
-      return { key: answerKey(subjectOf(fact), fact.requestId ?? ''), decision: { type, data } as Decision };
+    case 'attribution-computed':
+      return { key: answerKey(subjectOf(fact), requestOf(fact)), decision: { type, data } as Decision };
     case 'run-tags-refused':
     case 'deployment-refused':
     case 'rollout-refused':
@@ -177,8 +182,9 @@ function answerOf({
     case 'start-refused':
     case 'redaction-refused':
     case 'webhook-refused':
+    case 'attribution-refused':
       return {
-        key: answerKey(subjectOf(fact), fact.requestId ?? ''),
+        key: answerKey(subjectOf(fact), requestOf(fact)),
         decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' },
       };
     case 'run-requested':
@@ -205,6 +211,11 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
 const codeOf = ({ code = '' }: Fact): ErrorCode =>
   Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INVALID_ARGUMENT';
 
-const subjectOf = ({ webhook, model, deployment, flow, runId, experimentId, topic, partition, offset }: Fact): string =>
-  webhook ?? model ?? deployment ?? flow ?? runId ?? experimentId ?? `${topic}/${partition}@${offset}`;
+const requestOf = ({ requestId, attributionId }: Fact): string => requestId ?? attributionId ?? '';
+/** An explanation names a model too, but is of a prediction. */
+const subjectOf = (fact: Fact): string => {
+  const { predictionId, webhook, model, deployment, flow, runId, experimentId, topic, partition, offset } = fact;
+  const place = `${topic}/${partition}@${offset}`;
+  return predictionId ?? webhook ?? model ?? deployment ?? flow ?? runId ?? experimentId ?? place;
+};
 const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

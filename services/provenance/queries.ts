@@ -185,6 +185,28 @@ export class ProvenanceQueries {
       .executeTakeFirst();
   }
 
+  /** Where a prediction lies on `predictions`; undefined when there is none of that id. */
+  async placeOfPrediction(id: string) {
+    await this.#fresh('predictions');
+    return await this.#store.database
+      .selectFrom('predictions')
+      .select(['partition', 'offset', 'deployment', 'status'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+  }
+
+  /** Where the explanations of a prediction lie on `attributions`, newest first; those that were refused too. */
+  async placesOfAttributions(predictionId: string) {
+    await this.#fresh('attributions');
+    return await this.#store.database
+      .selectFrom('attributions')
+      .select(['id', 'partition', 'offset'])
+      .where('prediction_id', '=', predictionId)
+      .orderBy('time_ms', 'desc')
+      .limit(50)
+      .execute();
+  }
+
   /** undefined when no such event is known. */
   async explainEvent(eventId: string) {
     await this.#fresh('operations', 'starts');

@@ -24,6 +24,7 @@ export const projectedTopics = [
   'deployment-events',
   'predictions',
   'rewards',
+  'attributions',
   'drift',
   'outliers',
   'alerts',
@@ -272,6 +273,13 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
           }),
         ),
       ];
+    }
+    case 'attribution-computed':
+    case 'attribution-refused': {
+      const { attributionId, predictionId, deployment, method } = event.data;
+      const outcome = event.type === 'attribution-computed' ? 'computed' : event.data.code;
+      const row = { id: attributionId, prediction_id: predictionId, deployment, method, outcome, time_ms: timeMs };
+      return [{ table: 'attributions', row: { ...row, partition: at.partition, offset: at.offset } }];
     }
     case 'alert-raised':
       return [alert('raised', event.data, event.data.message, timeMs, at)];

@@ -322,6 +322,21 @@ export const tables = {
     key: ['id', 'kind'],
     indexes: [['prediction_id']],
   },
+  /** Why predictions came out as they did. */
+  attributions: {
+    columns: {
+      id: 'text',
+      prediction_id: 'text',
+      deployment: 'text',
+      method: 'text',
+      outcome: 'text',
+      time_ms: 'integer',
+      partition: 'integer',
+      offset: 'integer',
+    },
+    key: ['id'],
+    indexes: [['prediction_id'], ['deployment', 'time_ms']],
+  },
   findings: {
     columns: {
       id: 'text',

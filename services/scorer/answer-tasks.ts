@@ -1,15 +1,17 @@
 import { parentPort } from 'node:worker_threads';
 import type { WorkerReply } from './worker-pool.ts';
 
-/** In a worker thread: answers each task with what `work` gives or throws. */
+/** In a worker thread: answers each task with what `work` gives or throws. The pool sends one at a time. */
 export function answerTasks<T>(work: (task: T) => unknown): void {
-  parentPort?.on('message', (task: T) => {
-    let reply: WorkerReply;
-    try {
-      reply = { result: work(task) };
-    } catch (error) {
-      reply = { error: error instanceof Error ? error.message : String(error) };
-    }
-    parentPort?.postMessage(reply);
-  });
+  parentPort?.on('message', (task: T) => void answer(work, task));
+}
+
+async function answer<T>(work: (task: T) => unknown, task: T): Promise<void> {
+  let reply: WorkerReply;
+  try {
+    reply = { result: await work(task) };
+  } catch (error) {
+    reply = { error: error instanceof Error ? error.message : String(error) };
+  }
+  parentPort?.postMessage(reply);
 }

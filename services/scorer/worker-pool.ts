@@ -95,7 +95,8 @@ export class WorkerPool<T, R> {
 
   #start(lane: Lane<T>): Worker {
     const { module, memoryMb } = this.#options;
-    const limits = { resourceLimits: { maxOldGenerationSizeMb: memoryMb } };
+    // Code of a deployment may run in it, and gets nothing of the server's environment: no credentials.
+    const limits = { resourceLimits: { maxOldGenerationSizeMb: memoryMb }, env: {} };
     const worker = module.typescript
       ? new Worker(new URL('./typescript-worker.mjs', import.meta.url), {
           ...limits,

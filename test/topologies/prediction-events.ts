@@ -21,6 +21,7 @@ export const terms: MonitoringTerms = {
   windows: [],
   online: [],
   feedbackOnline: [],
+  explainers: [],
 };
 
 /** Row-major doubles. */

@@ -94,6 +94,17 @@ export class ProtobufReader {
     return values;
   }
 
+  /** 32-bit floats of one occurrence, packed or not; at most `max`. */
+  floats(max: number): number[] {
+    const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
+    const length = this.#wire === 2 ? this.#length() : 4;
+    const start = this.#at;
+    this.#take(length);
+    if (length % 4 !== 0) throw this.#wrong('malformed', `field ${this.name} has ${length} bytes, not a multiple of 4`);
+    if (length / 4 > max) throw this.#wrong('too-many', `field ${this.name} has more than ${max} values`);
+    return Array.from({ length: length / 4 }, (_, index) => view.getFloat32(start + 4 * index, true));
+  }
+
   /** How many numbers one occurrence of a repeated field holds, packed or not. */
   count(): number {
     if (this.#wire !== 2) {

@@ -4,7 +4,7 @@ import type { Walk } from './walk.ts';
 
 const shownMax = 10;
 
-/** Feedback, rewards and outlier verdicts of a prediction. */
+/** Feedback, rewards, outlier verdicts and explanations of a prediction. */
 export async function addPredictionEffects({ reader, database, links }: Walk, id: string): Promise<void> {
   const feedback = await database
     .selectFrom('feedback')
@@ -29,6 +29,17 @@ export async function addPredictionEffects({ reader, database, links }: Walk, id
       { kind: 'outlier', id: window_id, text: `outlier with score ${score.toFixed(1)}`, check: 'named by its window' },
       null,
     );
+  }
+  const attributions = await database
+    .selectFrom('attributions')
+    .selectAll()
+    .where('prediction_id', '=', id)
+    .orderBy('time_ms', 'desc')
+    .limit(shownMax)
+    .execute();
+  for (const row of attributions) {
+    const text = row.outcome === 'computed' ? `explained by ${row.method}` : `not explained (${row.outcome})`;
+    await reader.addFact(links, 'attributions', row, { kind: 'attribution', id: row.id, text }, null);
   }
 }
 
