@@ -96,7 +96,7 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['flow-starts', 'gateway', 'step-worker', 'run-progress', 'step-memory'],
-    readBy: ['run-progress', 'run-ends', 'lineage', 'audit-sealer', 'provenance'],
+    readBy: ['run-progress', 'run-ends', 'lineage', 'flow-tracking', 'audit-sealer', 'provenance'],
   },
   tasks: {
     access: 'closed',
@@ -213,7 +213,7 @@ export const topics = {
     ],
     partitions: 6,
     cleanup: 'delete',
-    writtenBy: ['gateway'],
+    writtenBy: ['gateway', 'flow-tracking'],
     readBy: ['tracking'],
   },
   'deployment-events': {

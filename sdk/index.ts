@@ -23,3 +23,4 @@ export {
   type ShadowOptions,
 } from './deployment/index.ts';
 export * from './client/index.ts';
+export * from './tracking/index.ts';

@@ -10,6 +10,7 @@ import { experiments } from './experiments.ts';
 import { feedbackRewards } from './feedback-rewards.ts';
 import { flowStarts } from './flow-starts.ts';
 import { lineage } from './lineage.ts';
+import { flowTracking } from './flow-tracking.ts';
 import { observationWindows } from './observation-windows.ts';
 import { onlineDrift } from './online-drift.ts';
 import { predictionSampling } from './prediction-sampling.ts';
@@ -28,6 +29,7 @@ export const topologies: readonly AnyTopology[] = [
   stepMemory,
   runEnds,
   lineage,
+  flowTracking,
   registry,
   experimentNames,
   deployments,

@@ -99,7 +99,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'all artifacts of a run or task with their values',
     load: async () => (await import('./dump.ts')).command,
   },
-  { name: 'runs', summary: 'list, show, tag and cancel runs', load: async () => (await import('./runs.ts')).command },
+  {
+    name: 'runs',
+    summary: 'list, show, search, tag, cancel, delete, restore and sync runs',
+    load: async () => (await import('./runs.ts')).command,
+  },
   {
     name: 'deployments',
     summary: 'list, show, roll out, roll back and remove deployments, with their history',
@@ -111,8 +115,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./routes.ts')).command,
   },
   {
+    name: 'experiments',
+    summary: 'list, show, create, rename, tag, delete and restore experiments of tracked runs',
+    load: async () => (await import('./experiments.ts')).command,
+  },
+  {
+    name: 'compare',
+    summary: 'runs beside each other: metrics, parameters, curves',
+    load: async () => (await import('./compare.ts')).command,
+  },
+  {
     name: 'models',
-    summary: 'list models with versions and aliases, move an alias',
+    summary: 'list, show, register, search, describe, tag, stage and delete models and versions, move aliases',
     load: async () => (await import('./models.ts')).command,
   },
   {

@@ -1,5 +1,7 @@
+import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
+import { modelVerbs } from '../tracking/model-verbs.ts';
 import { dim } from '../ui/style.ts';
 import { table } from '../ui/table.ts';
 
@@ -47,13 +49,21 @@ export const command: CommandModule = {
     });
     const alias = cmd
       .command('alias')
-      .description('let an alias name a version')
+      .description('let an alias name a version, or take it away')
       .argument('<model>')
       .argument('<alias>')
-      .argument('<version>');
-    alias.action(async (model: string, name: string, version: string) => {
-      const options = optionsOf(alias);
+      .argument('[version]')
+      .option('--remove', 'the alias names nothing any more');
+    alias.action(async (model: string, name: string, version: string | undefined) => {
+      const options = optionsOf<{ remove?: true }>(alias);
+      if ((version === undefined) !== (options.remove === true))
+        throw new MillraceError('INVALID_ARGUMENT', 'give the version that the alias is to name, or --remove');
       await withPlatform(options, async ({ client }) => {
+        if (version === undefined) {
+          await client.registry.removeAlias(model, name);
+          show(options, { model, alias: name, removed: true }, () => `models:/${model}@${name} names nothing any more`);
+          return;
+        }
         await client.models.setAlias(model, name, Number(version));
         show(
           options,
@@ -62,5 +72,6 @@ export const command: CommandModule = {
         );
       });
     });
+    modelVerbs(cmd);
   },
 };

@@ -5,6 +5,8 @@ import { withPlatform } from '../session.ts';
 import { dim, green, red, yellow } from '../ui/style.ts';
 import { ago, duration, table } from '../ui/table.ts';
 import { waitingText } from '../run/waiting-text.ts';
+import { runText } from '../tracking/run-table.ts';
+import { trackedOf, trackedRunVerbs } from '../tracking/run-verbs.ts';
 
 export const command: CommandModule = {
   configure: (cmd) => {
@@ -50,11 +52,21 @@ export const command: CommandModule = {
         );
       });
     });
-    const one = cmd.command('show').description('steps, attempts and artifacts of a run').argument('<run-id>');
+    const one = cmd
+      .command('show')
+      .description('steps, attempts and artifacts of a run, what it logged, and the deployments that use its models')
+      .argument('<run-id>');
     one.action(async (runId: string) => {
       const options = optionsOf(one);
       await withPlatform(options, async ({ client }) => {
-        show(options, await client.runs.show(runId), (run) => {
+        const known = await trackedOf(client, runId);
+        const tracked = known === undefined ? [] : [runText(known.tracked, known.uses)];
+        // Only flows have steps.
+        if (known !== undefined && known.tracked.tags['millrace.flow'] === undefined) {
+          show(options, known, () => tracked.join(''));
+          return;
+        }
+        show(options, { ...(await client.runs.show(runId)), ...known }, (run) => {
           const { tasks, failure } = run;
           const head = `run ${run.runId} of ${run.flow} v${run.version}: ${statusText(run.status)}${failure === null ? '' : ` ${red(failure)}`}`;
           const rows = table(tasks, [
@@ -76,7 +88,7 @@ export const command: CommandModule = {
             },
           ]);
           const waits = tasks.flatMap((task) => waitingText(task, Date.now()) ?? []);
-          return [head, rows, ...waits.map(yellow)].join('\n');
+          return [head, rows, ...waits.map(yellow), ...tracked].join('\n');
         });
       });
     });
@@ -108,6 +120,7 @@ export const command: CommandModule = {
         show(options, { runId, cancelled: true }, () => `asked run ${runId} to stop`);
       });
     });
+    trackedRunVerbs(cmd);
   },
 };
 

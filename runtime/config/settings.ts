@@ -157,6 +157,11 @@ export const settings = {
     pattern: '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$',
     doc: 'Compute class that a step worker serves: it takes the steps that ask for it. Steps that ask for none are of the class process.',
   },
+  'worker.tracking_url': {
+    type: 'text',
+    default: '',
+    doc: 'Address of a gateway for steps, which log metrics and files to it; empty: the gateway of the same process.',
+  },
   'worker.executor': {
     type: 'choice',
     choices: ['process', 'kubernetes'],

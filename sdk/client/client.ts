@@ -39,6 +39,9 @@ import {
 import { WebhookCalls } from './webhooks.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
 import type { ArtifactFilter, RunFilter } from './run-filter.ts';
+import { RegistryCalls } from './registry.ts';
+import { type RunUses, usesOfRun } from './run-uses.ts';
+import { TrackingCalls } from './tracking.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
 /** Nothing is sent before the first call. */
@@ -94,6 +97,10 @@ export class Client {
   readonly drift: DriftCalls;
   /** Deployed flows: list, show, start, pause, resume, terminate, remove, backfill, history. */
   readonly production: ProductionCalls;
+  /** Experiments and tracked runs: search, show, metric history, files. */
+  readonly tracking: TrackingCalls;
+  /** Models and versions beyond {@link models}: made, described, tagged, staged, searched, deleted. */
+  readonly registry: RegistryCalls;
   /** Weights of routes, rollouts, and why a prediction took its route. */
   readonly routing: RoutingCalls;
 
@@ -111,6 +118,8 @@ export class Client {
     this.maintenance = new MaintenanceCalls(caller);
     this.drift = new DriftCalls(caller);
     this.webhooks = new WebhookCalls(caller);
+    this.tracking = new TrackingCalls(caller);
+    this.registry = new RegistryCalls(caller);
   }
 
   /** Publishes a trigger; flows that wait for its name start. A repeat with the same id starts nothing. */
@@ -263,6 +272,8 @@ export class Client {
       const body = { ...rest, ...code };
       return (await this.#post(path`/api/v1/runs/${runId}/resume`, body, { idempotencyKey })) as StartedRun;
     },
+    /** Model versions that it registered, the deployments that use them now, and how those do. */
+    uses: async (runId: string): Promise<RunUses> => await usesOfRun(this, runId),
     cancel: async (runId: string, reason = ''): Promise<void> => {
       await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
     },

@@ -15,7 +15,7 @@ export interface ConnectOptions {
 }
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** Sent as JSON; text and bytes are sent as they are, with the content type of `headers`. */
   readonly body?: unknown;
@@ -105,17 +105,38 @@ export function timeText(time: number | string | Date | undefined): string | und
 }
 
 export function errorOf(status: number, body: unknown, call: Pick<Call, 'method' | 'path'>): MillraceError {
-  const { code, message, id, predictionId } = (typeof body === 'object' && body !== null ? body : {}) as {
+  const { code, error_code, message, id, predictionId } = (typeof body === 'object' && body !== null ? body : {}) as {
     readonly code?: unknown;
+    readonly error_code?: unknown;
     readonly message?: unknown;
     readonly id?: unknown;
     readonly predictionId?: unknown;
   };
-  const known = typeof code === 'string' && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INTERNAL';
+  const known =
+    typeof code === 'string' && Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : codeOfMlflow(error_code);
   const text = typeof message === 'string' ? message : `${call.method} ${call.path} was answered with status ${status}`;
   return new MillraceError(known, text, {
     details: { status, id, ...(predictionId === undefined ? {} : { predictionId }) },
   });
+}
+
+/** Codes of MLflow's API, which the same gateway speaks. */
+function codeOfMlflow(code: unknown): ErrorCode {
+  switch (code) {
+    case 'RESOURCE_DOES_NOT_EXIST':
+    case 'ENDPOINT_NOT_FOUND':
+      return 'NOT_FOUND';
+    case 'RESOURCE_ALREADY_EXISTS':
+      return 'CONFLICT';
+    case 'INVALID_PARAMETER_VALUE':
+    case 'BAD_REQUEST':
+      return 'INVALID_ARGUMENT';
+    case 'PERMISSION_DENIED':
+    case 'UNAUTHENTICATED':
+      return 'FORBIDDEN';
+    default:
+      return 'INTERNAL';
+  }
 }
 
 export function parseJson(text: string): unknown {

@@ -59,6 +59,9 @@ export type {
   StepLine,
   WrittenArtifact,
 } from '../../schemas/api/runs.ts';
+export type { ArtifactEntry, Experiment, MetricPoint, RunSearch, TrackedRun, ViewType } from './tracking.ts';
+export type { RegisteredModel, RegisteredVersion } from './registry.ts';
+export type { RunUses } from './run-uses.ts';
 export type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';
 export type { AuditEntryFilter, Redaction } from './audit.ts';
 export type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';

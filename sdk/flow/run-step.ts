@@ -1,5 +1,6 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { TrackingOfStep } from '../tracking/step-tracking.ts';
 import { artifactsOf } from './artifacts.ts';
 import { StepCards } from './cards.ts';
 import { checkpointsOf } from './checkpoints.ts';
@@ -37,13 +38,16 @@ export async function runStep(code: UserCode, call: StepCall): Promise<StepResul
   const models: ModelRegistration[] = [];
   const tags = new StepTags(call.step);
   const cards = new StepCards((name, document) => call.card?.(name, document));
-  const context = contextOf(code, call, { models, tags, cards });
+  const tracked = new TrackingOfStep(call.runId);
+  const context = contextOf(code, call, { models, tags, cards, tracked });
   let answer: unknown;
   try {
     answer = await code.run(inputOf(code, call) as never, context as never);
   } catch (error) {
     cards.end({ error });
     throw error;
+  } finally {
+    await tracked.end();
   }
   cards.end();
   const asked = { models, tags: tags.asked };
@@ -104,9 +108,10 @@ interface Asked {
   readonly models: ModelRegistration[];
   readonly tags: StepTags;
   readonly cards: StepCards;
+  readonly tracked: TrackingOfStep;
 }
 
-function contextOf({ kind }: UserCode, call: StepCall, { models, tags, cards }: Asked): StepContext {
+function contextOf({ kind }: UserCode, call: StepCall, { models, tags, cards, tracked }: Asked): StepContext {
   const { parameters, configuration, runId, taskId, attempt, idempotencyKey, stack, gang, signal } = call;
   const context: ProgramContext<Readonly<Record<string, unknown>>> = {
     parameters,
@@ -131,6 +136,9 @@ function contextOf({ kind }: UserCode, call: StepCall, { models, tags, cards }: 
     tags,
     checkpoint: checkpointsOf(call.step, call.checkpoints),
     cards,
+    get tracking() {
+      return tracked.tracking;
+    },
     log: (message, facts) => console.log(facts === undefined ? message : `${message} ${JSON.stringify(facts)}`),
   };
   if (gang !== undefined) return Object.assign(context, { gang });

@@ -1,3 +1,4 @@
+import type { StepTracking } from '../tracking/step-tracking.ts';
 import type { Resources, RetryPolicy, SecretSource } from '../../schemas/flow-graph.ts';
 import type { FileForm, ScalarType } from '../../schemas/flow-parameters.ts';
 import type { Cards } from './cards.ts';
@@ -229,6 +230,8 @@ export interface StepContext<P = Readonly<Record<string, unknown>>, C = Readonly
   readonly checkpoint: Checkpoints;
   /** Pages about the step, to be looked at while it runs and afterwards. */
   readonly cards: Cards;
+  /** Metrics, parameters, tags and files of the run, at once. */
+  readonly tracking: StepTracking;
   /** A line in the log of the step. */
   readonly log: (message: string, facts?: Readonly<Record<string, unknown>>) => void;
 }

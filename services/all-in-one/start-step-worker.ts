@@ -4,6 +4,9 @@ import type { Configuration } from '../../runtime/config/settings.ts';
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
+import type { TaskDispatched } from '../../schemas/events.ts';
+import { experimentOfFlow } from '../../schemas/flow-experiment.ts';
+import { runToken } from '../gateway/security/run-token.ts';
 import { createStepWorker } from '../step-worker/step-worker.ts';
 import { withUploadPoints } from '../step-worker/upload-points.ts';
 import type { RoleContext } from './roles.ts';
@@ -13,7 +16,13 @@ export async function startStepWorkerRole({ runtime, configuration, shared }: Ro
   const compute = configuration['worker.compute'];
   const name = workerName(configuration.directory);
   const executor = await openExecutor(runtime, configuration, name);
-  const worker = createStepWorker({ runtime, executor, name, compute });
+  const worker = createStepWorker({
+    runtime,
+    executor,
+    name,
+    compute,
+    variables: (dispatched) => trackingVariables(dispatched, configuration, shared.url),
+  });
   shared.openLeases = () => worker.openLeases();
   const listening = await worker.start();
   const running = await runtime.runService(worker.service);
@@ -28,6 +37,22 @@ export async function startStepWorkerRole({ runtime, configuration, shared }: Ro
       await listening.close();
       await executor.close();
     },
+  };
+}
+
+/** With these, an unmodified MLflow client in a step logs to the step's run. */
+function trackingVariables(
+  { runId, flow }: TaskDispatched,
+  configuration: Configuration,
+  ownUrl: string | undefined,
+): Readonly<Record<string, string>> {
+  const url = configuration['worker.tracking_url'] || ownUrl;
+  if (url === undefined) return {};
+  return {
+    MLFLOW_TRACKING_URI: url,
+    MLFLOW_TRACKING_TOKEN: runToken(runId, configuration['http.token']),
+    MLFLOW_RUN_ID: runId,
+    MLFLOW_EXPERIMENT_ID: experimentOfFlow(flow).id,
   };
 }
 

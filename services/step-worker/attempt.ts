@@ -33,6 +33,8 @@ export interface AttemptParts {
   readonly adopt?: TaskExecutor['adopt'];
   /** Where members of a gang reach this machine. */
   readonly host: string;
+  /** Environment of the step, under what its flow names. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 /** One claimed dispatch from its commit to its terminal fact. */
@@ -131,7 +133,9 @@ export class Attempt {
   }
 
   #work(): TaskWork {
-    return { ...this.dispatched, holder: this.#parts.identity.incarnation };
+    const { identity, variables } = this.#parts;
+    const { settings, ...dispatched } = this.dispatched;
+    return { ...dispatched, settings: withVariables(settings, variables), holder: identity.incarnation };
   }
 
   async #tell(outcome: TaskOutcome): Promise<boolean> {
@@ -201,6 +205,13 @@ export class Attempt {
       }
     }
   }
+}
+
+/** Settings of a task, JSON, with more variables in its environment. */
+function withVariables(settings: string | undefined, variables: Readonly<Record<string, string>>): string {
+  if (Object.keys(variables).length === 0) return settings ?? '{}';
+  const { environment = {}, ...rest } = JSON.parse(settings ?? '{}') as { readonly environment?: object };
+  return JSON.stringify({ ...rest, environment: { ...variables, ...environment } });
 }
 
 const stopped = { kind: 'lost', message: 'the worker was closed while the step ran' };

@@ -31,6 +31,8 @@ export interface StepWorkerOptions {
   readonly compute?: string | undefined;
   /** A start that is acknowledged so close to its deadline is not used, milliseconds. @default 1000, at most a tenth of the wait */
   readonly startMarginMs?: number | undefined;
+  /** Environment variables for each step, under those that it names itself. @default none */
+  readonly variables?: ((dispatched: TaskDispatched) => Readonly<Record<string, string>>) | undefined;
   /** Under which members of a gang on other machines reach this one. @default 127.0.0.1 */
   readonly host?: string | undefined;
 }
@@ -79,6 +81,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       gangs,
       output,
       host: options.host ?? '127.0.0.1',
+      variables: options.variables?.(claim.dispatched) ?? {},
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
       committed: async () => await stands,
       beating: () => heart.note(claim.dispatched.leaseMs),

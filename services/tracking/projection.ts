@@ -6,7 +6,7 @@ import { tables } from './tables.ts';
 export const tracking = defineProjection({
   name: 'tracking',
   summary: 'experiments, tracked runs and registered models, for searches',
-  version: 1,
+  version: 2,
   inputs: trackedTopics,
   tables,
   rowsOf,

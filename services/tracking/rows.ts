@@ -1,5 +1,6 @@
 import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { EventTopic } from '../../schemas/events.ts';
+import { experimentOfFlow } from '../../schemas/flow-experiment.ts';
 import { registryRows } from './registry-rows.ts';
 import { type Change, keyed, number } from './row-changes.ts';
 
@@ -47,9 +48,10 @@ function runRows({ type, data, timeMs }: ProjectedEvent<'tracking'>): readonly C
   switch (type) {
     case 'run-begun': {
       const { runId: id, experimentId: experiment_id, name, userId: user_id, status, startTime: start_ms, tags } = data;
-      const rest = { end_ms: null, lifecycle: 'active', artifact_uri: data.artifactUri };
+      const { flow = '', artifactUri: artifact_uri } = data;
+      const rest = { end_ms: null, lifecycle: 'active', artifact_uri, flow };
       const row = { id, experiment_id, name, user_id, status, start_ms, ...rest };
-      return [{ table: 'runs', row }, ...tagged(id, tags)];
+      return [...experimentOf(flow, timeMs), { table: 'runs', row }, ...tagged(id, tags)];
     }
     case 'run-changed': {
       const { runId, status, endTime, name, lifecycle } = data;
@@ -59,7 +61,7 @@ function runRows({ type, data, timeMs }: ProjectedEvent<'tracking'>): readonly C
       if (name !== null) set.push('name');
       if (lifecycle !== null) set.push('lifecycle');
       const known = { status: status ?? '', end_ms: endTime, name: name ?? '', lifecycle: lifecycle ?? '' };
-      const unknown = { experiment_id: '', user_id: '', start_ms: 0, artifact_uri: '' };
+      const unknown = { experiment_id: '', user_id: '', start_ms: 0, artifact_uri: '', flow: '' };
       return [{ table: 'runs', row: { id: runId, ...unknown, ...known }, set }];
     }
     case 'values-logged': {
@@ -141,6 +143,14 @@ function runRows({ type, data, timeMs }: ProjectedEvent<'tracking'>): readonly C
 }
 
 type Texts = Readonly<Record<string, string>>;
+
+/** The first run of a flow makes its experiment. */
+function experimentOf(flow: string, timeMs: number): readonly Change[] {
+  if (flow === '') return [];
+  const { id, name, artifactLocation: artifact_location } = experimentOfFlow(flow);
+  const row = { id, name, artifact_location, lifecycle: 'active', created_ms: timeMs, updated_ms: timeMs };
+  return [{ table: 'experiments', row }];
+}
 
 function tagged(run_id: string, tags: Texts): readonly Change[] {
   return keyed(tags, (key, value) => ({ table: 'tags', row: { run_id, key, value }, set: 'all' }));

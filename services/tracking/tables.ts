@@ -26,6 +26,8 @@ export const tables = {
       end_ms: 'integer?',
       lifecycle: 'text',
       artifact_uri: 'text',
+      /** Whose run it is; empty: a client says how it goes. */
+      flow: 'text',
     },
     key: ['id'],
     indexes: [['experiment_id', 'lifecycle', '-start_ms']],

@@ -16,6 +16,7 @@ const freshMs = 10_000;
 /** Another gateway may have deleted a run meanwhile: this long it is not noticed. */
 const rememberedMs = 2_000;
 const rememberedMax = 10_000;
+const begunMs = 5_000;
 
 export class Tracking {
   readonly runtime: Runtime;
@@ -74,6 +75,21 @@ export class Tracking {
       'INVALID_ARGUMENT',
       `The run ${id} must be in the 'active' state. Current state is deleted.`,
     );
+  }
+
+  /** Resolves once the run of a step that calls is there: the step may be faster than the topology that makes its run a tracked one. */
+  async begun(id: string): Promise<void> {
+    if (this.#runs.has(id)) return;
+    const { clock } = this.runtime.parts;
+    for (const untilMs = clock.now() + begunMs; clock.now() < untilMs; ) {
+      try {
+        await this.run(id);
+        return;
+      } catch (error) {
+        if (!(error instanceof MillraceError) || error.code !== 'NOT_FOUND') throw error;
+        await new Promise<void>((resolve) => void clock.after(20, resolve));
+      }
+    }
   }
 
   remember(row: RunRow): void {

@@ -256,6 +256,7 @@ function linkMillrace(directory: string): void {
     './project': 'sdk/project',
     './deployment': 'sdk/deployment',
     './client': 'sdk/client',
+    './tracking': 'sdk/tracking',
     './statistics': 'statistics',
   };
   const exports: Record<string, string> = {};

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import { MillraceError } from '../../../runtime/ports/index.ts';
+import { runOfToken } from './run-token.ts';
 
 /**
  * - `public`: probes; no token is asked for.
@@ -19,6 +20,10 @@ declare module 'fastify' {
     access?: Access;
     /** Of `write` routes: the action of its operation, such as `deployment.deploy`. */
     action?: string;
+  }
+  interface FastifyRequest {
+    /** The run whose step calls, by its token. */
+    stepRun: string | undefined;
   }
 }
 
@@ -44,16 +49,28 @@ export function authorize(
     }
     for (const method of [route.method].flat()) declared({ method, url: route.url, config: route.config ?? {} });
   });
-  if (token === undefined) return;
+  app.decorateRequest('stepRun', undefined);
   const isOpen = tokenCheck(token);
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.access === 'public') return;
-    if (isOpen(request.headers.authorization ?? '')) return;
+    const { authorization = '' } = request.headers;
+    const run = runOfToken(authorization, token ?? '');
+    if (run !== undefined && mayStep(request.routeOptions.config.access, request.routeOptions.url ?? '')) {
+      request.stepRun = run;
+      return;
+    }
+    if (isOpen(authorization)) return;
     reply.header('www-authenticate', 'Bearer');
     throw new MillraceError('FORBIDDEN', 'the call needs the header Authorization: Bearer <token>', {
       details: { status: 401 },
     });
   });
+}
+
+/** Code of a step reads and logs, and does what MLflow's clients do: it registers models, and makes experiments. */
+function mayStep(access: Access | undefined, url: string): boolean {
+  if (access === 'read' || access === 'log') return true;
+  return access === 'write' && /^\/(?:ajax-)?api\/[23]\.0\/mlflow\//.test(url);
 }
 
 /** Whether a call with this authorization may go on; every one may when no token is asked for. */

@@ -38,6 +38,7 @@ export function roomOf(app: FastifyInstance, tracking: Tracking, gateway: Extens
         const params = request.params as Readonly<Record<string, string>>;
         const given = request.method === 'GET' ? request.query : request.body;
         const fields = new Fields(Object.keys(params).length === 0 ? given : { ...new Fields(given).all(), ...params });
+        if (request.stepRun !== undefined) await tracking.begun(request.stepRun);
         return await answer({ fields, request, operation: gateway.operations.begin(request) });
       },
     });

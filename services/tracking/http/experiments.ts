@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { experimentOfFlow, flowOfExperiment } from '../../../schemas/flow-experiment.ts';
 import { filled } from '../run-answers.ts';
 import { experimentDomain } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
@@ -20,7 +21,8 @@ export function experiments(room: Room): void {
   write('POST', '/mlflow/experiments/create', 'experiment.create', async ({ fields, request, operation }) => {
     const name = checkLength(fields.text('name'), limits.experimentName, 'Experiment name');
     const tags = pairsOf(fields.objects('tags'), 'Experiment tag', limits.experimentTagValue);
-    const experimentId = newExperimentId();
+    const flow = flowOfExperiment(name);
+    const experimentId = flow === undefined ? newExperimentId() : experimentOfFlow(flow).id;
     const artifactLocation = locationOf(fields, experimentId);
     const { requestId, actor } = operation;
     const data = { experimentId, requestId, name, artifactLocation, tags, actor };

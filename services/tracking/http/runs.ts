@@ -29,13 +29,15 @@ export function runs({ read, log, tracking }: Room): void {
   });
 
   log('POST', '/mlflow/runs/update', async ({ fields, operation: { actor } }) => {
-    const { id: runId, experiment_id: experimentId } = await tracking.activeRun(runIdOf(fields));
-    const status = statusOf(fields);
+    const { id: runId, experiment_id: experimentId, flow } = await tracking.activeRun(runIdOf(fields));
+    // How a run of a flow goes is for the flow to say: the end of one client is not the end of the run.
+    const own = flow === '';
+    const status = own ? statusOf(fields) : undefined;
     const name = fields.optional('run_name');
     const changed = {
       runId,
       status: status ?? null,
-      endTime: fields.integer('end_time') ?? null,
+      endTime: own ? (fields.integer('end_time') ?? null) : null,
       name: name === undefined || name === '' ? null : checkLength(name, limits.tagValue, 'Run name'),
       lifecycle: null,
       actor,
@@ -106,6 +108,7 @@ async function begin(tracking: Tracking, { fields, operation, request }: Call): 
     end_ms: null,
     lifecycle: 'active',
     artifact_uri: data.artifactUri,
+    flow: '',
   };
   tracking.remember(row);
   const shown = Object.entries(data.tags).map(([key, value]) => ({ key, value }));

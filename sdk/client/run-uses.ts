@@ -1,0 +1,59 @@
+/** What came of a run: the model versions that it registered, the deployments that use them now, and how those do. */
+import { modelsOfRoute } from '../../schemas/deployment-document.ts';
+import type { ShownEvidence, ShownRoutes } from '../../schemas/api/deployments.ts';
+import type { Finding } from '../../schemas/api/findings.ts';
+import type { Client } from './client.ts';
+
+export interface RunUses {
+  readonly models: readonly { readonly model: string; readonly version: number; readonly aliases: readonly string[] }[];
+  readonly deployments: readonly {
+    readonly deployment: string;
+    readonly route: string;
+    readonly model: string;
+    readonly version: number;
+    /** Share of the traffic, from 0 to 1. */
+    readonly share: number;
+    /** Requests, failures and rewards of the route; null where nothing steers the traffic. */
+    readonly evidence: ShownEvidence | null;
+    /** The newest of each kind: rewards by route, drift, outliers, alerts. */
+    readonly findings: readonly Finding[];
+  }[];
+}
+
+export async function usesOfRun(client: Client, runId: string): Promise<RunUses> {
+  const models: { model: string; version: number; aliases: readonly string[] }[] = [];
+  for (const { model } of await client.models.list()) {
+    const { versions } = await client.models.show(model);
+    for (const version of versions) {
+      if (version.runId === runId) models.push({ model, version: version.version, aliases: version.aliases });
+    }
+  }
+  if (models.length === 0) return { models, deployments: [] };
+  const deployments: RunUses['deployments'][number][] = [];
+  for (const { deployment, document } of await client.deployments.list()) {
+    for (const route of document.routes) {
+      for (const { model } of modelsOfRoute(route)) {
+        const used = models.some((own) => own.model === model.model && own.version === model.modelVersion);
+        if (!used) continue;
+        const found = await client.maintenance.findings({ deployment, limit: 50 });
+        const newest = found.filter(({ kind }, index) => found.findIndex((other) => other.kind === kind) === index);
+        const shown = await client.routing.show(deployment);
+        deployments.push({
+          deployment,
+          route: route.name,
+          model: model.model,
+          version: model.modelVersion,
+          share: shareOf(shown, route.name),
+          evidence: shown.evidence.find(({ route: name }) => name === route.name) ?? null,
+          findings: newest,
+        });
+      }
+    }
+  }
+  return { models, deployments };
+}
+
+function shareOf({ weights }: ShownRoutes, route: string): number {
+  const sum = weights.reduce((total, { weight }) => total + weight, 0);
+  return sum === 0 ? 0 : (weights.find(({ route: name }) => name === route)?.weight ?? 0) / sum;
+}

@@ -1,0 +1,99 @@
+import { hash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { RunLogger } from './run-logger.ts';
+import { Spool, spoolsIn } from './spool.ts';
+import { surroundings } from './surroundings.ts';
+import { TrackingServer } from './tracking-server.ts';
+
+export interface StartRunOptions {
+  /** @default the environment's MLFLOW_TRACKING_URI, else http://127.0.0.1:7400 */
+  readonly url?: string | undefined;
+  /** @default the environment's MLFLOW_TRACKING_TOKEN */
+  readonly token?: string | undefined;
+  /** Made when it is not there. @default Default */
+  readonly experiment?: string | undefined;
+  readonly name?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Of the run around it. */
+  readonly parentRunId?: string | undefined;
+  /** The same key is the same run, also from another program: to go on with it. @default a new one */
+  readonly key?: string | undefined;
+  /** Where what is not sent yet waits. @default MILLRACE_SPOOL, else .millrace/spool */
+  readonly spool?: string | undefined;
+  /** Git commit, branch and patch, host and platform. @default true */
+  readonly source?: boolean | undefined;
+  /** @default false */
+  readonly systemMetrics?: boolean | undefined;
+  /** @default to standard error */
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+export const defaultSpool = (): string => process.env['MILLRACE_SPOOL'] ?? join('.millrace', 'spool');
+
+/**
+ * Begins a tracked run, whether its server can be reached or not. Its id is known at once, and the same on the server.
+ *
+ * @example
+ * const run = startRun({ experiment: 'wine', name: 'forest' });
+ * run.params({ depth: 6 });
+ * for (let step = 0; step < 100; step++) run.metric('loss', train(step), step);
+ * await run.end();
+ */
+export function startRun(options: StartRunOptions = {}): RunLogger {
+  const { experiment = '', name = '', tags = {}, parentRunId, source = true } = options;
+  const key = options.key ?? randomBytes(16).toString('hex');
+  const runId = hash('sha256', `run\u0000${key}`, 'hex').slice(0, 32);
+  const spool = new Spool(join(options.spool ?? defaultSpool(), `${Date.now()}-${runId}`));
+  const found = source ? surroundings() : { tags: {}, patch: undefined };
+  const nested = parentRunId === undefined ? {} : { 'mlflow.parentRunId': parentRunId };
+  const all = Object.entries({ ...found.tags, ...tags, ...nested }).map(([tag, value]) => ({ key: tag, value }));
+  const run = { run_name: name, start_time: Date.now(), tags: all };
+  spool.append({ type: 'begin', key, experiment, run });
+  const logger = new RunLogger(runId, spool, serverOf(options), options.warn ?? warnOf);
+  if (found.patch !== undefined) logger.artifact('source/uncommitted.patch', found.patch);
+  if (options.systemMetrics === true) logger.systemMetrics();
+  return logger;
+}
+
+/** Logs to a run that is there, such as that of a step. */
+export function attachRun(
+  runId: string,
+  options: Pick<StartRunOptions, 'url' | 'token' | 'spool' | 'warn'> = {},
+): RunLogger {
+  const spool = new Spool(
+    join(options.spool ?? defaultSpool(), `${Date.now()}-${runId}-${randomBytes(4).toString('hex')}`),
+  );
+  spool.append({ type: 'attach', runId });
+  return new RunLogger(runId, spool, serverOf(options), options.warn ?? warnOf);
+}
+
+export interface SyncedRun {
+  readonly folder: string;
+  readonly runId: string | undefined;
+  readonly sent: number;
+  readonly refused: readonly string[];
+}
+
+/** Sends what waits in a spool directory, run by run and in order; what is sent is removed. Rejects when the server is away. */
+export async function syncSpool(
+  options: Pick<StartRunOptions, 'url' | 'token' | 'spool'> = {},
+): Promise<readonly SyncedRun[]> {
+  const server = serverOf(options);
+  const synced: SyncedRun[] = [];
+  for (const spool of spoolsIn(options.spool ?? defaultSpool())) {
+    const { sent, refused } = await server.send(spool);
+    synced.push({ folder: spool.folder, runId: spool.runId, sent, refused });
+    // What was refused stays, with its reasons, for its owner to look at.
+    if (refused.length === 0) spool.remove();
+  }
+  return synced;
+}
+
+function serverOf({ url, token }: Pick<StartRunOptions, 'url' | 'token'>): TrackingServer {
+  const { MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN } = process.env;
+  return new TrackingServer({ url: url ?? MLFLOW_TRACKING_URI, token: token ?? MLFLOW_TRACKING_TOKEN });
+}
+
+function warnOf(message: string): void {
+  process.stderr.write(`${message}\n`);
+}

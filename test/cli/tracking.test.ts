@@ -1,0 +1,244 @@
+/** Experiments, tracked runs and models on the command line: runs of flows and runs of other programs are one thing. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveConfiguration } from '../../runtime/config/resolve.ts';
+import { eventually } from '../../runtime/testing/index.ts';
+import { experimentOfFlow } from '../../schemas/flow-experiment.ts';
+import { type Client, connect } from '../../sdk/client/index.ts';
+import { startRun } from '../../sdk/tracking/index.ts';
+import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import { millrace, type Said } from './cli-driver.ts';
+
+const token = 'the platform knows it';
+let directory: string;
+let platform: Platform;
+let client: Client;
+let url: string;
+const runIds: string[] = [];
+const file = join(import.meta.dirname, 'flows', 'tracked.ts');
+const cli = (...words: readonly string[]): Promise<Said> =>
+  millrace([...words, '--url', url, '--set', `http.token=${token}`]);
+const json = async <T>(...words: readonly string[]): Promise<T> => {
+  const { out, err } = await cli(...words, '--json');
+  expect(out, err).not.toBe('');
+  return JSON.parse(out) as T;
+};
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-tracked-'));
+  platform = await startPlatform({
+    configuration: resolveConfiguration({
+      flags: { directory: join(directory, 'millrace'), 'http.port': '0', 'http.token': token },
+      environment: {},
+    }),
+    only: [
+      'flow-starts',
+      'run-progress',
+      'flow-tracking',
+      'registry',
+      'deployments',
+      'experiment-names',
+      'step-worker',
+      'provenance',
+      'gateway',
+    ],
+  });
+  await platform.ready();
+  url = platform.url ?? '';
+  client = connect({ url, token });
+  for (const rate of [0.1, 0.5]) {
+    const { out, err } = await cli('run', file, '--rate', String(rate), '--tag', 'env:test', '--json');
+    const last = JSON.parse(out.trimEnd().split('\n').at(-1) ?? '{}') as { run?: { runId: string; status: string } };
+    expect(last.run?.status, err).toBe('completed');
+    runIds.push(last.run?.runId ?? '');
+  }
+  await eventually('both runs are finished as tracked runs, too', async () => {
+    const { runs } = await client.tracking.search({ experiments: ['flows/tracked'] });
+    return runs.filter(({ status }) => status === 'FINISHED').length === 2 ? true : undefined;
+  });
+}, 120_000);
+afterAll(async () => {
+  await platform.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+describe('a run of a flow', () => {
+  it('is a tracked run of its experiment, with parameters, tags, and what its steps logged', async () => {
+    const run = await client.tracking.run(runIds[0] ?? '');
+    expect(run).toMatchObject({
+      status: 'FINISHED',
+      experimentId: experimentOfFlow('tracked').id,
+      params: { rate: '0.1', depth: '6' },
+      tags: { team: 'red', env: 'test', 'millrace.flow': 'tracked' },
+      metrics: { loss: 0.1 / 20, 'not a number': Number.NaN },
+      datasets: [{ name: 'wine', digest: 'd1' }],
+    });
+    const points = [];
+    for await (const { value } of client.tracking.history(run.runId, 'loss')) points.push(value);
+    expect(points).toEqual(Array.from({ length: 20 }, (_, step) => 0.1 / (step + 1)));
+    expect((await client.tracking.artifacts(run.runId)).map(({ path }) => path)).toEqual([
+      'figures',
+      'histograms',
+      'notes',
+    ]);
+    expect(Buffer.from(await client.tracking.artifact(run.runId, 'notes/why.txt')).toString()).toBe('because');
+    const kinds = Buffer.from(await client.tracking.artifact(run.runId, 'figures/kinds.json')).toString();
+    expect(JSON.parse(kinds)).toEqual({
+      labels: ['a', 'b'],
+      counts: [
+        [1, 0],
+        [1, 1],
+      ],
+    });
+  });
+
+  it('tells programs in its steps where to log, and to which run', async () => {
+    const [told] = await client.artifacts.list({ runId: runIds[0] ?? '', name: 'told' });
+    expect(await told?.value()).toEqual({ url, run: runIds[0], experiment: experimentOfFlow('tracked').id });
+  });
+
+  it('is not ended by a client, which its steps are', async () => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ run_id: runIds[0], status: 'FAILED', end_time: 1 });
+    const answer = await fetch(`${url}/api/2.0/mlflow/runs/update`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(200);
+    expect(await client.tracking.run(runIds[0] ?? '')).toMatchObject({ status: 'FINISHED' });
+  });
+
+  it('has a token for its steps that is no use for anything else', async () => {
+    const { runToken } = await import('../../services/gateway/security/run-token.ts');
+    const call = (key: string, path: string, method = 'GET'): Promise<Response> =>
+      fetch(url + path, { method, headers: { authorization: `Bearer ${runToken(runIds[0] ?? '', key)}` } });
+    expect((await call(token, `/api/2.0/mlflow/runs/get?run_id=${runIds[0]}`)).status).toBe(200);
+    expect((await call(token, `/api/v1/runs/${runIds[0]}/cancel`, 'POST')).status).toBe(401);
+    expect((await call('guessed', `/api/2.0/mlflow/runs/get?run_id=${runIds[0]}`)).status).toBe(401);
+  });
+});
+
+describe('millrace runs', () => {
+  it('shows steps and what was logged', async () => {
+    const { out } = await cli('runs', 'show', runIds[1] ?? '');
+    expect(out).toMatch(/train.*completed/s);
+    expect(out).toMatch(/metrics\n +loss 0\.025/);
+  });
+
+  it('searches by the language of filters', async () => {
+    const found = await json<{ runId: string }[]>('runs', 'search', "metrics.loss < 0.01 AND params.rate = '0.1'");
+    expect(found.map(({ runId }) => runId)).toEqual([runIds[0]]);
+    const { code, err } = await cli('runs', 'search', 'metrics.loss <');
+    expect([code, err]).toEqual([2, expect.stringContaining('expected a number')]);
+  });
+
+  it('shows a metric as a curve', async () => {
+    expect((await cli('runs', 'metric', runIds[0] ?? '', 'loss')).out).toMatch(/^loss: 20 points, 0\.005 … 0\.1/);
+  });
+});
+
+describe('millrace compare', () => {
+  it('shows what differs, and curves, as text, picture and page', async () => {
+    const [svg, html] = [join(directory, 'c.svg'), join(directory, 'c.html')];
+    const { out } = await cli('compare', ...runIds, '--svg', svg, '--html', html);
+    expect(out).toMatch(/metric +loss +0\.005 +0\.025/);
+    expect(out).toMatch(/parameter +rate +0\.1 +0\.5/);
+    expect(out).not.toMatch(/parameter +depth/);
+    expect(out).toMatch(/loss 0\.005 … 0\.5\n.*[▁▂▃▄▅▆▇█]{20}/);
+    expect(await readFile(svg, 'utf8')).toMatch(/<polyline[^]*<polyline/);
+    expect(await readFile(html, 'utf8')).toContain('<td>parameter</td><td>rate</td><td>0.1</td><td>0.5</td>');
+    expect((await cli('compare', runIds[0] ?? '')).code).toBe(2);
+    expect((await cli('compare', ...runIds, '--metric', 'none')).code).toBe(3);
+  });
+});
+
+describe('millrace experiments', () => {
+  it('are created, tagged, renamed, shown, deleted and restored', async () => {
+    const { experimentId } = await json<{ experimentId: string }>('experiments', 'create', 'wine', '--tag', 'team=a');
+    expect((await cli('experiments', 'create', 'wine')).code).toBe(5);
+    await cli('experiments', 'tag', 'wine', 'kind=red');
+    await cli('experiments', 'rename', 'wine', 'wines');
+    expect(await json('experiments', 'show', 'wines')).toMatchObject({
+      experimentId,
+      tags: { team: 'a', kind: 'red' },
+      runs: [],
+    });
+    await cli('experiments', 'delete', 'wines');
+    expect((await cli('experiments', 'list', '--deleted')).out).toContain('wines');
+    await cli('experiments', 'restore', experimentId);
+    expect((await cli('experiments', 'list')).out).toMatch(/wines[^]*flows\/tracked|flows\/tracked[^]*wines/);
+    expect((await cli('experiments', 'show', 'nobody')).code).toBe(3);
+  });
+});
+
+describe('millrace models', () => {
+  it('are registered from files of a run, described, tagged, staged, found and deleted', async () => {
+    const [run] = runIds;
+    expect((await cli('models', 'register', 'notes', `runs:/${run}/notes`, '--tag', 'a=1')).out).toBe(
+      'models:/notes/1\n',
+    );
+    await cli('models', 'describe', 'notes/1', '# Notes');
+    await cli('models', 'tag', 'notes/1', 'b=2', '--remove', 'a');
+    await cli('models', 'stage', 'notes', '1', 'Production');
+    await cli('models', 'alias', 'notes', 'champion', '1');
+    expect(await json('models', 'search', "tags.b = '2'")).toMatchObject([
+      { model: 'notes', version: 1, description: '# Notes', stage: 'Production', aliases: ['champion'], runId: run },
+    ]);
+    expect((await cli('runs', 'show', run ?? '')).out).toContain('notes/1 @champion');
+    await cli('models', 'alias', 'notes', 'champion', '--remove');
+    expect((await cli('models', 'alias', 'notes', 'champion')).code).toBe(2);
+    await cli('models', 'delete', 'notes/1');
+    expect(await json('models', 'search', "name = 'notes'")).toEqual([]);
+  });
+});
+
+describe('a program that logs', () => {
+  it('goes on while the server is away; what it logged is sent later, in order and once', async () => {
+    const spool = join(directory, 'spool');
+    const warned: string[] = [];
+    const warn = (message: string): void => void warned.push(message);
+    const away = startRun({ url: 'http://127.0.0.1:9', experiment: 'offline', name: 'kept', spool, warn });
+    for (let step = 0; step < 2_500; step++) away.metric('loss', 1 / (step + 1), step);
+    away.params({ depth: 3 });
+    away.artifact('model.txt', 'weights');
+    expect(await away.end('FINISHED', 300)).toBe(false);
+    expect(warned).toHaveLength(2);
+    expect(await readdir(spool)).toHaveLength(1);
+    expect((await cli('runs', 'sync', spool)).out).toMatch(/: \d+ entries sent\n/);
+    expect(await readdir(spool)).toEqual([]);
+    const run = await client.tracking.run(away.runId);
+    expect(run).toMatchObject({
+      name: 'kept',
+      status: 'FINISHED',
+      params: { depth: '3' },
+      metrics: { loss: 1 / 2_500 },
+    });
+    expect(run.tags['mlflow.source.git.commit']).toMatch(/^[0-9a-f]{40}$/);
+    const steps = [];
+    for await (const { step } of client.tracking.history(run.runId, 'loss')) steps.push(step);
+    expect(steps.sort((a, b) => a - b)).toEqual(Array.from({ length: 2_500 }, (_, step) => step));
+    expect((await cli('runs', 'sync', spool)).out).toContain('nothing waits');
+  });
+
+  it('is the same run when it goes on with its key, and is told what the server refuses', async () => {
+    const spool = join(directory, 'spool-again');
+    const warned: string[] = [];
+    const options = {
+      url,
+      token,
+      spool,
+      key: 'night-7',
+      source: false,
+      warn: (message: string) => void warned.push(message),
+    };
+    const first = startRun(options);
+    first.param('depth', 1);
+    expect(await first.close()).toBe(true);
+    const second = startRun(options);
+    second.param('depth', 2);
+    second.metric('loss', 1);
+    await second.end();
+    expect(second.runId).toBe(first.runId);
+    expect(warned.join('\n')).toContain('Changing param values is not allowed');
+    expect(await client.tracking.run(first.runId)).toMatchObject({ params: { depth: '1' }, status: 'FINISHED' });
+  });
+});
