@@ -42,6 +42,9 @@ const cases: readonly Case[] = [
   { name: 'stateful count, cluster, beside Kafka Streams', script: 'peers/kafka-streams.ts' },
 ];
 
+/** As the program runs: docs/decisions/0022. */
+const youngGeneration = '--max-semi-space-size=64';
+
 interface Row extends Figure {
   readonly target: string | null;
   /** null: there is no target. */
@@ -82,7 +85,7 @@ function measure(script: string, args: readonly string[], compiled = false): Pro
     const program = compiled
       ? [join(sources.folder, 'bench', script.replace(/\.ts$/, '.js'))]
       : ['--import', import.meta.resolve('tsx'), join(import.meta.dirname, script)];
-    const child = spawn(process.execPath, [...program, ...args, '--json'], {
+    const child = spawn(process.execPath, [youngGeneration, ...program, ...args, '--json'], {
       // what they start as children or threads is compiled in any case
       env: { ...process.env, MILLRACE_COMPILED: sources.folder },
       stdio: ['ignore', 'pipe', 'inherit'],
