@@ -1,4 +1,4 @@
-import type { TaskExecutor, TaskOutcome, TaskWork } from '../../../runtime/ports/index.ts';
+import type { TaskExecutor, TaskListener, TaskOutcome, TaskWork } from '../../../runtime/ports/index.ts';
 import type { Bench } from './suite.ts';
 
 type Mutant = (bench: Bench) => TaskExecutor;
@@ -10,6 +10,22 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'loses an artifact': completing((outcome) => ({ ...outcome, artifacts: outcome.artifacts.slice(1) })),
   'says attempt 0': giving((work) => ({ ...work, attempt: 0 })),
   'forgets the inputs': giving((work) => ({ ...work, inputs: [{ branch: '', artifacts: [] }] })),
+  'says that everything was read': completing((outcome) => ({
+    ...outcome,
+    inputs: ['plain', 'vector'].map((name) => ({ name, hash: 'f'.repeat(64) })),
+  })),
+  'lets a step go on before its checkpoint is kept': hearing((listener) => ({
+    ...listener,
+    checkpoint: (saved) => {
+      void listener.checkpoint(saved);
+      return Promise.resolve();
+    },
+  })),
+  'swallows the refusal of a checkpoint': hearing((listener) => ({
+    ...listener,
+    checkpoint: (saved) => listener.checkpoint(saved).catch(() => undefined),
+  })),
+  'begins from nothing': giving((work) => ({ ...work, checkpoints: [] })),
   'drops deferred requests': completing((outcome) => ({ ...outcome, requests: [] })),
   'swallows an exception': failing(() => nothing),
   'calls it a platform error': failing((outcome) => ({ ...outcome, kind: 'platform' })),
@@ -30,7 +46,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
 const nothing: Completed = { type: 'completed', artifacts: [], requests: [], userMs: 0, logs: undefined };
 
 function giving(change: (work: TaskWork) => TaskWork): Mutant {
-  return ({ executor }) => wrapped(executor, (work) => executor.start(change(work)));
+  return ({ executor }) => wrapped(executor, (work, listener) => executor.start(change(work), listener));
 }
 
 function completing(change: (outcome: Completed) => TaskOutcome): Mutant {
@@ -47,6 +63,13 @@ function changing(change: (outcome: TaskOutcome) => TaskOutcome): Mutant {
       const { outcome, cancel } = executor.start(work);
       return { outcome: outcome.then(change), cancel };
     });
+}
+
+function hearing(change: (listener: TaskListener) => TaskListener): Mutant {
+  return ({ executor }) =>
+    wrapped(executor, (work, listener) =>
+      executor.start(work, listener === undefined ? undefined : change(listener)),
+    );
 }
 
 /** After a step that ended badly, nothing more comes of it. */

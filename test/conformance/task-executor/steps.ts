@@ -17,6 +17,13 @@ export default flow('conformance')
   .step('reads', ({ plain, vector, raw, big }) => ({
     seen: { plain, first: vector[0], raw: [...raw], big: big.length, sum: big.reduce((a, b) => a + b, 0) },
   }))
+  .step('peeks', ({ plain }) => ({ first: plain.a[0] }))
+  .step('saves', async (_, { checkpoint }) => {
+    const began = performance.now();
+    await checkpoint.save({ epoch: 1 }, 'weights');
+    return { waitedMs: performance.now() - began };
+  })
+  .step('continues', async (_, { checkpoint }) => ({ from: await checkpoint.load('weights') }))
   .step('registers', (_, { models }) => {
     models.register('m', { onnx: new Uint8Array([9, 9]), metrics: { error: 0.5 }, tags: { a: 'b' }, alias: 'best' });
   })

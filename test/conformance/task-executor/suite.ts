@@ -69,6 +69,66 @@ export const cases: readonly Case[] = [
     },
   },
   {
+    name: 'says which of its inputs a step has read',
+    mutant: 'says that everything was read',
+    run: async (bench) => {
+      const { artifacts } = completed(await run(bench, 'values'));
+      const outcome = completed(await run(bench, 'peeks', { inputs: [{ branch: '', artifacts }] }));
+      const plain = artifacts.find(({ name }) => name === 'plain');
+      expect(outcome.inputs).toEqual([{ name: 'plain', hash: plain?.hash }]);
+    },
+  },
+  {
+    name: 'stores what a step saves to go on from, and lets it go on only when that is heard',
+    mutant: 'lets a step go on before its checkpoint is kept',
+    run: async (bench) => {
+      const saved: ArtifactRef[] = [];
+      let heard = false;
+      const { outcome } = bench.executor.start(work(bench, 'saves'), {
+        line: () => undefined,
+        card: () => undefined,
+        checkpoint: async (checkpoint) => {
+          saved.push(checkpoint);
+          // durable before it is heard
+          await decoded(bench, [checkpoint]);
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          heard = true;
+        },
+      });
+      const ended = completed(await within(outcome, bench.patienceMs));
+      const { waitedMs } = (await decoded(bench, ended.artifacts)) as { waitedMs: number };
+      expect(heard).toBe(true);
+      expect(waitedMs).toBeGreaterThanOrEqual(250);
+      expect(saved.map(({ name }) => name)).toEqual(['weights']);
+      expect((await decoded(bench, saved))['weights']).toEqual({ epoch: 1 });
+    },
+  },
+  {
+    name: 'tells a step that nobody keeps its checkpoint',
+    mutant: 'swallows the refusal of a checkpoint',
+    run: async (bench) => {
+      const refused = bench.executor.start(work(bench, 'saves'), {
+        line: () => undefined,
+        card: () => undefined,
+        checkpoint: () => Promise.reject(new Error('another worker holds the task')),
+      });
+      const { kind, message } = failed(await within(refused.outcome, bench.patienceMs));
+      expect(kind).toBe('user');
+      expect(message).toContain('another worker holds the task');
+    },
+  },
+  {
+    name: 'begins the next attempt with what the last one has saved',
+    mutant: 'begins from nothing',
+    run: async (bench) => {
+      const bytes = Buffer.from('{"epoch":7}');
+      const { hash, sizeBytes } = await bench.blobs.put(bytes);
+      const checkpoints = [{ name: 'weights', hash, sizeBytes, codec: 'json' }];
+      const { artifacts } = completed(await run(bench, 'continues', { attempt: 2, checkpoints }));
+      expect(await decoded(bench, artifacts)).toMatchObject({ from: { epoch: 7 } });
+    },
+  },
+  {
     name: 'hands on what is to be registered, its bytes stored before',
     mutant: 'drops deferred requests',
     run: async (bench) => {

@@ -1,0 +1,22 @@
+import { execSync } from 'node:child_process';
+import { benchFlow, openFlowBench } from '/work/wt/flows/bench/flows/flow-bench.ts';
+const n = Number(process.argv[2] ?? 2000);
+const only = process.argv[3]?.split(',');
+const bench = await openFlowBench(only);
+const flow = await benchFlow('wide');
+const run = async (items: number) => { const { runId } = await bench.client.flows.run(flow, { items }); return await bench.ended(runId, 1_800_000); };
+await run(20);
+const du = (): Map<string, number> => new Map(execSync(`cd ${bench.directory} && du -a -B1 --max-depth=3 . | sort -k2`).toString().trim().split('\n').map((l) => { const [s, p] = l.split('\t'); return [p!, Number(s)] as const; }));
+const before = du();
+const c0 = process.cpuUsage();
+const { ms } = await run(n);
+const c = process.cpuUsage(c0);
+const after = du();
+for (const [p, s] of after) { const d = s - (before.get(p) ?? 0); if (d > n * 40) console.log(p.padEnd(60), (d / n).toFixed(0), 'B/task'); }
+console.log(`${(n * 1000 / ms).toFixed(0)}/s cpu ${( (c.user + c.system) / 1000 / n).toFixed(2)} ms/task`);
+const m = process.memoryUsage();
+console.log(Object.entries(m).map(([k, v]) => `${k} ${(v / 2 ** 20).toFixed(0)}`).join(' '));
+(globalThis as any).gc?.();
+const m2 = process.memoryUsage();
+console.log('after gc', Object.entries(m2).map(([k, v]) => `${k} ${(v / 2 ** 20).toFixed(0)}`).join(' '));
+await bench.close();
