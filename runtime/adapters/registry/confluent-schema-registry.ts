@@ -37,17 +37,20 @@ class ConfluentSchemaRegistry implements SchemaRegistry {
     this.#client = new Client({ host: url, ...(auth === undefined ? {} : { auth }), retry: { retries: 2 } });
   }
 
-  /** One after another: registries may give two ids to a schema that is registered twice at once. */
-  register(subject: string, schema: string): Promise<number> {
+  /** What the subject has already is only looked up: most starts register nothing new. */
+  async register(subject: string, schema: string): Promise<number> {
+    this.#refuseClosed();
+    const [known] = await Promise.all([this.#rest.idOf(subject, schema), this.#setLevel(subject)]);
+    if (known !== undefined) return known;
+    // One after another: registries may give two ids to a schema that is registered twice at once.
     const result = this.#last.then(() => this.#register(subject, schema));
     this.#last = result.catch(() => undefined);
-    return result;
+    return await result;
   }
 
   async #register(subject: string, schema: string): Promise<number> {
     this.#refuseClosed();
     const text = canonical(subject, schema);
-    await this.#setLevel(subject);
     try {
       const { id } = await this.#client.register(
         { type: SchemaType.AVRO, schema: text },
@@ -126,6 +129,13 @@ class ConfluentRest {
     if (status === 200 && typeof body['id'] === 'number') return body['id'];
     if (status === 404 && body['error_code'] === 40401) return undefined;
     throw unavailable(doing, new Error(`it answered ${status} ${JSON.stringify(body)}`));
+  }
+
+  /** Undefined when the subject has no such version, or the registry does not say. */
+  async idOf(subject: string, schema: string): Promise<number | undefined> {
+    const doing = `looking up a schema of subject "${subject}"`;
+    const { status, body } = await this.#call(doing, 'POST', `/subjects/${encodeURIComponent(subject)}`, { schema });
+    return status === 200 && typeof body['id'] === 'number' ? body['id'] : undefined;
   }
 
   async level(subject: string): Promise<string | undefined> {
