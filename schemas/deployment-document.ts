@@ -90,11 +90,35 @@ export interface FeatureSpec {
   readonly categories?: readonly string[];
 }
 
-export interface FeedbackSettings {
+export interface FeedbackSettings<C = CodePin> {
   /** How long a prediction waits for feedback, and feedback for its prediction. */
   readonly windowMs: number;
   /** How truth and prediction become a reward, when the feedback brings none. */
   readonly reward: 'negative-squared-error' | 'negative-absolute-error' | 'equal';
+  /** Makes the reward in the place of the rule, when the feedback brings none. */
+  readonly rewardFunction?: RewardFunction<C>;
+}
+
+/** A function of {@link RewardCase} in the code of the deployment. */
+export interface RewardFunction<C = CodePin> {
+  readonly code: C;
+  /** Longest time of one call. */
+  readonly timeoutMs: number;
+  /** Heap of the thread that it runs in. */
+  readonly memoryMb: number;
+}
+
+/** What a reward function is given: a prediction of one row, and what is known of its truth. */
+export interface RewardCase {
+  /** The number that was predicted; null when it was a class. */
+  readonly prediction: number | null;
+  readonly truth: number | null;
+  /** The class that was predicted. */
+  readonly answer: string | null;
+  readonly label: string | null;
+  readonly route: string;
+  readonly model: string;
+  readonly modelVersion: number;
 }
 
 export interface MonitorSettings {
@@ -113,9 +137,24 @@ export interface MonitorSettings {
   };
   readonly outliers?: { readonly falsePositiveRate: number };
   readonly experiment?: { readonly assessEvery: number; readonly alpha: number };
+  /** Quality metrics from feedback. @default {@link defaultQuality} */
+  readonly quality?: QualitySettings;
   /** Further detectors, each with what it looks at, its method, window and reference. */
   readonly detectors?: readonly DetectorSettings[];
 }
+
+export interface QualitySettings {
+  /** Rows of a window; 0: no metrics are made. */
+  readonly rows: number;
+  /** A window that has begun ends after so long, with the rows that it has. */
+  readonly maxAgeMs: number;
+  /** Categorical features by whose values quality is shown apart. */
+  readonly segments: readonly string[];
+  /** Tensor of the answer with the probabilities of the classes, or of class 1. @default 'probabilities' */
+  readonly probabilities?: string;
+}
+
+export const defaultQuality: QualitySettings = { rows: 200, maxAgeMs: 3_600_000, segments: [] };
 
 /** Rows of the training data, as columns; the order of `columns` is that of the features. */
 export interface ReferenceSample {

@@ -27,7 +27,12 @@ export function deploymentProblems(document: unknown): readonly string[] {
 
 /** Everything that is wrong, each with its place. */
 export function problemsOf(value: unknown, forms: NamingForms): readonly string[] {
-  return [...shapeProblems(deploymentSchema, value), ...routeProblems(value, forms), ...meaningProblems(value)];
+  return [
+    ...shapeProblems(deploymentSchema, value),
+    ...routeProblems(value, forms),
+    ...rewardCodeProblems(value, forms),
+    ...meaningProblems(value),
+  ];
 }
 
 const closed = { additionalProperties: false };
@@ -74,6 +79,16 @@ export const feedbackSchema = Type.Object(
   {
     windowMs: durationMs,
     reward: Type.Enum(['negative-squared-error', 'negative-absolute-error', 'equal']),
+    rewardFunction: Type.Optional(
+      Type.Object(
+        {
+          code: Type.Unknown(),
+          timeoutMs: Type.Integer({ minimum: 1, maximum: 10_000 }),
+          memoryMb: Type.Integer({ minimum: 16, maximum: 1_024 }),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );
@@ -96,6 +111,17 @@ export const monitorsSchema = Type.Object(
     ),
     outliers: Type.Optional(Type.Object({ falsePositiveRate: probability }, closed)),
     experiment: Type.Optional(Type.Object({ assessEvery: count, alpha: probability }, closed)),
+    quality: Type.Optional(
+      Type.Object(
+        {
+          rows: Type.Integer({ minimum: 0, maximum: 10_000 }),
+          maxAgeMs: durationMs,
+          segments: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 10 }),
+          probabilities: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+        },
+        closed,
+      ),
+    ),
     detectors: Type.Optional(Type.Array(detectorSchema, { maxItems: 100 })),
   },
   closed,
@@ -120,6 +146,17 @@ export const deploymentSchema = Type.Object(
   },
   closed,
 );
+
+function rewardCodeProblems(value: unknown, forms: NamingForms): readonly string[] {
+  const { feedback } = (value ?? {}) as {
+    readonly feedback?: { readonly rewardFunction?: { readonly code?: unknown } };
+  };
+  const code = feedback?.rewardFunction?.code;
+  if (code === undefined) return [];
+  return breaches(forms.code, code).map(
+    ({ path, says }) => `feedback.rewardFunction.code${path && `.${path}`} ${says}`,
+  );
+}
 
 function routeProblems(value: unknown, forms: NamingForms): readonly string[] {
   const { routes } = (value ?? {}) as { readonly routes?: unknown };
@@ -166,8 +203,15 @@ export function meaningProblems(document: unknown): readonly string[] {
   if (Array.isArray(explainers) && explainers.length > 0 && !monitors?.referenceHash) {
     problems.push('explainers need monitors.referenceHash: explanations compare with a reference sample');
   }
+  for (const segment of arrayOf(monitors?.quality?.segments)) {
+    const feature = arrayOf(features).find((one) => (one as { name?: unknown } | null)?.name === segment);
+    if ((feature as { kind?: unknown } | undefined)?.kind !== 'categorical')
+      problems.push(`monitors.quality.segments: '${String(segment)}' must be a categorical feature`);
+  }
   return problems;
 }
+
+const arrayOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 function settingsOf(traffic: unknown): TrafficSettings | undefined {
   return typeof traffic === 'object' && traffic !== null ? (traffic as TrafficSettings) : undefined;

@@ -1,4 +1,4 @@
-import type { DeploymentDocument } from './deployment-document.ts';
+import { type DeploymentDocument, defaultQuality } from './deployment-document.ts';
 import { detectorsOf, extraWindows, onlineDetectors } from './detectors.ts';
 import type { MonitoringTerms } from './events.generated.ts';
 import { isSteered } from './traffic.ts';
@@ -7,6 +7,7 @@ import { isSteered } from './traffic.ts';
 export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
   const { feedback, monitors, output, explainers = [] } = document;
   const detectors = detectorsOf(document);
+  const quality = monitors.quality ?? defaultQuality;
   return {
     output: output ?? '',
     feedbackWindowMs: feedback.windowMs,
@@ -26,5 +27,13 @@ export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
       output: of.output ?? '',
       target: of.target ?? null,
     })),
+    rewardFunction: feedback.rewardFunction === undefined ? '' : JSON.stringify(feedback.rewardFunction),
+    qualityRows: quality.rows,
+    qualityMaxAgeMs: quality.maxAgeMs,
+    probabilities: quality.probabilities ?? 'probabilities',
+    segments: quality.segments.map((name) => {
+      const index = document.features.findIndex((feature) => feature.name === name);
+      return { name, index, categories: [...(document.features[index]?.categories ?? [])] };
+    }),
   };
 }

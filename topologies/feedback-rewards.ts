@@ -25,11 +25,19 @@ import type {
   WindowTerms,
 } from '../schemas/events.ts';
 import { endOf, feedbackWindow, joinWindow, windowTimer } from './feedback-windows.ts';
-import { type Answer, answerOf, compare, type Judgement, judgementProblem } from './prediction-answer.ts';
+import {
+  type Answer,
+  answerOf,
+  compare,
+  type Judgement,
+  judgementProblem,
+  probabilitiesOf,
+  segmentsOf,
+} from './prediction-answer.ts';
 
 export const feedbackRewards: Topology<'predictions'> = {
   name: 'feedback-rewards',
-  version: 2,
+  version: 3,
   input: 'predictions',
   outputs: ['rewards', 'predictions', 'route-evidence'],
   summary: 'joins feedback to its exact prediction and says the reward, or why there is none',
@@ -88,6 +96,8 @@ type Open = readonly [
   steered: boolean,
   windows: readonly WindowTerms[],
   online: readonly string[],
+  quality: readonly [rows: number, maxAgeMs: number, probabilities: readonly number[], segments: readonly string[]],
+  rewardFunction: string,
 ];
 type Rewarded = readonly [
   kind: 'rewarded',
@@ -138,6 +148,10 @@ function completed(data: PredictionCompleted, place: Place, state: StateView): E
     terms.steered,
     terms.windows.filter(({ stream }) => stream === 'feedback'),
     terms.feedbackOnline,
+    terms.qualityRows > 0
+      ? [terms.qualityRows, terms.qualityMaxAgeMs, probabilitiesOf(data), segmentsOf(data)]
+      : [0, 0, [], []],
+    terms.rewardFunction,
   ];
   const { put: listed, setTimers } = joinWindow(window, predictionId, state);
   if (entry === undefined) return { put: [[key, open], listed], setTimers, count: opened };
@@ -239,7 +253,8 @@ function againstFirst([truth, label, reward]: JudgementTuple, other: Judgement):
 function settle(predictionId: string, open: Open, feedbackId: string, said: JudgementTuple): Effects {
   const [, digest, closesMs, deployment, deploymentVersion, route, model, modelVersion, answer, rule] = open;
   const [truth, label, reward] = said;
-  const compared = compare(answer, { truth, label, reward }, rule);
+  const rewardFunction = open[16];
+  const compared = compare(answer, { truth, label, reward }, rule, rewardFunction !== '');
   if (typeof compared === 'string') {
     return {
       ...closing(feedbackId, predictionId, deployment, 'not-comparable', compared),
@@ -260,10 +275,25 @@ function settle(predictionId: string, open: Open, feedbackId: string, said: Judg
     alpha: open[11],
     windows: open[13],
     online: open[14],
-  };
+    qualityRows: open[15][0],
+    qualityMaxAgeMs: open[15][1],
+    probabilities: open[15][2],
+    segments: open[15][3],
+  } satisfies RewardRecorded;
+  const emit: readonly Output[] =
+    compared.rule === 'function'
+      ? [
+          {
+            topic: 'rewards',
+            type: 'reward-due',
+            data: { ...data, steered: open[12], function: rewardFunction },
+            key: deployment,
+          },
+        ]
+      : [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }, ...observed(data, open[12])];
   return {
     put: [[keyOf(predictionId), rewarded]],
-    emit: [{ topic: 'rewards', type: 'reward-recorded', data, key: deployment }, ...observed(data, open[12])],
+    emit,
     count: { feedbackRewarded: 1, predictionsClosedRewarded: 1 },
   };
 }

@@ -14,6 +14,7 @@ import { flowTracking } from './flow-tracking.ts';
 import { observationWindows } from './observation-windows.ts';
 import { onlineDrift } from './online-drift.ts';
 import { predictionSampling } from './prediction-sampling.ts';
+import { quality } from './quality.ts';
 import { registry } from './registry.ts';
 import { rewardSampling } from './reward-sampling.ts';
 import { routeOutcomes } from './route-outcomes.ts';
@@ -38,6 +39,7 @@ export const topologies: readonly AnyTopology[] = [
   predictionSampling,
   attributionSampling,
   rewardSampling,
+  quality,
   observationWindows,
   onlineDrift,
   driftAlerts,

@@ -1,5 +1,6 @@
 import type { PredictionCompleted, RewardRecorded } from '../schemas/events.ts';
-import { tensorValues } from './tensor-values.ts';
+import { tableOf } from './tensor-table.ts';
+import { numericValue, tensorValues } from './tensor-values.ts';
 
 /** What feedback is compared with: the one number or label of a one-row prediction; null when it has no such thing. */
 export type Answer = number | string | null;
@@ -11,7 +12,13 @@ export interface Judgement {
   readonly reward: number | null;
 }
 
-export type Comparison = Pick<RewardRecorded, 'prediction' | 'truth' | 'error' | 'reward' | 'rule'>;
+export type Comparison = Pick<
+  RewardRecorded,
+  'prediction' | 'truth' | 'error' | 'reward' | 'rule' | 'answer' | 'label'
+>;
+
+/** Classes of one prediction beyond these are not kept while it waits for feedback. */
+const classesMax = 100;
 
 export function answerOf({ rows, outputs, terms }: PredictionCompleted): Answer {
   if (rows !== 1) return null;
@@ -22,6 +29,29 @@ export function answerOf({ rows, outputs, terms }: PredictionCompleted): Answer 
   return value === undefined || (typeof value === 'number' && !Number.isFinite(value)) ? null : value;
 }
 
+/** Of the one row, in the order of the model; empty when there are none. */
+export function probabilitiesOf({ rows, outputs, terms }: PredictionCompleted): readonly number[] {
+  const tensor = rows === 1 ? outputs.find(({ name }) => name === terms.probabilities) : undefined;
+  const values = tensor === undefined ? [] : tensorValues(tensor).map(numericValue);
+  return values.length <= classesMax && values.every((value) => value >= 0 && value <= 1) ? values : [];
+}
+
+/** `feature=value` for each feature by whose values quality is shown apart. */
+export function segmentsOf({ rows, inputs, terms }: PredictionCompleted): readonly string[] {
+  if (terms.segments.length === 0 || rows !== 1) return [];
+  const table = tableOf(inputs, 1);
+  if (table === undefined) return [];
+  const cells = table.cells(0);
+  return terms.segments.flatMap(({ name, index, categories }) => {
+    const named = table.names.indexOf(name);
+    const tensor = inputs.find((one) => one.name === name);
+    const [text] = tensor === undefined ? [] : tensorValues(tensor);
+    const cell = cells[named < 0 ? index : named];
+    if (typeof text === 'string' && text !== '') return [`${name}=${text.slice(0, 80)}`];
+    return cell === undefined || Number.isNaN(cell) ? [] : [`${name}=${categories[cell] ?? String(cell)}`];
+  });
+}
+
 /** Why a feedback can be compared with no prediction at all; undefined when it may be. */
 export function judgementProblem({ truth, label, reward }: Judgement): string | undefined {
   if (truth === null && label === null && reward === null) return 'it brings neither truth, label nor reward';
@@ -30,27 +60,34 @@ export function judgementProblem({ truth, label, reward }: Judgement): string | 
   return undefined;
 }
 
-/** The reward of a prediction: the feedback's own, or by the deployment's rule. A text says why there is none. */
-export function compare(answer: Answer, { truth, label, reward }: Judgement, rule: string): Comparison | string {
+/**
+ * The reward of a prediction: the feedback's own, or by the deployment's rule; null where its function is to make it. A text says why
+ * there is none.
+ */
+export function compare(
+  answer: Answer,
+  { truth, label, reward }: Judgement,
+  rule: string,
+  hasFunction = false,
+): Comparison | string {
   const prediction = typeof answer === 'number' ? answer : null;
   const error = prediction === null || truth === null ? null : prediction - truth;
-  if (reward !== null) return { prediction, truth, error, reward, rule: 'feedback' };
+  const isClass = rule === 'equal' || label !== null || typeof answer === 'string';
+  const known = label ?? (truth === null ? null : String(truth));
+  const classes = { answer: isClass && answer !== null ? String(answer) : null, label: isClass ? known : null };
+  const said = { prediction, truth, error, ...classes };
+  if (reward !== null) return { ...said, reward, rule: 'feedback' };
   if (answer === null) return 'the prediction is not one row with one number or label: only a reward can be credited';
+  if (hasFunction) return { ...said, reward: null, rule: 'function' };
   if (rule === 'equal') {
     const expected = typeof answer === 'string' ? label : (truth ?? label);
     if (expected === null) return `the prediction is the label '${answer}', the feedback names none`;
-    return { prediction, truth, error, reward: String(answer) === String(expected) ? 1 : 0, rule };
+    return { ...said, reward: String(answer) === String(expected) ? 1 : 0, rule };
   }
   if (error === null) {
     return prediction === null
       ? `the prediction is the label '${answer}', the rule ${rule} needs a number`
       : `the feedback brings no truth, the rule ${rule} needs one`;
   }
-  return {
-    prediction,
-    truth,
-    error,
-    reward: rule === 'negative-absolute-error' ? -Math.abs(error) : -error * error,
-    rule,
-  };
+  return { ...said, reward: rule === 'negative-absolute-error' ? -Math.abs(error) : -error * error, rule };
 }

@@ -140,6 +140,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./findings.ts')).command,
   },
   {
+    name: 'quality',
+    summary: 'quality metrics of a deployment from feedback',
+    load: async () => (await import('./quality.ts')).command,
+  },
+  {
     name: 'webhooks',
     summary: 'signed requests for events: create, list, remove, pause, resume, test, deliveries',
     load: async () => (await import('./webhooks.ts')).command,

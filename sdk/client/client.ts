@@ -12,6 +12,7 @@ import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/depl
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
 import type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
+import type { QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';
 import type { TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
@@ -145,6 +146,12 @@ export class Client {
   /** Resolves once the prediction is on the log. */
   async predict(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
     return await this.#predictions.predict(deployment, input, options);
+  }
+
+  /** Quality metrics from feedback: the newest windows of each series, newest first. */
+  async quality({ deployment, ...filter }: QualitySearch): Promise<readonly QualityWindow[]> {
+    const answer = await this.#get(path`/api/v1/deployments/${deployment}/quality` + query(filter));
+    return (answer as { windows: readonly QualityWindow[] }).windows;
   }
 
   async feedback(feedback: Feedback): Promise<{ feedbackId: string }> {

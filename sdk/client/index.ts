@@ -73,3 +73,4 @@ export type {
   WebhookTest,
 } from '../../schemas/api/webhooks.ts';
 export type { WebhookChange, WebhookOptions } from './webhooks.ts';
+export type { QualityNumber, QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';

@@ -10,21 +10,26 @@ export interface BundledDeployment {
 
 /** Code that is not named by hash yet. */
 export function unbundledCode(spec: DeploymentSpec): readonly CodeSpec[] {
+  const { rewardFunction } = spec.feedback;
   return spec.routes
     .flatMap((route) => (route.graph === undefined ? [] : codeOfGraph(route.graph)))
     .map(({ code }) => code)
+    .concat(rewardFunction === undefined ? [] : [rewardFunction.code])
     .filter(({ hash }) => hash === undefined);
 }
 
 /** The same deployment with its code named by the hash of the bundle. */
 export function withBundle(spec: DeploymentSpec, hash: string): DeploymentSpec {
+  const code = (one: CodeSpec): CodeSpec => {
+    if (one.hash !== undefined) return one;
+    return { hash, function: one.file === undefined ? one.function : `${one.file}#${one.function}` };
+  };
   const routes = spec.routes.map((route) => {
     if (route.graph === undefined) return route;
-    const code = (code: CodeSpec): CodeSpec => {
-      if (code.hash !== undefined) return code;
-      return { hash, function: code.file === undefined ? code.function : `${code.file}#${code.function}` };
-    };
     return { ...route, graph: mapGraph(route.graph, { model: (model) => model, code }) };
   });
-  return { ...spec, routes };
+  const { rewardFunction } = spec.feedback;
+  if (rewardFunction === undefined) return { ...spec, routes };
+  const named = { ...rewardFunction, code: code(rewardFunction.code) };
+  return { ...spec, routes, feedback: { ...spec.feedback, rewardFunction: named } };
 }

@@ -21,7 +21,7 @@ export interface DeploymentSpec {
   readonly features: readonly FeatureSpec[];
   /** Tensor of the answer that feedback is compared with. @default the first output */
   readonly output?: string;
-  readonly feedback: FeedbackSettings;
+  readonly feedback: FeedbackSettings<CodeSpec>;
   readonly monitors: MonitorSettings;
   /** When an alias that names a model moves, a new version is applied by itself. @default false */
   readonly follow?: boolean;
@@ -65,7 +65,9 @@ export interface CodeSpec {
 /** `models:/<model>/<version>`, `models:/<model>@<alias>`, or `models:/<model>/latest`. */
 export type ModelReference = `models:/${string}`;
 
-export const defaultFeedback: FeedbackSettings = { windowMs: 3_600_000, reward: 'negative-squared-error' };
+export const defaultRewardFunction = { timeoutMs: 100, memoryMb: 64 } as const;
+
+export const defaultFeedback: FeedbackSettings<CodeSpec> = { windowMs: 3_600_000, reward: 'negative-squared-error' };
 
 export const defaultMonitors: MonitorSettings = { window: { rows: 500, minRows: 100, maxAgeMs: 60_000 } };
 

@@ -4,8 +4,8 @@
  */
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import { checkedSpec, filledMonitors } from './deployment.ts';
-import { filledGraph, isObject } from './graph-defaults.ts';
-import { type DeploymentSpec, defaultFeedback, defaultWeight } from './deployment-spec.ts';
+import { codeOf, filledGraph, isObject } from './graph-defaults.ts';
+import { type DeploymentSpec, defaultFeedback, defaultRewardFunction, defaultWeight } from './deployment-spec.ts';
 import { defaultShadow, filledTraffic } from './traffic-options.ts';
 
 /** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
@@ -37,12 +37,21 @@ export function filledSpec(value: unknown): unknown {
     features: Array.isArray(features)
       ? features.map((feature: unknown) => (typeof feature === 'string' ? { name: feature, kind: 'numeric' } : feature))
       : (features ?? []),
-    feedback: isObject(feedback) || feedback === undefined ? { ...defaultFeedback, ...feedback } : feedback,
+    feedback: isObject(feedback) || feedback === undefined ? filledFeedback(feedback) : feedback,
     monitors: monitors === undefined ? filledMonitors({}) : filledOptions(monitors),
     ...(traffic === undefined
       ? {}
       : { traffic: filledTraffic(traffic, isObject(feedback) ? feedback['reward'] : undefined) }),
   };
+}
+
+/** `rewardFunction` may be `./rewards.ts#wine`. */
+function filledFeedback(feedback: Readonly<Record<string, unknown>> = {}): object {
+  const { rewardFunction: given } = feedback;
+  if (given === undefined) return { ...defaultFeedback, ...feedback };
+  const { code, ...limits } = isObject(given) ? given : { code: given };
+  const named = { ...defaultRewardFunction, ...limits, code: typeof code === 'string' ? codeOf(code) : code };
+  return { ...defaultFeedback, ...feedback, rewardFunction: named };
 }
 
 function filledRoute(route: Readonly<Record<string, unknown>>): object {
@@ -57,7 +66,7 @@ function filledRoute(route: Readonly<Record<string, unknown>>): object {
 
 function filledOptions(monitors: unknown): unknown {
   if (!isObject(monitors)) return monitors;
-  const parts = ['window', 'drift', 'outliers', 'experiment'];
+  const parts = ['window', 'drift', 'outliers', 'experiment', 'quality'];
   if (parts.some((part) => monitors[part] !== undefined && !isObject(monitors[part]))) return monitors;
   return { ...monitors, ...filledMonitors(monitors) };
 }

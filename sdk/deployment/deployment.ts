@@ -21,7 +21,13 @@
  *     ],
  *   });
  */
-import type { FeatureSpec, FeedbackSettings, MonitorSettings } from '../../schemas/deployment-document.ts';
+import {
+  defaultQuality,
+  type FeatureSpec,
+  type FeedbackSettings,
+  type MonitorSettings,
+  type RewardCase,
+} from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
 import type { DetectorSettings } from '../../schemas/detectors.ts';
 import type { AskedMethod, ExplainerSettings } from '../../schemas/explainers.ts';
@@ -30,6 +36,7 @@ import {
   type DeploymentSpec,
   defaultFeedback,
   defaultMonitors,
+  defaultRewardFunction,
   defaultWeight,
   type ModelReference,
   type RouteSpec,
@@ -48,6 +55,18 @@ export interface RouteOptions {
   readonly weight?: number;
 }
 
+export interface FeedbackOptions extends Partial<Omit<FeedbackSettings, 'rewardFunction'>> {
+  /**
+   * Makes the reward in the place of the rule: a finite number, larger is better. It runs beside the platform, not in the path of
+   * requests, in a thread with limits on time and memory; a call that throws or takes too long is said as `reward-failed`.
+   */
+  readonly rewardFunction?: (given: RewardCase) => number | Promise<number>;
+  /** Longest time of one call. @default 100 */
+  readonly rewardTimeoutMs?: number;
+  /** Heap of its thread. @default 64 */
+  readonly rewardMemoryMb?: number;
+}
+
 /** @default all requests, answers within 5000 ms */
 export type ShadowOptions = Partial<ShadowSettings>;
 
@@ -63,9 +82,14 @@ export interface MonitorOptions {
   readonly outliers?: Partial<NonNullable<MonitorSettings['outliers']>>;
   /** @default every 200 rewards, alpha 0.05 */
   readonly experiment?: Partial<NonNullable<MonitorSettings['experiment']>>;
+  /** @default windows of 200 rows, at most an hour old */
+  readonly quality?: Partial<NonNullable<MonitorSettings['quality']>>;
   /** Further detectors; the page docs/monitoring.md lists the methods and their options. */
   readonly detectors?: readonly DetectorSettings[];
 }
+
+/** No node of a graph is called so. */
+const rewardFunctionName = '(reward)';
 
 /** Immutable: each call gives a new deployment. `Routes` are the names of its routes so far; using one twice does not compile. */
 export class Deployment<Routes extends string = never> {
@@ -156,8 +180,15 @@ export class Deployment<Routes extends string = never> {
     return this.#with({ output });
   }
 
-  feedback(settings: Partial<FeedbackSettings>): Deployment<Routes> {
-    return this.#with({ feedback: { ...defaultFeedback, ...settings } });
+  feedback(options: FeedbackOptions): Deployment<Routes> {
+    const { rewardFunction, rewardTimeoutMs, rewardMemoryMb, ...settings } = options;
+    const feedback = { ...defaultFeedback, ...settings };
+    if (rewardFunction === undefined) return this.#with({ feedback });
+    const { timeoutMs, memoryMb } = defaultRewardFunction;
+    const limits = { timeoutMs: rewardTimeoutMs ?? timeoutMs, memoryMb: rewardMemoryMb ?? memoryMb };
+    const functions = new Map(this.#functions).set(rewardFunctionName, rewardFunction as GraphFunction);
+    const named = { ...feedback, rewardFunction: { code: { function: rewardFunctionName }, ...limits } };
+    return new Deployment({ ...this.#spec, feedback: named }, functions);
   }
 
   monitors(options: MonitorOptions): Deployment<Routes> {
@@ -196,13 +227,14 @@ export function checkedSpec(spec: unknown): DeploymentSpec {
 }
 
 export function filledMonitors(options: MonitorOptions): MonitorSettings {
-  const { window, referenceHash, drift, outliers, experiment, detectors } = options;
+  const { window, referenceHash, drift, outliers, experiment, quality, detectors } = options;
   return {
     window: { ...defaultMonitors.window, ...window },
     ...(referenceHash === undefined ? {} : { referenceHash }),
     ...(drift === undefined ? {} : { drift: { ...defaultDrift, ...drift } }),
     ...(outliers === undefined ? {} : { outliers: { falsePositiveRate: 0.01, ...outliers } }),
     ...(experiment === undefined ? {} : { experiment: { assessEvery: 200, alpha: 0.05, ...experiment } }),
+    ...(quality === undefined ? {} : { quality: { ...defaultQuality, ...quality } }),
     ...(detectors === undefined ? {} : { detectors }),
   };
 }

@@ -37,7 +37,7 @@ function filledBranch(branch: unknown): unknown {
 }
 
 /** `./scale.ts#scale`; without a file it is a function of the deployment's own. */
-function codeOf(text: string): object {
+export function codeOf(text: string): object {
   const at = text.lastIndexOf('#');
   return at < 0 ? { function: text } : { file: text.slice(0, at), function: text.slice(at + 1) };
 }

@@ -42,7 +42,15 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
     });
     return { name, ...share, graph };
   });
-  return problems.length > 0 ? { problems } : { document: { ...spec, routes } };
+  const { rewardFunction, ...feedback } = spec.feedback;
+  if (rewardFunction !== undefined && rewardFunction.code.hash === undefined)
+    problems.push(
+      'feedback.rewardFunction: its code is not uploaded: deploy the file with `millrace deploy`, or bundle it with bundleDeployment',
+    );
+  const { hash = '', function: called } = rewardFunction?.code ?? { function: '' };
+  const pinned =
+    rewardFunction === undefined ? {} : { rewardFunction: { ...rewardFunction, code: { hash, function: called } } };
+  return problems.length > 0 ? { problems } : { document: { ...spec, routes, feedback: { ...feedback, ...pinned } } };
 }
 
 const unresolved: ModelPin = { model: '', modelVersion: 0, artifactHash: '' };

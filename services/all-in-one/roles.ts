@@ -118,7 +118,7 @@ export const roles: readonly Role[] = [
   {
     name: 'scorer',
     kind: 'service',
-    summary: 'computes drift and outliers of windows, and explains predictions, in worker threads',
+    summary: 'computes drift, outliers and rewards, and explains predictions, in worker threads',
     start: async ({ runtime }) => {
       const { startScorerRole } = await import('./start-scorer.ts');
       return await startScorerRole(runtime);

@@ -6,6 +6,7 @@ import { collectionRoutes } from '../artifact-collector/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import { webhookRoutes } from '../egress/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
+import { qualityRoutes } from '../monitoring-metrics/quality-routes.ts';
 import { startProvenance } from '../provenance/index.ts';
 import { attributionRoutes } from '../scorer/http/attributions.ts';
 import { findingRoutes } from '../scorer/http/findings.ts';
@@ -47,6 +48,7 @@ export async function startGatewayRole({
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
       attributionRoutes(runtime, provenance.queries),
       collectionRoutes(runtime, provenance.queries),
+      qualityRoutes(runtime),
       webhookRoutes({ runtime, table: webhooks, ...egressParts(configuration) }),
     ],
     maintenance: createMaintenance(runtime),

@@ -9,6 +9,7 @@ export interface MetricFamily {
 
 /** Labels under which Seldon Core counts feedback, with its names for them: a route is a predictor. */
 const predictor = ['deployment_name', 'predictor_name', 'predictor_version', 'model_name', 'model_version'] as const;
+const quality = ['deployment', 'deployment_version', 'route', 'model', 'model_version', 'segment'] as const;
 const route = ['deployment', 'route', 'model', 'model_version'] as const;
 
 export const families = {
@@ -35,6 +36,17 @@ export const families = {
     help: 'Feedback that earned nothing: duplicate, contradictory, unmatched, late, not-comparable.',
     labels: ['deployment', 'outcome'],
   },
+  millrace_reward_failed_total: {
+    type: 'counter',
+    help: 'Rewards that the function of a deployment did not make, by code of the failure.',
+    labels: ['deployment', 'code'],
+  },
+  millrace_quality: {
+    type: 'gauge',
+    help: 'Quality metrics of the last window: rmse, mae, mean_error, r2, accuracy, f1, log_loss, brier, auc, calibration_error, reward_mean, reward_median. An empty route is all of them.',
+    labels: [...quality, 'metric'],
+  },
+  millrace_quality_rows: { type: 'gauge', help: 'Rows of that window.', labels: quality },
   millrace_experiment_p_value: { type: 'gauge', help: 'Of the last look at the experiment.', labels: ['deployment'] },
   millrace_experiment_threshold: { type: 'gauge', help: 'The p-value that it had to reach.', labels: ['deployment'] },
   millrace_experiment_mean_squared_error: {

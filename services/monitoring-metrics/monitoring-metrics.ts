@@ -11,16 +11,16 @@ import { type MonitoringEvent, samplesOf, type Sample } from './samples.ts';
 type Series = Map<string, number>;
 
 /** The topics that are read. */
-type Input = 'rewards' | 'drift' | 'outliers' | 'alerts';
+type Input = 'rewards' | 'quality' | 'drift' | 'outliers' | 'alerts';
 
 export function createMonitoringMetrics(registry: Registry): Service<Input> {
   const owned = new Map<string, Series>();
   for (const [name, family] of Object.entries(families)) exportFamily(registry, name as MetricName, family, owned);
   return {
     name: 'monitoring-metrics',
-    inputs: ['rewards', 'drift', 'outliers', 'alerts'],
+    inputs: ['rewards', 'quality', 'drift', 'outliers', 'alerts'],
     outputs: [],
-    summary: 'rewards, errors, drift, outliers and alerts as Prometheus series',
+    summary: 'rewards, errors, quality, drift, outliers and alerts as Prometheus series',
     async opened(task) {
       owned.set(task.name, await storedSeries(task));
     },

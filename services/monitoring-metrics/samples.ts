@@ -2,7 +2,7 @@
 import type { EventOf } from '../../schemas/events.ts';
 import type { MetricName } from './families.ts';
 
-export type MonitoringEvent = EventOf<'rewards' | 'drift' | 'outliers' | 'alerts'>;
+export type MonitoringEvent = EventOf<'rewards' | 'quality' | 'drift' | 'outliers' | 'alerts'>;
 
 /** A change of one series; its labels are the values in the order of the family. */
 export interface Sample {
@@ -24,6 +24,22 @@ export function samplesOf(event: MonitoringEvent, timeMs: number): readonly Samp
   switch (event.type) {
     case 'reward-recorded':
       return rewardSamples(event.data);
+    case 'reward-due':
+      return [];
+    case 'reward-failed':
+      return [add('millrace_reward_failed_total', [event.data.deployment, event.data.code])];
+    case 'quality-assessed': {
+      const { deployment, deploymentVersion, route, model, modelVersion, segment, metrics, rows, reward } = event.data;
+      const labels = [deployment, String(deploymentVersion), route, model, String(modelVersion), segment];
+      const summary =
+        reward === null ? [] : (['mean', 'median'] as const).map((name) => [`reward_${name}`, reward[name]] as const);
+      return [
+        set('millrace_quality_rows', labels, rows),
+        ...[...metrics.map(({ name, value }) => [name, value] as const), ...summary].map(([name, value]) =>
+          set('millrace_quality', [...labels, name], value),
+        ),
+      ];
+    }
     case 'feedback-closed':
       return [add('millrace_feedback_closed_total', [event.data.deployment ?? '', event.data.outcome])];
     case 'experiment-assessed': {

@@ -19,6 +19,7 @@ export interface WorkerPoolOptions {
 
 interface Pending<T> {
   readonly task: T;
+  readonly timeoutMs: number;
   resolve(result: unknown): void;
   reject(error: unknown): void;
 }
@@ -47,14 +48,14 @@ export class WorkerPool<T, R> {
   }
 
   /** Rejects with TIMEOUT, USER_CODE_FAILED (the task threw), TOO_LARGE (out of memory) or UNAVAILABLE (too many tasks wait). */
-  run(task: T): Promise<R> {
+  run(task: T, timeoutMs = this.#options.timeoutMs): Promise<R> {
     if (this.#closed) return Promise.reject(new MillraceError('CLOSED', 'the worker pool was closed'));
     if (this.#waiting.length >= this.#options.waitingMax) {
       const message = `${this.#waiting.length} tasks wait for ${this.#lanes.length} workers already`;
       return Promise.reject(new MillraceError('UNAVAILABLE', message));
     }
     return new Promise<R>((resolve, reject) => {
-      this.#waiting.push({ task, resolve: (result) => resolve(result as R), reject });
+      this.#waiting.push({ task, timeoutMs, resolve: (result) => resolve(result as R), reject });
       this.#next();
     });
   }
@@ -83,7 +84,7 @@ export class WorkerPool<T, R> {
   }
 
   #begin(lane: Lane<T>, pending: Pending<T>): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs } = pending;
     lane.current = pending;
     lane.worker ??= this.#start(lane);
     lane.worker.ref();

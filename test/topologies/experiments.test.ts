@@ -31,6 +31,12 @@ function reward(route: string, error: number | null, overrule: Partial<RewardRec
     alpha: 0.05,
     windows: [],
     online: [],
+    answer: null,
+    label: null,
+    probabilities: [],
+    segments: [],
+    qualityRows: 0,
+    qualityMaxAgeMs: 0,
     ...overrule,
   };
   driver.pipe({ type: 'reward-recorded', data, key: 'diamonds' });

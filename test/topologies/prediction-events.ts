@@ -22,6 +22,11 @@ export const terms: MonitoringTerms = {
   online: [],
   feedbackOnline: [],
   explainers: [],
+  rewardFunction: '',
+  qualityRows: 0,
+  qualityMaxAgeMs: 0,
+  probabilities: '',
+  segments: [],
 };
 
 /** Row-major doubles. */

@@ -66,6 +66,12 @@ describe('event streams', () => {
       alpha: 0.05,
       windows: [],
       online: [],
+      answer: null,
+      label: null,
+      probabilities: [],
+      segments: [],
+      qualityRows: 0,
+      qualityMaxAgeMs: 0,
     };
     const output = { topic: 'rewards', type: 'reward-recorded', data, key: 'd', id: 'nan' } as const;
     await fixture.test.runtime.publish([output]);

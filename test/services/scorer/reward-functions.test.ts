@@ -1,0 +1,145 @@
+/** Reward functions in TypeScript from the deployment's file to quality in the terminal, and what becomes of those that misbehave. */
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleDeployment } from '../../../runtime/adapters/bundler/bundle-code.ts';
+import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
+import type { RewardFailed, RewardRecorded } from '../../../schemas/events.ts';
+import { createGateway, type Gateway } from '../../../services/gateway/gateway.ts';
+import { createMonitoringMetrics } from '../../../services/monitoring-metrics/monitoring-metrics.ts';
+import { qualityRoutes } from '../../../services/monitoring-metrics/quality-routes.ts';
+import { createRewardScorer, type RewardScorer } from '../../../services/scorer/reward-scorer.ts';
+import { seededRandom } from '../../../statistics/random.ts';
+import { feedbackRewards } from '../../../topologies/feedback-rewards.ts';
+import { quality } from '../../../topologies/quality.ts';
+import { millrace } from '../../cli/cli-driver.ts';
+import { completed, feedback, idOf, tensor, terms } from '../../topologies/prediction-events.ts';
+
+let test: TestRuntime;
+let scorer: RewardScorer;
+let gateway: Gateway;
+let url: string;
+let rewardFunction: string;
+const metrics = new Registry();
+const recorded: RewardRecorded[] = [];
+const failures: RewardFailed[] = [];
+const order: string[] = [];
+
+beforeAll(async () => {
+  test = await createTestRuntime({ partitions: { predictions: 1, rewards: 1 } });
+  const { runtime } = test;
+  const file = new URL('./reward-functions.ts', import.meta.url).pathname;
+  const { hash } = await runtime.parts.blobs.put(await bundleDeployment(file));
+  rewardFunction = JSON.stringify({ code: { hash, function: '(reward)' }, timeoutMs: 150, memoryMb: 32 });
+  scorer = createRewardScorer(runtime);
+  await runtime.runService(scorer.service);
+  await runtime.runService(createMonitoringMetrics(metrics));
+  await runtime.runTopology(feedbackRewards);
+  await runtime.runTopology(quality);
+  await runtime.follow('rewards', {
+    from: 'earliest',
+    onEvent: ({ type, data }) => {
+      if (type === 'reward-recorded') recorded.push(data);
+      if (type === 'reward-failed') failures.push(data);
+    },
+  });
+  await runtime.follow('route-evidence', { from: 'earliest', onEvent: ({ data }) => order.push(JSON.stringify(data)) });
+  gateway = await createGateway({
+    runtime,
+    queries: {} as never,
+    extensions: [qualityRoutes(runtime)],
+    metrics: new Registry(),
+    version: '0.0.0',
+    port: 0,
+    actor: 'os-user',
+  });
+  ({ url } = await gateway.listen());
+});
+afterAll(async () => {
+  await gateway.close();
+  await test.close();
+  await scorer.close();
+});
+
+let serial = 0;
+/** A prediction and its truth. */
+async function judge(prediction: number, truth: number, route = 'gentle', how = rewardFunction): Promise<void> {
+  serial += 1;
+  const own = { ...terms, rewardFunction: how, qualityRows: 200, qualityMaxAgeMs: 60_000, steered: true };
+  const outputs = [tensor('y', [1, 1], [prediction])];
+  const data = completed(serial, { deployment: 'wine', route, outputs, terms: own });
+  const key = `entity-${serial}`;
+  await test.runtime.publish([
+    { topic: 'predictions', type: 'prediction-completed', key, partition: 0, id: `p${serial}`, data },
+    {
+      ...{ topic: 'predictions', type: 'feedback-received', key, partition: 0, id: `f${serial}` },
+      data: feedback(serial, `f${serial}`, { truth }),
+    },
+  ]);
+}
+
+describe('a reward function', () => {
+  it('makes the reward, for quality and for the weights of routes', async () => {
+    await judge(5, 7);
+    await eventually('it is made', () => recorded.length === 1);
+    expect(recorded[0]).toMatchObject({ predictionId: idOf(1), reward: 0.25, rule: 'function', error: -2 });
+    await eventually('the weights hear of it', () => order.length === 1);
+    expect(order[0]).toContain('"reward":0.25');
+  });
+
+  it('that throws, hangs, takes too much memory or answers no number is a failure of that reward alone, counted, and said why', async () => {
+    const before = recorded.length;
+    const patient = rewardFunction.replace('"timeoutMs":150', '"timeoutMs":10000');
+    await judge(5, -3, 'gentle', patient);
+    await eventually('it is given up', () => recorded.length === before + 1, 20_000);
+    for (const truth of [-1, -2, 5, 6]) await judge(5, truth);
+    await eventually('each has an outcome', () => recorded.length === before + 5, 20_000);
+    const outcomes = recorded.slice(before).map(({ truth, reward }) => [truth, reward]);
+    expect(outcomes).toEqual([
+      [-3, null],
+      [-1, null],
+      [-2, null],
+      [5, null],
+      [6, 1],
+    ]); // prettier-ignore
+    expect(failures.map(({ code }) => code)).toEqual(['TOO_LARGE', 'USER_CODE_FAILED', 'TIMEOUT', 'USER_CODE_FAILED']);
+    expect(failures[1]?.reason).toContain('threw: no such wine');
+    expect(failures[3]?.reason).toContain('finite number, got Infinity');
+    await eventually('they are counted', async () =>
+      (await metrics.metrics()).includes('millrace_reward_failed_total{deployment="wine",code="TIMEOUT"} 1'),
+    );
+  });
+
+  it('sees nothing of the environment', async () => {
+    process.env['MILLRACE_HTTP_TOKEN'] = '42';
+    const before = recorded.length;
+    await judge(5, -4);
+    await eventually('it is made', () => recorded.length > before);
+    delete process.env['MILLRACE_HTTP_TOKEN'];
+    expect(recorded.at(-1)?.reward).toBe(0.25);
+  });
+
+  it('whose mean a few lucky hits rule is shown with its median and the errors, and which to trust', async () => {
+    const random = seededRandom('wine rewards');
+    for (let i = 0; i < 200; i++) {
+      const strong = i % 2 === 1;
+      // the worse model hits almost exactly now and then
+      const error = strong && i % 20 === 1 ? 1e-4 : (strong ? 1.2 : 1) * random.normal();
+      await judge(6 + error, 6, strong ? 'strong' : 'gentle');
+    }
+    let shown = '';
+    await eventually('a window is full', async () => {
+      shown = (await millrace(['quality', 'wine', '--url', url])).out;
+      return shown.includes('rmse');
+    });
+    expect(shown).toContain('reward mean');
+    expect(shown).toMatch(/reward median .* trust this: the mean .* a few rows rule it/);
+    expect(shown).toContain('mae');
+    const json = JSON.parse(
+      (await millrace(['quality', 'wine', '--route', '', '--json', '--url', url])).out,
+    ) as object[];
+    expect(json).toMatchObject([{ route: '', rows: 200, task: 'regression', reward: { trust: 'median' } }]);
+    await eventually('Prometheus has it', async () =>
+      /millrace_quality\{deployment="wine",.*metric="rmse"\} \d/.test(await metrics.metrics()),
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
+import type { QualityAssessed, RewardRecorded } from '../../schemas/events.ts';
+import { quality } from '../../topologies/quality.ts';
+
+let driver: TopologyDriver<'rewards'>;
+beforeEach(async () => {
+  driver = await createTopologyDriver(quality);
+});
+
+let serial = 0;
+function reward(overrule: Partial<RewardRecorded>): void {
+  serial += 1;
+  const data: RewardRecorded = {
+    ...{ deployment: 'iris', deploymentVersion: 1, predictionId: `p${serial}`, feedbackId: `f${serial}` },
+    ...{ route: 'main', model: 'iris', modelVersion: 3, prediction: null, truth: null, error: null, reward: null },
+    ...{ rule: 'equal', assessEvery: 0, alpha: 0.05, windows: [], online: [], answer: null, label: null },
+    ...{ probabilities: [], segments: [], qualityRows: 4, qualityMaxAgeMs: 10_000 },
+    ...overrule,
+  };
+  driver.pipe({ type: 'reward-recorded', data, key: data.deployment });
+}
+const said = (): QualityAssessed[] => driver.takeOutputs().map(({ data }) => data as QualityAssessed);
+const valuesOf = ({ metrics }: QualityAssessed): Record<string, number> =>
+  Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+
+describe('quality', () => {
+  it('of numbers is RMSE, MAE, bias and R² of each window, for all routes together and each of them', () => {
+    const rows = [
+      [1, 2],
+      [3, 3],
+      [5, 4],
+      [8, 7],
+    ] as const; // prettier-ignore
+    for (const [index, [prediction, truth]] of rows.entries())
+      reward({ prediction, truth, error: prediction - truth, route: index % 2 === 0 ? 'a' : 'b' });
+    const [all, ...others] = said();
+    expect(others).toEqual([]);
+    expect(all).toMatchObject({ route: '', rows: 4, window: 1, task: 'regression', reward: null });
+    const values = valuesOf(all as QualityAssessed);
+    // from the definitions, computed apart
+    expect(values['rmse']).toBeCloseTo(0.8660254037844386, 12);
+    expect(values['mae']).toBe(0.75);
+    expect(values['mean_error']).toBe(0.25);
+    expect(values['r2']).toBeCloseTo(0.7857142857142857, 12);
+    for (const [prediction, truth] of rows) reward({ prediction, truth, error: prediction - truth, route: 'a' });
+    expect(said().map(({ route, model, modelVersion, window }) => [route, model, modelVersion, window])).toEqual([
+      ['a', 'iris', 3, 1],
+      ['', '', 0, 2],
+    ]);
+  });
+
+  it('of classes is accuracy and F1, with probabilities also log loss, Brier, AUC and calibration', () => {
+    const rows = [
+      ['1', '1', 0.9],
+      ['0', '0', 0.2],
+      ['1', '0', 0.6],
+      ['0', '1', 0.4],
+    ] as const; // prettier-ignore
+    for (const [answer, label, p] of rows) reward({ answer, label, probabilities: [1 - p, p], reward: 1 });
+    const [all] = said();
+    const values = valuesOf(all as QualityAssessed);
+    // from the definitions, computed apart
+    expect(values['accuracy']).toBe(0.5);
+    expect(values['f1']).toBe(0.5);
+    expect(values['log_loss']).toBeCloseTo(0.5402713826800865, 10);
+    expect(values['brier']).toBeCloseTo(0.1925, 12);
+    expect(values['auc']).toBe(0.75);
+    expect(all?.calibration.reduce((sum, { count }) => sum + count, 0)).toBe(4);
+  });
+
+  it('is shown apart by segment, model version and deployment version', () => {
+    for (let i = 0; i < 4; i++)
+      reward({ prediction: 1, truth: 1, error: 0, segments: [`cut=${i < 2 ? 'Fair' : 'Ideal'}`] });
+    expect(said().map(({ route, segment }) => [route, segment])).toEqual([
+      ['', ''],
+      ['main', ''],
+    ]); // prettier-ignore
+    for (let i = 0; i < 2; i++) reward({ prediction: 1, truth: 1, error: 0, segments: ['cut=Fair'], modelVersion: 4 });
+    expect(said().map(({ route, segment }) => [route, segment])).toEqual([['', 'cut=Fair']]);
+    for (let i = 0; i < 4; i++) reward({ prediction: 1, truth: 2, error: -1, deploymentVersion: 2 });
+    expect(said().map(({ deploymentVersion, window }) => [deploymentVersion, window])).toEqual([
+      [2, 1],
+      [2, 1],
+    ]); // prettier-ignore
+  });
+
+  it('of a quiet deployment is said when its window is old, and what tells nothing of it is in none', () => {
+    reward({ prediction: 1, truth: 1, error: 0 });
+    reward({ reward: 1, rule: 'feedback' });
+    reward({ prediction: 1, truth: 1, error: 0, qualityRows: 0 });
+    driver.advance(10_001);
+    expect(said().map(({ route, rows }) => [route, rows])).toEqual([
+      ['', 1],
+      ['main', 1],
+    ]); // prettier-ignore
+    expect(driver.counters()).toMatchObject({ qualityRows: 1, qualityWindows: 2 });
+  });
+});
