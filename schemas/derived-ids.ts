@@ -40,6 +40,19 @@ export function predictionId(partition: number, ...parts: readonly (string | num
   return partition.toString(16).padStart(4, '0') + digest.slice(0, 28);
 }
 
+export interface ClientRequest {
+  /** The user's entity; it names the partition. */
+  readonly entity: string;
+  readonly clientId: string;
+  /** Who gave the client id; '' on a topic, when no CloudEvent says it. */
+  readonly source: string;
+}
+
+/** Of a request with an id of its client's: a repeat has the same. `partitions`: of `predictions`. */
+export function predictionIdOfClient({ entity, clientId, source }: ClientRequest, partitions: number): string {
+  return predictionId(partitionOf(entity, partitions), 'client', source, entity, clientId);
+}
+
 /** The partition that a prediction id names; undefined when it is none, or beyond `partitions`. */
 export function partitionOfPrediction(id: string, partitions: number): number | undefined {
   if (!/^[0-9a-f]{32}$/.test(id)) return undefined;

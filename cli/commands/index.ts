@@ -45,7 +45,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'predictions',
-    summary: 'why predictions came out as they did',
+    summary: 'show, batch, and why they came out as they did',
     load: async () => (await import('./predictions.ts')).command,
   },
   {

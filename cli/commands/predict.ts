@@ -10,10 +10,17 @@ export const command: CommandModule = {
       .option('--entity <entity>', 'predictions of one entity stay in order')
       .option('--id <id>', 'a repeat with the same id gets the stored answer')
       .option('--route <route>', 'take this route, as long as it has traffic')
+      .option('--async', 'hand the request in and ask for the answer later')
       .action(async (deployment: string, rows: string) => {
-        const options = optionsOf<{ entity?: string; id?: string; route?: string }>(cmd);
+        const options = optionsOf<{ entity?: string; id?: string; route?: string; async?: boolean }>(cmd);
         await withPlatform(options, async ({ client }) => {
           const { entity, id, route: wanted } = options;
+          if (options.async === true) {
+            const submitted = await client.submit(deployment, inputOf(rows), { entity, id, route: wanted });
+            show(options, submitted, ({ status }) => `${status}: ${submitted.id}`);
+            next(options, `millrace predictions show ${submitted.id} --wait`);
+            return;
+          }
           const answer = await client.predict(deployment, inputOf(rows), { entity, id, route: wanted });
           show(options, answer, ({ predictionId, route, model, modelVersion, outputs }) =>
             [

@@ -1,6 +1,9 @@
 import { askedMethods } from '../../schemas/explainers.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import type { ShownPrediction } from '../../sdk/client/index.ts';
+import { type BatchOptions, runBatch } from '../run/batch-run.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
+import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
 import { attributionText } from '../ui/attribution-plot.ts';
 import { dim } from '../ui/style.ts';
@@ -14,6 +17,42 @@ interface AttributeOptions {
 
 export const command: CommandModule = {
   configure: (cmd) => {
+    const one = cmd
+      .command('show')
+      .description('where a prediction stands, and its answer')
+      .argument('<id>', 'of a prediction, or what `predict --async` gave')
+      .option('--wait', 'until it is answered');
+    one.action(async (id: string) => {
+      const options = optionsOf<{ wait?: boolean }>(one);
+      await withPlatform(options, async ({ client }) => {
+        let shown = await client.prediction(id);
+        for (
+          let waitMs = 50;
+          options.wait === true && shown.status === 'in_queue';
+          waitMs = Math.min(2 * waitMs, 1_000)
+        ) {
+          await new Promise((resolve) => setTimeout(resolve, waitMs));
+          shown = await client.prediction(id);
+        }
+        show(options, shown, predictionText);
+        if (shown.status === 'failed') process.exitCode = exitCode.failure;
+      });
+    });
+
+    const batch = cmd
+      .command('batch')
+      .description('a file through a deployment, in chunks, as a run; `millrace resume` goes on with one that stopped')
+      .argument('<deployment>')
+      .argument('<data>', 'a file, or <run id>/<artifact>')
+      .option('--format <format>', 'csv, jsonl, json or npy (default: by the ending of the name)')
+      .option('--chunk-rows <n>', 'rows of a task', '500')
+      .option('--max-workers <n>', 'tasks that may be under way at once')
+      .option('--out <file>', 'also write the results into this file, as JSON lines');
+    batch.action(async (deployment: string, data: string) => {
+      const options = optionsOf<BatchOptions>(batch);
+      await withPlatform(options, async ({ client }) => await runBatch(client, deployment, data, options));
+    });
+
     const attribute = cmd
       .command('attribute')
       .description('compute why a prediction came out as it did')
@@ -51,6 +90,17 @@ export const command: CommandModule = {
     });
   },
 };
+
+function predictionText(shown: ShownPrediction): string {
+  if (shown.status === 'in_queue') return `in_queue since ${new Date(shown.submittedAt).toISOString()}`;
+  if (shown.status === 'failed') return `failed (${shown.error.code}): ${shown.error.message}`;
+  const { outputs, parameters } = shown.result;
+  const { model, model_version: version, route } = parameters;
+  return [
+    ...outputs.map(({ name, data }) => `${name}: ${data.join(' ')}`),
+    `by ${model} v${version} on route ${route}, ${new Date(shown.completedAt).toISOString()}`,
+  ].join('\n');
+}
 
 function numberOf(option: string, text: string): number {
   const value = Number(text);

@@ -160,7 +160,7 @@ export const settings = {
   'worker.tracking_url': {
     type: 'text',
     default: '',
-    doc: 'Address of a gateway for steps, which log metrics and files to it; empty: the gateway of the same process.',
+    doc: 'Address of a gateway for steps, which they find as MILLRACE_URL and log metrics and files to; empty: the gateway of the same process.',
   },
   'worker.executor': {
     type: 'choice',

@@ -10,6 +10,7 @@
  */
 import type { DeploymentStatus, DeploymentVersion } from '../../schemas/api/deployments.ts';
 import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/flows.ts';
+import type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
 import type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
 import type { QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';
@@ -152,6 +153,16 @@ export class Client {
   async quality({ deployment, ...filter }: QualitySearch): Promise<readonly QualityWindow[]> {
     const answer = await this.#get(path`/api/v1/deployments/${deployment}/quality` + query(filter));
     return (answer as { windows: readonly QualityWindow[] }).windows;
+  }
+
+  /** Hands a request in and waits for nothing: the id is what `prediction` is asked with. */
+  async submit(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<SubmittedPrediction> {
+    return await this.#predictions.submit(deployment, input, options);
+  }
+
+  /** Where a prediction stands, by the id that `submit` gave, or of any prediction; its answer as long as the log has it. */
+  async prediction(id: string): Promise<ShownPrediction> {
+    return await this.#predictions.show(id);
   }
 
   async feedback(feedback: Feedback): Promise<{ feedbackId: string }> {

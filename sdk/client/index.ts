@@ -22,6 +22,7 @@ export type { ArtifactFilter, RunFilter } from './run-filter.ts';
 export type { ConnectOptions } from './http-caller.ts';
 export type { ClientTensor, PredictInput, Prediction, PredictOptions } from './predictions.ts';
 export type { RolloutAction } from './routing.ts';
+export type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
 export type { AttributionOptions } from './attributions.ts';
 export type { Attribution, ComputedAttribution, RefusedAttribution } from '../../schemas/api/attributions.ts';
 export type { SubscribeOptions, Subscription, TopicEvent } from './subscription.ts';

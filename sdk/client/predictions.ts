@@ -1,6 +1,7 @@
 /** Predictions through the gateway, by Open Inference Protocol v2. */
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { type HttpCaller, path } from './http-caller.ts';
+import type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
+import { type Call, type HttpCaller, path } from './http-caller.ts';
 
 /** Row-major; `data` may be nested. */
 export interface ClientTensor {
@@ -26,6 +27,8 @@ export interface PredictOptions {
   readonly versionMin?: number | undefined;
   /** Route to take as long as it has traffic, such as that of an earlier prediction. @default shared out by the weights */
   readonly route?: string | undefined;
+  /** Parameters of the request, such as `content_type`. */
+  readonly parameters?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
 export interface Prediction {
@@ -61,21 +64,44 @@ export class Predictions {
   }
 
   async predict(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
-    const inputs = 'inputs' in input ? input.inputs : [await this.#tensorOf(deployment, input.rows)];
+    const asked = { method: 'POST', path: path`/v2/models/${deployment}/infer` } as const;
     const answer = (await this.#caller.call({
-      method: 'POST',
-      path: path`/v2/models/${deployment}/infer`,
-      body: { ...(options.id === undefined ? {} : { id: options.id }), inputs },
+      ...asked,
+      ...(await this.#request(deployment, input, options)),
+    })) as InferAnswer;
+    const { prediction_id: predictionId, route, model, model_version: modelVersion } = answer.parameters;
+    const deploymentVersion = Number(answer.model_version);
+    return { predictionId, deployment, deploymentVersion, route, model, modelVersion, outputs: answer.outputs };
+  }
+
+  async submit(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<SubmittedPrediction> {
+    const asked = { method: 'POST', path: path`/api/v1/deployments/${deployment}/async-predictions` } as const;
+    return (await this.#caller.call({
+      ...asked,
+      ...(await this.#request(deployment, input, options)),
+    })) as SubmittedPrediction;
+  }
+
+  async show(id: string): Promise<ShownPrediction> {
+    return (await this.#caller.call({ method: 'GET', path: path`/api/v1/predictions/${id}` })) as ShownPrediction;
+  }
+
+  async #request(
+    deployment: string,
+    input: PredictInput,
+    options: PredictOptions,
+  ): Promise<Pick<Call, 'body' | 'headers'>> {
+    const inputs = 'inputs' in input ? input.inputs : [await this.#tensorOf(deployment, input.rows)];
+    const { id, parameters } = options;
+    return {
+      body: { ...(id === undefined ? {} : { id }), ...(parameters === undefined ? {} : { parameters }), inputs },
       headers: {
         'millrace-entity': options.entity,
         'millrace-deadline': options.deadline?.toISOString(),
         'millrace-route': options.route,
         'millrace-deployment-version': options.versionMin === undefined ? undefined : String(options.versionMin),
       },
-    })) as InferAnswer;
-    const { prediction_id: predictionId, route, model, model_version: modelVersion } = answer.parameters;
-    const deploymentVersion = Number(answer.model_version);
-    return { predictionId, deployment, deploymentVersion, route, model, modelVersion, outputs: answer.outputs };
+    };
   }
 
   async #tensorOf(deployment: string, rows: readonly (readonly number[])[]): Promise<ClientTensor> {

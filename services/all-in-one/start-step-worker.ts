@@ -21,7 +21,7 @@ export async function startStepWorkerRole({ runtime, configuration, shared }: Ro
     executor,
     name,
     compute,
-    variables: (dispatched) => trackingVariables(dispatched, configuration, shared.url),
+    variables: (dispatched) => gatewayVariables(dispatched, configuration, shared.url),
   });
   shared.openLeases = () => worker.openLeases();
   const listening = await worker.start();
@@ -40,8 +40,8 @@ export async function startStepWorkerRole({ runtime, configuration, shared }: Ro
   };
 }
 
-/** With these, an unmodified MLflow client in a step logs to the step's run. */
-function trackingVariables(
+/** With these a step finds the gateway, and an unmodified MLflow client in it logs to the step's run. */
+function gatewayVariables(
   { runId, flow }: TaskDispatched,
   configuration: Configuration,
   ownUrl: string | undefined,
@@ -49,6 +49,7 @@ function trackingVariables(
   const url = configuration['worker.tracking_url'] || ownUrl;
   if (url === undefined) return {};
   return {
+    MILLRACE_URL: url,
     MLFLOW_TRACKING_URI: url,
     MLFLOW_TRACKING_TOKEN: runToken(runId, configuration['http.token']),
     MLFLOW_RUN_ID: runId,

@@ -17,6 +17,7 @@ import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
 import { Operations } from './operations.ts';
 import { artifacts } from './routes/artifacts.ts';
+import { asyncPredictions } from './routes/async-predictions.ts';
 import { cards } from './routes/cards.ts';
 import { deployments } from './routes/deployments.ts';
 import { feedback } from './routes/feedback.ts';
@@ -52,6 +53,7 @@ const allRoutes: readonly Routes[] = [
   modelRepository,
   invocations,
   seldonV1,
+  asyncPredictions,
   triggers,
   feedback,
   deployments,

@@ -47,6 +47,8 @@ export interface Queries {
   flowActivity(): Promise<ReadonlyMap<string, { readonly running: number; readonly waiting: number }>>;
   /** Why a prediction took its route. NOT_FOUND when there is no such prediction. */
   explainRoute(predictionId: string): Promise<RouteExplanation>;
+  /** Where the outcome of a prediction lies on `predictions`; undefined when there is none yet. */
+  placeOfPrediction(id: string): Promise<{ readonly partition: number; readonly offset: number } | undefined>;
   /** How often shadows agreed. */
   shadowTraffic(deployment: string): Promise<readonly ShadowTraffic[]>;
   /** The version that was in force at a time, with its weights; undefined when there was none. */

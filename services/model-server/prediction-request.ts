@@ -1,6 +1,6 @@
 /** A request to predict, whatever way it came, and the ids that it gets. */
 import { MillraceError, type Tensor } from '../../runtime/ports/index.ts';
-import { predictionId } from '../../schemas/derived-ids.ts';
+import { predictionId, predictionIdOfClient } from '../../schemas/derived-ids.ts';
 import type { Tensor as EventTensor, Position } from '../../schemas/events.ts';
 import { partitionOf } from '../../schemas/partitioner.ts';
 
@@ -72,7 +72,7 @@ export function identify(parts: IdentityParts, content: RequestContent): Predict
   const id =
     clientId === null
       ? predictionId(partition, ...parts.unique)
-      : predictionId(partition, 'client', parts.clientSource, entity, clientId);
+      : predictionIdOfClient({ entity, clientId, source: parts.clientSource }, parts.partitions);
   return {
     predictionId: id,
     partition,

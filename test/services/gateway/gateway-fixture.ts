@@ -47,6 +47,7 @@ const queries: Queries = {
   completedSlots: () => Promise.resolve([]),
   flowActivity: () => Promise.resolve(new Map()),
   explainRoute: (id) => Promise.reject(new MillraceError('NOT_FOUND', `there is no prediction '${id}'`)),
+  placeOfPrediction: () => Promise.resolve(undefined),
   shadowTraffic: () => Promise.resolve([]),
   deploymentAt: () => Promise.resolve(undefined),
   explain: (id) => Promise.reject(new MillraceError('NOT_FOUND', `nothing is known under '${id}'`)),

@@ -1,0 +1,48 @@
+/**
+ * The flow behind `millrace predictions batch`: a file in chunks through a deployment. A chunk is a task, so chunks run side by side, one
+ * that fails is tried again, and `millrace resume` goes on with those that have no answers yet.
+ */
+import { connect, flow } from '../../sdk/index.ts';
+import { predictRows, type RowResult } from './predict-rows.ts';
+import { readTable, type TableFormat, tableFormats } from './read-table.ts';
+
+export default flow('batch-predictions', { maxWorkers: 8 })
+  .parameter('deployment', { type: 'string', required: true, help: 'that answers' })
+  .parameter('data', { type: 'file', as: 'bytes', required: true, help: 'rows' })
+  .parameter('format', { type: 'enum', values: tableFormats, default: 'csv', help: 'of the data' })
+  .parameter('chunkRows', { type: 'integer', default: 500, help: 'rows of a task' })
+  .step('read', (_, { parameters }) => {
+    const { columns, rows } = readTable(parameters.data, parameters.format as TableFormat);
+    const size = Math.max(1, parameters.chunkRows);
+    const chunks = Array.from({ length: Math.ceil(rows.length / size) }, (__, at) => ({
+      first: at * size,
+      rows: rows.slice(at * size, (at + 1) * size),
+    }));
+    return { columns, chunks, total: rows.length };
+  })
+  .foreach(
+    'chunks',
+    ({ chunks }) => chunks,
+    (each) =>
+      each.step(
+        'predict',
+        async ({ item, columns }, { parameters, runId, index, log }) => {
+          const client = connect({ url: process.env['MILLRACE_URL'], token: process.env['MILLRACE_TOKEN'] });
+          const chunk = { ...item, columns };
+          const results = await predictRows(client, parameters.deployment, chunk, `${runId}-${index}`);
+          const failed = results.filter(({ error }) => error !== undefined).length;
+          log(`rows ${item.first} to ${item.first + item.rows.length - 1}: ${failed} refused`);
+          return { results };
+        },
+        { retry: { times: 5, backoffMs: 500, factor: 2 } },
+      ),
+  )
+  .join('collect', ({ inputs }, { before }) => {
+    const results = inputs.flatMap((input): readonly RowResult[] => input.results);
+    const failed = results.filter(({ error }) => error !== undefined).length;
+    const lines = results.map((result) => `${JSON.stringify(result)}\n`).join('');
+    return {
+      predictions: new Uint8Array(Buffer.from(lines)),
+      summary: { rows: before.total, answered: results.length - failed, refused: failed, chunks: inputs.length },
+    };
+  });
