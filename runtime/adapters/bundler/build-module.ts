@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
+import { sourceScheme } from '../process-executor/protocol.ts';
 import { externalsMark, packageFolders } from '../process-executor/step-files.ts';
 
 /**
@@ -34,11 +35,17 @@ export async function buildModule(path: string, entry?: string): Promise<Uint8Ar
       // so that comments with paths, and with them the hash, do not depend on where the project lies
       legalComments: 'none',
       banner: { js: requireForCommonJs },
+      // positions only: what a file says stays with its owner
+      sourcemap: 'external',
+      sourcesContent: false,
+      outfile: join(dirname(path), 'bundle.mjs'),
       plugins: [outside(externals)],
     });
-    const text = result.outputFiles[0]?.text ?? '';
+    const [map, module] = ['.map', '.mjs'].map(
+      (end) => result.outputFiles.find((file) => file.path.endsWith(end))?.text ?? '',
+    );
     const header = externals.size === 0 ? '' : `${externalsMark}${[...externals].sort().join(' ')}\n`;
-    return Buffer.from(header + text);
+    return Buffer.from(`${header}${module}${sourceMapOf(map ?? '{}', header === '' ? 0 : 1)}`);
   } catch (error) {
     const { errors = [] } = error as { errors?: { text: string; location: { file: string; line: number } | null }[] };
     const reasons = errors.map(({ text, location }) =>
@@ -52,6 +59,20 @@ export async function buildModule(path: string, entry?: string): Promise<Uint8Ar
       },
     );
   }
+}
+
+/**
+ * The map as the module's last line, so that a stack trace names the user's files: relative to the folder of the entry, wherever the
+ * bundle lies. `lines` were put before the module.
+ */
+function sourceMapOf(text: string, lines: number): string {
+  const { sources = [], mappings = '', ...map } = JSON.parse(text) as { sources?: string[]; mappings?: string };
+  const moved = {
+    ...map,
+    sources: sources.map((source) => sourceScheme + source),
+    mappings: ';'.repeat(lines) + mappings,
+  };
+  return `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(moved)).toString('base64')}\n`;
 }
 
 /** CommonJS packages inside the bundle ask for Node's own modules by require. */

@@ -138,6 +138,9 @@ export interface EncodedPack {
   readonly content: EncodedArtifact;
 }
 
+/** Begins the names of a bundle's sources, whose paths are relative to the flow's folder. Not to be resolved against the bundle's. */
+export const sourceScheme = 'flow:';
+
 /** Where the files of a bundle lie; there is no such folder when it has none. */
 export function bundleFolder(bundlePath: string): string {
   return `${bundlePath}.files`;

@@ -17,6 +17,7 @@ import {
   type FromChild,
   inlineBytesMax,
   type RunStep,
+  sourceScheme,
   type ToChild,
   programFolder,
 } from './protocol.ts';
@@ -36,6 +37,8 @@ process.on('message', (message) => void take(message as ToChild));
 process.on('disconnect', () => endAll());
 process.on('uncaughtException', (error) => spoil(error));
 process.on('unhandledRejection', (reason) => spoil(reason));
+// stack traces name files of the user
+process.setSourceMapsEnabled(true);
 const watchdog = startWatchdog(Number(process.argv[2] ?? '0'));
 let environmentReady: ((variables: Readonly<Record<string, string>>) => void) | undefined;
 say({ type: 'ready' });
@@ -234,8 +237,12 @@ function describeError(error: unknown): {
 } {
   const final = typeof error === 'object' && error !== null && (error as { retry?: unknown }).retry === false;
   if (error instanceof Error)
-    return { message: error.message.slice(0, 4_000), stack: (error.stack ?? '').slice(0, 16_000), final };
+    return { message: error.message.slice(0, 4_000), stack: stackOf(error).slice(0, 16_000), final };
   return { message: `the step threw ${String(error).slice(0, 4_000)}`, stack: '', final };
+}
+
+function stackOf({ stack = '' }: Error): string {
+  return stack.replaceAll(sourceScheme, '');
 }
 
 /** Something of the user's broke outside of the awaited call: the step failed, and this process cannot be trusted any more. */

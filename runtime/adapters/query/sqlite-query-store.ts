@@ -38,6 +38,8 @@ const rowsPerStatement = 64;
 const busyMs = 5_000;
 /** Rows between two turns of the event loop. */
 const rowsPerTurn = 512;
+/** After so long without a write the log of writes is folded into the file and cut, so that a burst leaves nothing behind, milliseconds. */
+const idleMs = 1_000;
 
 export async function openSqliteQueryStore<Tables extends TableSpecs>(
   options: SqliteQueryStoreOptions<Tables>,
@@ -76,13 +78,14 @@ class SqliteQueryStore<Tables extends TableSpecs> implements QueryStore<Tables> 
   readonly #statements = new Map<string, Database.Statement>();
   #last: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
   constructor({ file, schema }: SqliteQueryStoreOptions<Tables>) {
     this.#schema = schema;
     this.#digest = schemaDigest(schema);
-    this.#writing = connect(file);
+    this.#writing = connect(file, 32);
     this.#reading = new Kysely({
-      dialect: new SqliteDialect({ database: async () => await Promise.resolve(connect(file)) }),
+      dialect: new SqliteDialect({ database: async () => await Promise.resolve(connect(file, 16)) }),
     });
   }
 
@@ -116,6 +119,7 @@ class SqliteQueryStore<Tables extends TableSpecs> implements QueryStore<Tables> 
         }
       }),
     );
+    this.#cutSoon();
   }
 
   async reset(): Promise<void> {
@@ -130,11 +134,22 @@ class SqliteQueryStore<Tables extends TableSpecs> implements QueryStore<Tables> 
 
   async close(): Promise<void> {
     this.#closing ??= (async () => {
+      clearTimeout(this.#idle);
       await this.#last;
       await this.#reading.destroy();
       this.#writing.close();
     })();
     await this.#closing;
+  }
+
+  /** A reader in the middle keeps it from being cut: then it is when nothing was written again for a while. */
+  #cutSoon(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      void this.#inTurn(async () => {
+        await Promise.resolve(this.#writing.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+      }).catch(() => undefined);
+    }, idleMs).unref();
   }
 
   /** One after the other, since the connection has one transaction. */
@@ -258,14 +273,14 @@ class SqliteQueryStore<Tables extends TableSpecs> implements QueryStore<Tables> 
   }
 }
 
-function connect(file: string): Database.Database {
+function connect(file: string, cacheMebibytes: number): Database.Database {
   const database = new Database(file);
   // The log is truncated at checkpoints with a sync; a lost tail is filled again from the positions that were lost with it.
   for (const pragma of [
     'journal_mode = WAL',
     'synchronous = NORMAL',
     'busy_timeout = 0',
-    'cache_size = -65536',
+    `cache_size = -${cacheMebibytes * 1_024}`,
     'case_sensitive_like = ON',
     // 64 MiB: a page that many writes touch is copied into the file once for all of them.
     'wal_autocheckpoint = 16384',

@@ -30,6 +30,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'swallows an exception': failing(() => nothing),
   'calls it a platform error': failing((outcome) => ({ ...outcome, kind: 'platform' })),
   'hides the message': failing((outcome) => ({ ...outcome, message: 'it failed' })),
+  'hides where it happened': failing((outcome) => ({ ...outcome, stack: outcome.stack.replaceAll(/\d+/g, '?') })),
   'dies with the step': dying(),
   'calls a crash a success': failing(() => nothing),
   'ignores the timeout': endless(),
@@ -67,9 +68,7 @@ function changing(change: (outcome: TaskOutcome) => TaskOutcome): Mutant {
 
 function hearing(change: (listener: TaskListener) => TaskListener): Mutant {
   return ({ executor }) =>
-    wrapped(executor, (work, listener) =>
-      executor.start(work, listener === undefined ? undefined : change(listener)),
-    );
+    wrapped(executor, (work, listener) => executor.start(work, listener === undefined ? undefined : change(listener)));
 }
 
 /** After a step that ended badly, nothing more comes of it. */

@@ -159,6 +159,15 @@ export const cases: readonly Case[] = [
     },
   },
   {
+    name: "names the user's own file and line in a stack",
+    mutant: 'hides where it happened',
+    run: async (bench) => {
+      const lines = (await readFile(new URL('./steps.ts', import.meta.url), 'utf8')).split('\n');
+      const line = lines.findIndex((text) => text.includes("throw new RangeError('the step broke')")) + 1;
+      expect(failed(await run(bench, 'throws')).stack).toMatch(new RegExp(`[( ]steps\\.ts:${line}:\\d+`));
+    },
+  },
+  {
     name: 'fails a step whose promise is rejected where nobody waits',
     mutant: 'calls it a platform error',
     run: async (bench) => {
