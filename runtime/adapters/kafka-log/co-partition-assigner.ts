@@ -1,3 +1,4 @@
+import { MillraceError } from '../../ports/errors.ts';
 import { partitionName } from '../../ports/log.ts';
 
 /** A member of the group, as the assigner sees it. */
@@ -39,6 +40,26 @@ export function assignCoPartitioned(
     }
   }
   return result;
+}
+
+/**
+ * Partitions of each topic. A broker that has just started may not know a topic yet: to divide none of its partitions would leave them without
+ * a reader until the members change.
+ *
+ * @throws MillraceError UNAVAILABLE for a topic whose count is not known: the group is to join again
+ */
+export function partitionCounts(
+  topics: readonly string[],
+  countOf: (topic: string) => number | undefined,
+): ReadonlyMap<string, number> {
+  return new Map(
+    topics.map((topic) => {
+      const count = countOf(topic);
+      if (count === undefined)
+        throw new MillraceError('UNAVAILABLE', `Kafka does not say how many partitions topic "${topic}" has.`);
+      return [topic, count];
+    }),
+  );
 }
 
 interface TopicClass {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../ports/errors.ts';
 import { partitionName, type StartPosition, type TopicPartition } from '../../ports/log.ts';
-import { assignCoPartitioned } from './co-partition-assigner.ts';
+import { assignCoPartitioned, partitionCounts } from './co-partition-assigner.ts';
 import { assignerName, decodeAssignment, decodeMember, encodeAssignment, encodeMember } from './group-protocol.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
@@ -155,7 +155,7 @@ export class GroupMember {
     const assignable = members.map(({ memberId, memberMetadata }) => decodeMember(memberId, memberMetadata));
     const topics = [...new Set(assignable.flatMap((member) => member.topics))];
     await this.#cluster.know(topics);
-    const counts = new Map(topics.map((topic) => [topic, this.#cluster.partitionCount(topic) ?? 0]));
+    const counts = partitionCounts(topics, (topic) => this.#cluster.partitionCount(topic));
     return encodeAssignment(assignCoPartitioned(assignable, counts));
   }
 

@@ -2,7 +2,7 @@ import { MillraceError } from '../../ports/errors.ts';
 import { type TopicPartition } from '../../ports/log.ts';
 import { type ResolvedKafkaOptions } from './kafka-options.ts';
 import { type WireBroker, type WireCluster } from './kafkajs-internals.ts';
-import { loadKafkajs, makeMetadataLenient, openSocket, type SocketOptions } from './kafkajs-mends.ts';
+import { loadKafkajs, mendBrokers, openSocket, type SocketOptions } from './kafkajs-mends.ts';
 
 /**
  * Connections of one user (a producer, a subscription, the control calls) to the brokers, and what they say about leaders. Users do
@@ -30,7 +30,7 @@ export class KafkaCluster {
       allowAutoTopicCreation: false,
       isolationLevel: 0,
     });
-    makeMetadataLenient(this.#cluster);
+    mendBrokers(this.#cluster);
   }
 
   /** Reads the metadata of these topics, and of all asked for before, anew. Unknown topics are no error. */

@@ -11,7 +11,9 @@ import { type WireBroker, type WireCluster, type WireMetadata } from './kafkajs-
  * 2. two requests that find a connection closed open a socket each, and mix their answers (one connects, the other waits; for the whole process);
  * 3. one partition without a leader makes the metadata of all topics unreadable (lenient, for our own clusters only);
  * 4. its sockets wait for small packets to fill, and one that it gave up connecting stays, whose late error rejects the requests of its
- *    successor (TCP_NODELAY, and an end to the attempt, for our own sockets only).
+ *    successor (TCP_NODELAY, and an end to the attempt, for our own sockets only);
+ * 5. a broker that is too slow to say which versions it speaks counts as connected from then on, and every request to it fails for as long
+ *    as the socket stands (it counts as connected once it has said so, for our own clusters only).
  */
 const kafkajsVersion = '2.2.4';
 
@@ -64,15 +66,20 @@ function shareConnect({ prototype }: { readonly prototype: Connection }): void {
   };
 }
 
-/** Brokers of this cluster answer metadata also when a topic is unknown or a partition has no leader (its leader is then -1). */
-export function makeMetadataLenient({ brokerPool }: WireCluster): void {
+/**
+ * Brokers of this cluster answer metadata also when a topic is unknown or a partition has no leader (its leader is then -1), and are connected
+ * only when it is known which versions they speak.
+ */
+export function mendBrokers({ brokerPool }: WireCluster): void {
   const { lookup, requests } = loadKafkajs<{ readonly lookup: Lookup; readonly requests: Record<string, unknown> }>(
     'protocol/requests',
   );
   const apiKeys = loadKafkajs<Record<string, number>>('protocol/requests/apiKeys');
   const create = brokerPool.createBroker;
   brokerPool.createBroker = (options) => {
-    const broker = create(options) as WireBroker & { readonly versions: unknown };
+    const broker = create(options) as MendedBroker;
+    const isConnected = broker.isConnected.bind(broker);
+    broker.isConnected = () => broker.versions !== null && isConnected();
     broker.metadata = async (topics) => {
       const metadata = lookup(broker.versions)(apiKeys['Metadata'], requests['Metadata']);
       const { request, response } = metadata({ topics, allowAutoTopicCreation: false });
@@ -82,6 +89,8 @@ export function makeMetadataLenient({ brokerPool }: WireCluster): void {
     return broker;
   };
 }
+
+type MendedBroker = WireBroker & { readonly versions: unknown; isConnected(): boolean };
 
 type Lookup = (versions: unknown) => (
   apiKey: unknown,

@@ -4,6 +4,7 @@ import {
   assignCoPartitioned,
   type AssignableMember,
   type Assignment,
+  partitionCounts,
 } from '../../../runtime/adapters/kafka-log/co-partition-assigner.ts';
 
 const nothing = { generation: -1, partitions: [] };
@@ -98,6 +99,15 @@ describe('the co-partitioning assigner', () => {
         );
         for (const id of members) expect(namesOf(again, id)).toEqual(namesOf(first, id));
       }),
+    );
+  });
+
+  it('does not divide what a broker does not know yet: its partitions would have no reader', () => {
+    const counts = new Map([['predictions', 4]]);
+    const known = (topic: string): number | undefined => counts.get(topic);
+    expect(partitionCounts(['predictions'], known)).toEqual(counts);
+    expect(() => partitionCounts(['predictions', 'feedback'], known)).toThrow(
+      expect.objectContaining({ code: 'UNAVAILABLE', retryable: true }),
     );
   });
 });

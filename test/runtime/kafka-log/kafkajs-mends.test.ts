@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type WireCluster, type WireMetadata } from '../../../runtime/adapters/kafka-log/kafkajs-internals.ts';
-import { loadKafkajs, makeMetadataLenient, openSocket } from '../../../runtime/adapters/kafka-log/kafkajs-mends.ts';
+import { loadKafkajs, mendBrokers, openSocket } from '../../../runtime/adapters/kafka-log/kafkajs-mends.ts';
 
 const logger = {
   debug: () => undefined,
@@ -116,10 +116,41 @@ describe('metadata', () => {
     const send = vi.fn(async ({ response }: { readonly response: { parse(data: unknown): Promise<unknown> } }) =>
       response.parse(withoutLeader),
     );
-    const broker = { versions: { 3: { minVersion: 0, maxVersion } }, connectionPool: { send } };
+    const broker = {
+      versions: { 3: { minVersion: 0, maxVersion } },
+      connectionPool: { send },
+      isConnected: () => true,
+    };
     const cluster = { brokerPool: { createBroker: () => broker } } as unknown as WireCluster;
-    makeMetadataLenient(cluster);
+    mendBrokers(cluster);
     expect(await cluster.brokerPool.createBroker({}).metadata(['sound'])).toBe(withoutLeader);
+  });
+});
+
+describe('a broker that was too slow to say which versions it speaks', () => {
+  it('is asked again over the connection that it has, and is of use then', async () => {
+    const answers = [new Error('no answer in time'), { apiVersions: [{ apiKey: 3, minVersion: 0, maxVersion: 5 }] }];
+    const connection = { getSupportAuthenticationProtocol: () => false, authenticate: () => Promise.resolve() };
+    const connectionPool = {
+      connectionTimeout: 1_000,
+      isConnected: () => true,
+      getConnection: () => Promise.resolve(connection),
+      setVersions: () => undefined,
+      send: () => {
+        const answer = answers.shift();
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      },
+    };
+    const Broker = loadKafkajs<new (options: object) => { connect(): Promise<void>; isConnected(): boolean }>('broker');
+    const cluster = { brokerPool: { createBroker: (options: object) => new Broker(options) } };
+    mendBrokers(cluster as unknown as WireCluster);
+    const broker = cluster.brokerPool.createBroker({ connectionPool, logger });
+    expect(broker.isConnected()).toBe(false);
+    await expect(broker.connect()).rejects.toThrow('no answer in time');
+    expect(broker.isConnected()).toBe(false);
+    await broker.connect();
+    expect(broker).toMatchObject({ versions: { 3: { maxVersion: 5 } } });
+    expect(broker.isConnected()).toBe(true);
   });
 });
 
