@@ -6,7 +6,9 @@ import type { Effects, Output, StateView, Topology } from '../runtime/engine/top
 import { nothing } from '../runtime/engine/topology.ts';
 import type { AliasRequested, EditRequested, VersionRequested } from '../schemas/events.ts';
 import { type Decision, decideOnce, decisionKey } from './decision-request.ts';
-import { editModel, editReads, type ModelState, modelOf, row, type VersionFacts } from './registry/edits.ts';
+import { moveAlias } from './registry/aliases.ts';
+import { editModel, editReads, modelOf } from './registry/edits.ts';
+import { type ModelState, row, type VersionFacts } from './registry/rows.ts';
 import { holderKey, modelKey, versionKey } from './registry/keys.ts';
 
 export const registry: Topology<'registry'> = {
@@ -37,15 +39,13 @@ export const registry: Topology<'registry'> = {
     if (event.type === 'version-requested') {
       return answer(event.data, state, () => registerVersion(event.data, state, event.timeMs));
     }
-    if (event.type === 'alias-requested') return answer(event.data, state, () => moveAlias(event.data, state));
+    if (event.type === 'alias-requested') return answer(event.data, state, () => requestedAlias(event.data, state));
     if (event.type === 'edit-requested') {
       return answer(event.data, state, () => editModel(event.data, state));
     }
     return nothing;
   },
 };
-
-const aliasesMax = 100;
 
 /** Answers a request about a model by the fact that it deserves. */
 function answer(
@@ -68,7 +68,7 @@ function answer(
 }
 
 function registerVersion(request: VersionRequested, state: StateView, timeMs: number): Decision {
-  const { model, alias, requestId, ...facts } = request;
+  const { model, alias, requestId, number = null, ...facts } = request;
   const problem = alias === null ? undefined : aliasProblem(alias);
   if (problem !== undefined) return { refused: problem };
   if (!/^[0-9a-f]{64}$/.test(request.artifact.hash)) {
@@ -77,7 +77,10 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
     };
   }
   const known = modelOf(state, model);
-  const version = known.latest + 1;
+  if (number !== null && number <= known.latest) {
+    return { refused: `versions of model '${model}' go up to ${known.latest}: number ${number} is not given any more` };
+  }
+  const version = number ?? known.latest + 1;
   const added: VersionFacts = { model, version, ...facts, registeredAt: timeMs };
   const registered: Output = {
     topic: 'registry',
@@ -95,15 +98,19 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
       emit: [row(added, numbered), registered],
     };
   }
-  const moved = moveTo(added, alias, numbered, state, { requestId, actor: request.actor });
-  if (moved.refused !== undefined) return moved;
+  const moved = moveAlias(added, alias, numbered, state, { requestId, actor: request.actor });
+  // A rule of the alias is no reason to lose the version.
+  const kept: Decision =
+    moved.refused === undefined ? moved : { put: [[modelKey(model), numbered]], emit: [row(added, numbered)] };
+  if (moved.refused !== undefined && moved.code !== 'FORBIDDEN') return moved;
   return {
-    put: [[versionKey(model, version), added], ...(moved.put ?? [])],
-    emit: [registered, ...(moved.emit ?? [])],
+    put: [[versionKey(model, version), added], ...(kept.put ?? [])],
+    // A proposal answers who asked for the alias; here the version is the answer.
+    emit: [registered, ...(kept.emit ?? []).filter(({ type }) => type !== 'registry-refused')],
   };
 }
 
-function moveAlias(request: AliasRequested, state: StateView): Decision {
+function requestedAlias(request: AliasRequested, state: StateView): Decision & { readonly code?: string } {
   const { model, alias, version } = request;
   const problem = aliasProblem(alias);
   if (problem !== undefined) return { refused: problem };
@@ -113,35 +120,7 @@ function moveAlias(request: AliasRequested, state: StateView): Decision {
   const target = state.get<VersionFacts>(versionKey(model, version));
   if (target === undefined || target.deleted === true)
     return { refused: `model '${model}' has versions 1 to ${known.latest}, not ${version}` };
-  return moveTo(target, alias, known, state, request);
-}
-
-/** Lets an alias name `target`: the fact, and the rows of both versions that it concerns. */
-function moveTo(
-  target: VersionFacts,
-  alias: string,
-  known: ModelState,
-  state: StateView,
-  by: { readonly requestId: string; readonly actor: string },
-): Decision {
-  const { model, version } = target;
-  const holder = state.get<VersionFacts>(holderKey(model, alias));
-  if (holder === undefined && Object.keys(known.aliases).length >= aliasesMax) {
-    return { refused: `model '${model}' already has ${aliasesMax} aliases, the most it may have` };
-  }
-  const moved: ModelState = { ...known, aliases: { ...known.aliases, [alias]: version } };
-  const data = { model, alias, version, previous: holder?.version ?? null, requestId: by.requestId, actor: by.actor };
-  return {
-    put: [
-      [modelKey(model), moved],
-      [holderKey(model, alias), target],
-    ],
-    emit: [
-      ...(holder === undefined || holder.version === version ? [] : [row(holder, moved)]),
-      row(target, moved),
-      { topic: 'registry', type: 'alias-set', data, key: model },
-    ],
-  };
+  return moveAlias(target, alias, known, state, request);
 }
 
 function modelProblem(model: string): string | undefined {

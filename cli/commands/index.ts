@@ -120,6 +120,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./experiments.ts')).command,
   },
   {
+    name: 'import',
+    summary: 'take over what an MLflow server has',
+    load: async () => (await import('./import.ts')).command,
+  },
+  {
+    name: 'export',
+    summary: 'give what is tracked to an MLflow server',
+    load: async () => (await import('./export.ts')).command,
+  },
+  {
     name: 'compare',
     summary: 'runs beside each other: metrics, parameters, curves',
     load: async () => (await import('./compare.ts')).command,

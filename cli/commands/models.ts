@@ -1,6 +1,7 @@
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
+import { modelRuleVerbs } from '../tracking/model-rule-verbs.ts';
 import { modelVerbs } from '../tracking/model-verbs.ts';
 import { dim } from '../ui/style.ts';
 import { table } from '../ui/table.ts';
@@ -73,5 +74,6 @@ export const command: CommandModule = {
       });
     });
     modelVerbs(cmd);
+    modelRuleVerbs(cmd);
   },
 };

@@ -61,6 +61,7 @@ export type {
   WrittenArtifact,
 } from '../../schemas/api/runs.ts';
 export type { ArtifactEntry, Experiment, MetricPoint, RunSearch, TrackedRun, ViewType } from './tracking.ts';
+export type { AliasRuleDocument, AliasRuleShown, RegistryAt, RegistryMove } from '../../schemas/api/registry.ts';
 export type { RegisteredModel, RegisteredVersion } from './registry.ts';
 export type { RunUses } from './run-uses.ts';
 export type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';

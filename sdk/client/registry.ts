@@ -1,5 +1,6 @@
 /** Registered models and their versions, through MLflow's API of the gateway. */
-import { type HttpCaller, query } from './http-caller.ts';
+import type { AliasRuleDocument, AliasRuleShown, RegistryAt, RegistryMove } from '../../schemas/api/registry.ts';
+import { type HttpCaller, path, query, timeText } from './http-caller.ts';
 
 export interface RegisteredModel {
   readonly model: string;
@@ -123,6 +124,40 @@ export class RegistryCalls {
   async delete(name: string, version?: number): Promise<void> {
     if (version === undefined) await this.#call('DELETE', 'registered-models/delete', { name });
     else await this.#call('DELETE', 'model-versions/delete', { name, version: String(version) });
+  }
+
+  /** Every move of aliases and stages, newest first. */
+  async moves(model: string): Promise<readonly RegistryMove[]> {
+    const answer = await this.#caller.call({ method: 'GET', path: path`/api/v1/models/${model}/moves` });
+    return (answer as { moves: RegistryMove[] }).moves;
+  }
+
+  /** What aliases and stages named at a time. */
+  async at(model: string, time: Date | string | number): Promise<RegistryAt> {
+    const target = `${path`/api/v1/models/${model}/at`}${query({ time: timeText(time) })}`;
+    return (await this.#caller.call({ method: 'GET', path: target })) as RegistryAt;
+  }
+
+  /** What must hold before aliases move, and moves that wait for a second person. */
+  async rules(model: string): Promise<readonly AliasRuleShown[]> {
+    const answer = await this.#caller.call({ method: 'GET', path: path`/api/v1/models/${model}/rules` });
+    return (answer as { rules: AliasRuleShown[] }).rules;
+  }
+
+  /** @param rule null takes it away */
+  async protect(model: string, alias: string, rule: AliasRuleDocument | null): Promise<void> {
+    await this.#caller.call({ method: 'POST', path: path`/api/v1/models/${model}/rules`, body: { alias, rule } });
+  }
+
+  /** FORBIDDEN for who has proposed it. */
+  async approve(model: string, alias: string, version: number): Promise<void> {
+    const target = path`/api/v1/models/${model}/aliases/${alias}/approve`;
+    await this.#caller.call({ method: 'POST', path: target, body: { version } });
+  }
+
+  async reject(model: string, alias: string, version: number, reason = ''): Promise<void> {
+    const target = path`/api/v1/models/${model}/aliases/${alias}/reject`;
+    await this.#caller.call({ method: 'POST', path: target, body: { version, reason } });
   }
 
   async #get(rest: string): Promise<unknown> {

@@ -33,10 +33,17 @@ export function registryRows({ type, data, timeMs }: ProjectedEvent<'registry'>)
       ];
     }
     case 'alias-set': {
-      const { model: name, alias, version } = data;
-      return [{ table: 'aliases', row: { name, alias, version }, set: 'all' }, model(name, timeMs, ['updated_ms'])];
+      const { model: name, alias, version, previous } = data;
+      return [
+        { table: 'aliases', row: { name, alias, version }, set: 'all' },
+        { table: 'alias_proposals', remove: { name, alias } },
+        ...(previous === null || previous === version ? [] : [aliasMove(data, alias, previous, true, timeMs)]),
+        aliasMove(data, alias, version, false, timeMs),
+        model(name, timeMs, ['updated_ms']),
+      ];
     }
     case 'edited':
+      if (['protect', 'propose', 'approve', 'reject'].includes(data.edit)) return ruleEdits(data, timeMs);
       return data.version === null || data.edit === 'remove-alias'
         ? modelEdits(data, timeMs)
         : versionEdits(data, timeMs);
@@ -45,10 +52,8 @@ export function registryRows({ type, data, timeMs }: ProjectedEvent<'registry'>)
   }
 }
 
-function modelEdits(
-  { model: name, edit, key, value, tags, versions, keys }: Edited,
-  timeMs: number,
-): readonly Change[] {
+function modelEdits(data: Edited, timeMs: number): readonly Change[] {
+  const { model: name, edit, key, value, tags, versions, keys } = data;
   const touched = model(name, timeMs, ['updated_ms']);
   switch (edit) {
     case 'create':
@@ -67,9 +72,17 @@ function modelEdits(
     case 'untag':
       return [touched, { table: 'registered_model_tags', remove: { name, key } }];
     case 'remove-alias':
-      return [touched, { table: 'aliases', remove: { name, alias: key } }];
+      return [
+        touched,
+        { table: 'aliases', remove: { name, alias: key } },
+        ...versions.map((version) => aliasMove(data, key, version, true, timeMs)),
+      ];
     case 'delete':
       return [
+        ...keys.flatMap((gone): Change[] => [
+          { table: 'alias_rules', remove: { name, alias: gone } },
+          { table: 'alias_proposals', remove: { name, alias: gone } },
+        ]),
         { table: 'registered_models', remove: { name } },
         ...versions.map((version): Change => ({ table: 'model_versions', remove: { name, version } })),
         ...keys.flatMap((gone): Change[] => [
@@ -96,16 +109,62 @@ function versionEdits(edited: Edited, timeMs: number): readonly Change[] {
     case 'stage':
       return [
         changedVersion(name, version, timeMs, ['stage', 'updated_ms'], { stage: value }),
+        stageMove(edited, value, version, timeMs),
+        ...versions.map((other) => stageMove(edited, 'Archived', other, timeMs)),
         ...versions.map((other) => changedVersion(name, other, timeMs, ['stage', 'updated_ms'], { stage: 'Archived' })),
       ];
     case 'delete':
       return [
         { table: 'model_versions', remove: { name, version } },
         ...keys.map((alias): Change => ({ table: 'aliases', remove: { name, alias } })),
+        ...keys.map((alias) => aliasMove(edited, alias, version, true, timeMs)),
       ];
     default:
       return [];
   }
+}
+
+function ruleEdits(
+  { model: name, edit, key: alias, value, version, actor }: Edited,
+  timeMs: number,
+): readonly Change[] {
+  switch (edit) {
+    case 'protect':
+      if (value === '') return [{ table: 'alias_rules', remove: { name, alias } }];
+      return [{ table: 'alias_rules', row: { name, alias, rule: value, actor }, set: 'all' }];
+    case 'propose': {
+      const row = { name, alias, version: version ?? 0, actor, at_ms: timeMs };
+      return [{ table: 'alias_proposals', row, set: 'all' }];
+    }
+    default:
+      return [{ table: 'alias_proposals', remove: { name, alias } }];
+  }
+}
+
+interface By {
+  readonly model: string;
+  readonly requestId: string;
+  readonly actor: string;
+}
+
+function aliasMove(by: By, alias: string, version: number, removed: boolean, timeMs: number): Change {
+  return move(by, 'alias', alias, version, removed, timeMs);
+}
+
+function stageMove(by: By, stage: string, version: number, timeMs: number): Change {
+  return move(by, 'stage', stage, version, false, timeMs);
+}
+
+function move(
+  { model: name, requestId: request_id, actor }: By,
+  kind: string,
+  label: string,
+  version: number,
+  removed: boolean,
+  at_ms: number,
+): Change {
+  const row = { name, kind, label, version, removed: removed ? 1 : 0, at_ms, actor, request_id };
+  return { table: 'registry_moves', row };
 }
 
 function model(name: string, timeMs: number, set: readonly ('description' | 'updated_ms')[], description = ''): Change {

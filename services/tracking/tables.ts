@@ -146,6 +146,30 @@ export const tables = {
     columns: { name: 'text', version: 'integer', key: 'text', value: 'text' },
     key: ['name', 'version', 'key'],
   },
+  /** Every move of an alias or stage, with who made it. */
+  registry_moves: {
+    columns: {
+      name: 'text',
+      /** `alias` or `stage`. */
+      kind: 'text',
+      /** The alias, or the stage. */
+      label: 'text',
+      version: 'integer',
+      /** 1: the version lost the alias. */
+      removed: 'integer',
+      at_ms: 'integer',
+      actor: 'text',
+      request_id: 'text',
+    },
+    key: ['name', 'at_ms', 'request_id', 'kind', 'label', 'version'],
+  },
+  /** What must hold before an alias moves, JSON. */
+  alias_rules: { columns: { name: 'text', alias: 'text', rule: 'text', actor: 'text' }, key: ['name', 'alias'] },
+  /** Moves that wait for a second person. */
+  alias_proposals: {
+    columns: { name: 'text', alias: 'text', version: 'integer', actor: 'text', at_ms: 'integer' },
+    key: ['name', 'alias'],
+  },
   aliases: { columns: { name: 'text', alias: 'text', version: 'integer' }, key: ['name', 'alias'] },
 } as const satisfies TableSpecs;
 

@@ -191,6 +191,41 @@ describe('millrace models', () => {
   });
 });
 
+describe('an alias with a rule', () => {
+  it('moves by the metrics of the runs and a second person, whom the history names', async () => {
+    const [bad, good] = [runIds[1] ?? '', runIds[0] ?? ''];
+    await cli('models', 'register', 'ruled', `runs:/${good}/notes`);
+    await cli('models', 'register', 'ruled', `runs:/${bad}/notes`);
+    await cli('models', 'register', 'ruled', `runs:/${good}/notes`);
+    await cli('models', 'alias', 'ruled', 'champion', '1');
+    const before = Date.now() + 1;
+    const rule = { approval: true, metrics: [{ metric: 'loss', better: 'lower' }] };
+    await cli('models', 'protect', 'ruled', 'champion', JSON.stringify(rule));
+    const worse = await cli('models', 'alias', 'ruled', 'champion', '2');
+    expect([worse.code, worse.err]).toEqual([4, expect.stringContaining('loss is 0.025; not worse than the 0.005')]);
+    const asked = await cli('models', 'alias', 'ruled', 'champion', '3', '--actor', 'ada');
+    expect([asked.code, asked.err]).toEqual([4, expect.stringContaining('needs a second person')]);
+    expect((await cli('models', 'rules', 'ruled')).out).toMatch(/champion.*version 3 by ada/);
+    expect((await cli('models', 'approve', 'ruled', 'champion', '3', '--actor', 'ada')).code).toBe(4);
+    expect((await cli('models', 'approve', 'ruled', 'champion', '3', '--actor', 'bob')).code).toBe(0);
+    const moves = await json<{ label: string; version: number; removed: boolean; actor: string }[]>(
+      'models',
+      'history',
+      'ruled',
+    );
+    expect(moves.map(({ version, removed, actor }) => [version, removed, actor === 'bob'])).toEqual([
+      [3, false, true],
+      [1, true, true],
+      [1, false, false],
+    ]);
+    expect(await json('models', 'at', 'ruled', String(before))).toMatchObject({
+      aliases: [{ label: 'champion', version: 1 }],
+    });
+    expect(await json('models', 'at', 'ruled', String(Date.now()))).toMatchObject({ aliases: [{ version: 3 }] });
+    expect((await cli('models', 'protect', 'ruled', 'champion', '{"aproval":true}')).code).toBe(2);
+  });
+});
+
 describe('a program that logs', () => {
   it('goes on while the server is away; what it logged is sent later, in order and once', async () => {
     const spool = join(directory, 'spool');

@@ -3,23 +3,11 @@
  * versions that were deleted are not given again, so that what was in production at any time stays clear.
  */
 import type { Effects, Output, Reads, StateView } from '../../runtime/engine/topology.ts';
-import type { EditRequested, ModelVersionRow } from '../../schemas/events.ts';
+import type { EditRequested } from '../../schemas/events.ts';
 import { type Decision, decisionKey } from '../decision-request.ts';
+import { editAliasRule } from './aliases.ts';
+import { type ModelState, row, type VersionFacts } from './rows.ts';
 import { holderKey, modelKey, versionKey } from './keys.ts';
-
-/** A version's row without its aliases, which are kept once, per model. */
-export type VersionFacts = Omit<ModelVersionRow, 'aliases'> & { readonly deleted?: boolean };
-
-export interface ModelState {
-  /** Highest number that was given. */
-  readonly latest: number;
-  /** Alias to version. */
-  readonly aliases: Readonly<Record<string, number>>;
-  /** Deleted with all versions; a new version or a request to create it brings it back. */
-  readonly gone?: boolean;
-  /** Of its own tags. */
-  readonly tagKeys?: readonly string[];
-}
 
 type CodedDecision = Decision & { readonly code?: string };
 
@@ -32,9 +20,10 @@ export function modelOf(state: StateView, model: string): ModelState {
   return state.get<ModelState>(modelKey(model)) ?? { latest: 0, aliases: {} };
 }
 
-export function editReads({ model, requestId, edit, version, archive }: EditRequested): Reads {
+export function editReads({ model, requestId, edit, version, archive, key }: EditRequested): Reads {
   const keys = [decisionKey(model, requestId), modelKey(model)];
   if (version !== null) keys.push(versionKey(model, version));
+  if (edit === 'approve') keys.push(holderKey(model, key));
   const ranges = [{ prefix: holderPrefix(model), limit: aliasesMax }];
   if (archive || (edit === 'delete' && version === null)) {
     ranges.push({ prefix: versionPrefix(model), limit: versionsMax });
@@ -47,6 +36,7 @@ export function editModel(request: EditRequested, state: StateView): CodedDecisi
   if (request.edit === 'create') return create(request, known);
   if (known === undefined || known.gone === true) return missing(`there is no model '${request.model}'`);
   if (request.edit === 'remove-alias') return removeAlias(request, known, state);
+  if (['protect', 'approve', 'reject'].includes(request.edit)) return editAliasRule(request, known, state);
   if (request.version === null) return editWhole(request, known, state);
   const facts = state.get<VersionFacts>(versionKey(request.model, request.version));
   if (facts === undefined || facts.deleted === true) {
@@ -110,7 +100,7 @@ function removeAlias(request: EditRequested, known: ModelState, state: StateView
   return {
     put: [[modelKey(model), next]],
     delete: [holderKey(model, alias)],
-    emit: [row(holder, next), edited(request)],
+    emit: [row(holder, next), edited(request, { versions: [holder.version] })],
   };
 }
 
@@ -187,20 +177,6 @@ function edited(
     type: 'edited',
     data: { ...request, versions: [], keys: [], ...more },
     key: request.model,
-  };
-}
-
-/** Rows of one model have keys of their own, and lie together: the table has one partition. */
-export function row({ deleted: _, ...facts }: VersionFacts, model: ModelState): Output {
-  const aliases = Object.keys(model.aliases)
-    .filter((alias) => model.aliases[alias] === facts.version)
-    .sort();
-  return {
-    topic: 'models',
-    type: 'model-version-row',
-    data: { ...facts, aliases },
-    key: `${facts.model}/${facts.version}`,
-    partition: 0,
   };
 }
 

@@ -12,6 +12,8 @@ interface Source {
   /** Where clients find the files. */
   readonly uri: string;
   readonly artifact: VersionRequested['artifact'];
+  /** JSON: inputs and outputs as the file MLmodel says them; undefined when it says none. */
+  readonly signature: string | undefined;
 }
 
 /**
@@ -20,17 +22,41 @@ interface Source {
  */
 export async function modelSource(tracking: Tracking, source: string): Promise<Source> {
   const place = await localPlace(tracking, source);
-  if (place === undefined) return { uri: source, artifact: await listed(tracking, source, []) };
+  if (place === undefined) return { uri: source, artifact: await listed(tracking, source, []), signature: undefined };
   const { uri, ownerId, path } = place;
   const database = await tracking.fresh('tracking');
   const file = path === '' ? undefined : await fileAt(database, ownerId, path);
   const files = file === undefined ? await filesUnder(database, ownerId, path === '' ? '' : `${path}/`) : [file];
+  const signature = await signatureOf(tracking, files);
   const onnx = files.filter((each) => each.path.endsWith('.onnx'));
   const [only] = onnx;
   if (only !== undefined && onnx.length === 1) {
-    return { uri, artifact: { name: 'model.onnx', hash: only.hash, sizeBytes: only.size_bytes, codec: 'onnx' } };
+    const artifact = { name: 'model.onnx', hash: only.hash, sizeBytes: only.size_bytes, codec: 'onnx' };
+    return { uri, artifact, signature };
   }
-  return { uri, artifact: await listed(tracking, uri, files) };
+  return { uri, artifact: await listed(tracking, uri, files), signature };
+}
+
+const mlmodelBytesMax = 1024 * 1024;
+
+async function signatureOf(
+  { runtime }: Tracking,
+  files: readonly { readonly path: string; readonly hash: string; readonly size_bytes: number }[],
+): Promise<string | undefined> {
+  const file = files.find(({ path }) => path === 'MLmodel' || path.endsWith('/MLmodel'));
+  if (file === undefined || file.size_bytes > mlmodelBytesMax) return undefined;
+  const { parse } = await import('yaml');
+  try {
+    const text = (await runtime.parts.blobs.get(file.hash)).toString('utf8');
+    const { signature } = parse(text) as {
+      readonly signature?: { readonly inputs?: unknown; readonly outputs?: unknown };
+    };
+    if (signature?.inputs === undefined) return undefined;
+    return JSON.stringify([signature.inputs, signature.outputs ?? null]);
+  } catch {
+    // It is the model server that judges the file.
+    return undefined;
+  }
 }
 
 async function localPlace(tracking: Tracking, source: string): Promise<(Place & { readonly uri: string }) | undefined> {

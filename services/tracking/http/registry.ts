@@ -24,29 +24,31 @@ export function registeredModels(room: Room): void {
     const value = checkLength(call.fields.optional('description') ?? '', limits.description, 'Description');
     const tags = pairsOf(call.fields.objects('tags'), 'Registered model tag', limits.registryTagValue);
     return {
-      registered_model: await shownModel(await edit(room, call, { model, edit: 'create', value, tags }), model),
+      registered_model: await shownModel(await editModel(room, call, { model, edit: 'create', value, tags }), model),
     };
   });
 
   write('PATCH', '/mlflow/registered-models/update', 'model.describe', async (call) => {
     const model = call.fields.text('name');
     const value = checkLength(call.fields.optional('description') ?? '', limits.description, 'Description');
-    return { registered_model: await shownModel(await edit(room, call, { model, edit: 'describe', value }), model) };
+    return {
+      registered_model: await shownModel(await editModel(room, call, { model, edit: 'describe', value }), model),
+    };
   });
 
   write('DELETE', '/mlflow/registered-models/delete', 'model.delete', async (call) => {
-    await edit(room, call, { model: call.fields.text('name'), edit: 'delete' });
+    await editModel(room, call, { model: call.fields.text('name'), edit: 'delete' });
     return {};
   });
 
   write('POST', '/mlflow/registered-models/set-tag', 'model.set-tag', async (call) => {
-    await edit(room, call, { model: call.fields.text('name'), edit: 'tag', ...tagOf(call.fields) });
+    await editModel(room, call, { model: call.fields.text('name'), edit: 'tag', ...tagOf(call.fields) });
     return {};
   });
 
   write('DELETE', '/mlflow/registered-models/delete-tag', 'model.delete-tag', async (call) => {
     const key = checkKey(call.fields.text('key'), 'Registered model tag');
-    await edit(room, call, { model: call.fields.text('name'), edit: 'untag', key });
+    await editModel(room, call, { model: call.fields.text('name'), edit: 'untag', key });
     return {};
   });
 
@@ -117,7 +119,7 @@ function aliases(room: Room): void {
 
   write('DELETE', '/mlflow/registered-models/alias', 'model.remove-alias', async (call) => {
     const key = call.fields.text('alias');
-    await edit(room, call, { model: call.fields.text('name'), edit: 'remove-alias', key });
+    await editModel(room, call, { model: call.fields.text('name'), edit: 'remove-alias', key });
     return {};
   });
 
@@ -137,39 +139,9 @@ function aliases(room: Room): void {
 }
 
 export function modelVersions(room: Room): void {
-  const { read, write, tracking, gateway } = room;
+  const { read, write, tracking } = room;
 
-  write('POST', '/mlflow/model-versions/create', 'model.register', async ({ fields, request, operation }) => {
-    const model = fields.text('name');
-    const { requestId, actor } = operation;
-    await shownModel(await tracking.fresh('registry'), model);
-    const modelId = fields.optional('model_id');
-    const source = fields.text('source');
-    const { uri, artifact } = await modelSource(tracking, source);
-    const data = {
-      model,
-      requestId,
-      runId: fields.has('run_id') && fields.optional('run_id') !== '' ? idOf(fields, 'run_id') : null,
-      taskId: null,
-      flow: null,
-      artifact,
-      metrics: {},
-      tags: pairsOf(fields.objects('tags'), 'Model version tag', limits.registryTagValue),
-      alias: null,
-      description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
-      actor,
-      source: source.startsWith('models:/') ? source : uri,
-      runLink: fields.optional('run_link') ?? '',
-      modelId: modelId === undefined || modelId === '' ? null : idOf(fields, 'model_id'),
-    };
-    const registered = (await gateway.decisions.ask('version-registered', model, requestId, () =>
-      gateway.operations.publish(request, operation, model, [
-        { topic: 'registry', type: 'version-requested', data, key: model, id: requestId },
-      ]),
-    )) as { readonly version: number };
-    const database = await tracking.fresh('registry');
-    return { model_version: await shownVersion(database, model, registered.version) };
-  });
+  write('POST', '/mlflow/model-versions/create', 'model.register', (call) => registerVersion(room, call, null));
 
   const change = (
     method: 'POST' | 'PATCH' | 'DELETE',
@@ -181,7 +153,7 @@ export function modelVersions(room: Room): void {
       const { fields } = call;
       const [model, version] = [fields.text('name'), versionOf(fields)];
       const asked = editOf(fields);
-      const database = await edit(room, call, { model, version, ...asked });
+      const database = await editModel(room, call, { model, version, ...asked });
       if (asked.edit !== 'describe' && asked.edit !== 'stage') return {};
       return { model_version: await shownVersion(database, model, version) };
     });
@@ -241,8 +213,67 @@ export function modelVersions(room: Room): void {
   });
 }
 
+/** @param number the one to give; null: the next one */
+export async function registerVersion(
+  { tracking, gateway }: Room,
+  { fields, request, operation }: Call,
+  number: number | null,
+): Promise<object> {
+  const model = fields.text('name');
+  const { requestId, actor } = operation;
+  await shownModel(await tracking.fresh('registry'), model);
+  const modelId = fields.optional('model_id');
+  const source = fields.text('source');
+  const { uri, artifact, signature } = await modelSource(tracking, source);
+  const runId = fields.has('run_id') && fields.optional('run_id') !== '' ? idOf(fields, 'run_id') : null;
+  const tags = pairsOf(fields.objects('tags'), 'Model version tag', limits.registryTagValue);
+  const data = {
+    model,
+    requestId,
+    runId,
+    taskId: null,
+    flow: null,
+    artifact,
+    metrics: runId === null ? {} : await metricsOfRun(await tracking.fresh('tracking'), runId),
+    tags: signature === undefined ? tags : { ...tags, 'millrace.signature': signature },
+    alias: null,
+    description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
+    actor,
+    source: source.startsWith('models:/') ? source : uri,
+    runLink: fields.optional('run_link') ?? '',
+    modelId: modelId === undefined || modelId === '' ? null : idOf(fields, 'model_id'),
+    number,
+  };
+  const registered = (await gateway.decisions.ask('version-registered', model, requestId, () =>
+    gateway.operations.publish(request, operation, model, [
+      { topic: 'registry', type: 'version-requested', data, key: model, id: requestId },
+    ]),
+  )) as { readonly version: number };
+  const database = await tracking.fresh('registry');
+  return { model_version: await shownVersion(database, model, registered.version) };
+}
+
+const metricsMax = 200;
+
+/** As they are now: what rules of aliases compare. */
+async function metricsOfRun(database: Database, runId: string): Promise<Readonly<Record<string, number>>> {
+  const rows = await database
+    .selectFrom('latest_metrics')
+    .select(['key', 'value'])
+    .where('run_id', '=', runId)
+    .where('is_nan', '=', 0)
+    .orderBy('key')
+    .limit(metricsMax)
+    .execute();
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+}
+
 /** Asks and waits for the fact; the tables that are answered have it. */
-async function edit({ gateway, tracking }: Room, { request, operation }: Call, asked: Edit): Promise<Database> {
+export async function editModel(
+  { gateway, tracking }: Room,
+  { request, operation }: Call,
+  asked: Edit,
+): Promise<Database> {
   const { requestId, actor } = operation;
   const data = { version: null, key: '', value: '', tags: {}, archive: false, ...asked, requestId, actor };
   await gateway.decisions.ask('edited', data.model, requestId, () =>
@@ -253,7 +284,7 @@ async function edit({ gateway, tracking }: Room, { request, operation }: Call, a
   return await tracking.fresh('registry');
 }
 
-async function shownModel(database: Database, name: string): Promise<object | undefined> {
+export async function shownModel(database: Database, name: string): Promise<object | undefined> {
   const row = await database.selectFrom('registered_models').selectAll().where('name', '=', name).executeTakeFirst();
   if (row === undefined) throw new MillraceError('NOT_FOUND', `Registered Model with name=${name} not found`);
   return (await modelAnswers(database, [row]))[0];

@@ -5,10 +5,12 @@ import { artifactBytes, artifacts } from './artifacts.ts';
 import { roomOf } from './calls.ts';
 import { answerErrors } from './errors.ts';
 import { experiments } from './experiments.ts';
+import { imports } from './imports.ts';
 import { inputs } from './inputs.ts';
 import { loggedModels } from './logged-models.ts';
 import type { ExtensionParts } from '../../gateway/extension.ts';
 import { modelVersions, registeredModels } from './registry.ts';
+import { registryHistory } from './registry-history.ts';
 import { runs } from './runs.ts';
 import { values } from './values.ts';
 
@@ -22,6 +24,11 @@ export function mlflowRoutes(app: FastifyInstance, tracking: Tracking, gateway: 
   });
   app.get('/version', { config: { access: 'public' }, schema: { hide: true } }, async (_, reply) => {
     return await reply.type('text/plain').send(protocolVersion);
+  });
+  app.register(async (scope) => {
+    const room = roomOf(scope, tracking, gateway);
+    imports(room);
+    registryHistory(room);
   });
   for (const prefix of prefixes) {
     app.register(

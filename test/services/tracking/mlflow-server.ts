@@ -1,0 +1,82 @@
+/** A real MLflow server in an environment of its own, for tests and benchmarks. */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { eventually } from '../../../runtime/testing/index.ts';
+
+const run = promisify(execFile);
+const version = '3.17.2';
+
+export interface MlflowProcess {
+  readonly url: string;
+  readonly pid: number;
+  close(): Promise<void>;
+}
+
+/** Python with mlflow, made once and kept in MILLRACE_TOOLS. */
+export async function mlflowPython(): Promise<string> {
+  const tools = process.env['MILLRACE_TOOLS'] ?? join(homedir(), '.cache', 'millrace');
+  const folder = join(tools, `mlflow-server-${version}`);
+  const python = join(folder, 'bin', 'python');
+  if (!existsSync(join(folder, 'bin', 'mlflow'))) {
+    await mkdir(tools, { recursive: true });
+    await run('python3', ['-m', 'venv', folder]);
+    await run(python, ['-m', 'pip', 'install', '--quiet', `mlflow==${version}`]);
+  }
+  return python;
+}
+
+/** With SQLite and its own artifact store below `directory`. */
+export async function startMlflow(directory: string, { workers = 1 } = {}): Promise<MlflowProcess> {
+  const python = await mlflowPython();
+  await mkdir(directory, { recursive: true });
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const command = [
+    ...['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port), '--workers', String(workers)],
+    ...['--backend-store-uri', `sqlite:///${join(directory, 'mlflow.db')}`],
+    ...['--artifacts-destination', join(directory, 'artifacts')],
+  ];
+  const child = spawn(python, command, { cwd: directory, stdio: 'ignore', detached: true });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${python} does not start`);
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const close = async (): Promise<void> => {
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+    await ended;
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const healthy = async (): Promise<true | undefined> => {
+      if (child.exitCode !== null) throw new Error(`mlflow ended with ${child.exitCode}`);
+      return await fetch(`${url}/health`).then(
+        ({ ok }) => ok || undefined,
+        () => undefined,
+      );
+    };
+    await eventually('mlflow answers', healthy, 120_000);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url, pid, close };
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
