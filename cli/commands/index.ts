@@ -150,6 +150,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./findings.ts')).command,
   },
   {
+    name: 'replay',
+    summary: 'run a prediction again on the recorded model and inputs, and compare the bytes',
+    load: async () => (await import('./replay.ts')).command,
+  },
+  {
     name: 'quality',
     summary: 'quality metrics of a deployment from feedback',
     load: async () => (await import('./quality.ts')).command,

@@ -13,6 +13,7 @@ import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/
 import type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
 import type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
+import type { PredictionReplay } from '../../schemas/api/prediction-replay.ts';
 import type { QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';
 import type { TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
@@ -147,6 +148,11 @@ export class Client {
   /** Resolves once the prediction is on the log. */
   async predict(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
     return await this.#predictions.predict(deployment, input, options);
+  }
+
+  /** Runs a prediction again on the recorded model and inputs, and compares the bytes. Nothing is published. */
+  async replayPrediction(predictionId: string): Promise<PredictionReplay> {
+    return (await this.#get(path`/api/v1/predictions/${predictionId}/replay`)) as PredictionReplay;
   }
 
   /** Quality metrics from feedback: the newest windows of each series, newest first. */

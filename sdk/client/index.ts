@@ -76,3 +76,4 @@ export type {
 } from '../../schemas/api/webhooks.ts';
 export type { WebhookChange, WebhookOptions } from './webhooks.ts';
 export type { QualityNumber, QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';
+export type { OutputDifference, PredictionReplay } from '../../schemas/api/prediction-replay.ts';

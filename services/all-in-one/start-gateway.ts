@@ -15,6 +15,7 @@ import { startTracking } from '../tracking/index.ts';
 import { createMaintenance } from '../maintenance/maintenance.ts';
 import { egressParts } from './egress-parts.ts';
 import { listenOptions } from './listen-options.ts';
+import { openPredictionReplays } from './prediction-replays.ts';
 import type { RoleContext } from './roles.ts';
 
 /** Starts the gateway with the model server and the query store of this process where they run; else with a query store of its own. */
@@ -37,6 +38,7 @@ export async function startGatewayRole({
   if (provenance === undefined) throw new Error('unreachable: one of both is set');
   const tracking = await startTracking(runtime, queryStores(configuration, 'query-gateway'));
   const replays = await createReplays(runtime);
+  const predictionReplays = await openPredictionReplays(runtime, configuration, provenance.queries);
   const webhooks = await runtime.openTable('webhooks');
   const gateway = await createGateway({
     runtime,
@@ -47,6 +49,7 @@ export async function startGatewayRole({
       auditRoutes(runtime),
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
       attributionRoutes(runtime, provenance.queries),
+      predictionReplays.routes,
       collectionRoutes(runtime, provenance.queries),
       qualityRoutes(runtime),
       webhookRoutes({ runtime, table: webhooks, ...egressParts(configuration) }),
@@ -71,6 +74,7 @@ export async function startGatewayRole({
     close: async () => {
       await gateway.close();
       await replays.close();
+      await predictionReplays.close();
       await webhooks.close();
       await tracking.close();
       await own?.close();

@@ -162,6 +162,8 @@ describe('an explanation on demand', () => {
     expect((await attribute(id, '--output', 'probabilities[2]')).output).toBe('probabilities[2]');
     const shown = await millrace(['predictions', 'attribute', id, '--url', platform.url!]);
     expect(shown.out).toMatch(/probabilities\[0\] = .* by iris-random-forest v1 on route main[\s\S]*f2 = .*│█+/);
+    const again = await millrace(['replay', id, '--url', platform.url!]);
+    expect(again).toMatchObject({ code: 0, out: expect.stringContaining('the outputs are the same, byte for byte') });
   });
 
   it('takes Kernel SHAP where scores are no sums of leaves', async () => {
