@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { moduleForChild } from '../runtime/adapters/child-module.ts';
 import type { Configuration } from '../runtime/config/settings.ts';
 import { connect } from '../sdk/client/index.ts';
 import { say } from './command.ts';
@@ -7,10 +8,8 @@ import { cyan, dim } from './ui/style.ts';
 
 /** Deploys the diamonds sample on a running instance, unless it is there: flow, trigger, models, deployment. */
 export async function deploySample(url: string, configuration: Configuration): Promise<void> {
-  const flowFile = ['../examples/diamonds/flow.ts', '../../examples/diamonds/flow.ts']
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((path) => existsSync(path));
-  if (flowFile === undefined) {
+  const flowFile = fileURLToPath(moduleForChild('examples/diamonds/flow').url);
+  if (!existsSync(flowFile)) {
     say(dim('  the sample is not part of this package; deploy your own with `millrace deploy <file>`'));
     return;
   }
@@ -23,7 +22,7 @@ export async function deploySample(url: string, configuration: Configuration): P
   say(dim('  the sample is being trained …'));
   const { bundleFlow } = await import('../runtime/adapters/bundler/bundle-flow.ts');
   const { diamondsDeployment } = (await import(
-    new URL('deployment.ts', new URL(`file://${flowFile}`)).href
+    moduleForChild('examples/diamonds/deployment').url.href
   )) as typeof import('../examples/diamonds/deployment.ts');
   await client.flows.deploy(await bundleFlow(flowFile));
   await client.trigger('diamonds-arrived', {});

@@ -65,6 +65,20 @@ export default flow('packed')
     expect(status).toBe(0);
   });
 
+  it('is what runs from the sources of a clone, compiled once', () => {
+    const run = () =>
+      spawnSync(process.execPath, ['deploy/package/from-sources.mjs', 'cli/main', '--version'], {
+        cwd: root,
+        encoding: 'utf8',
+      });
+    const first = run();
+    expect(first.stdout, first.stderr).toBe(`${millrace('--version').stdout}`);
+    const compiled = () => readdirSync(join(root, 'node_modules/.cache/millrace-sources')).sort();
+    const before = compiled();
+    expect(run().stdout).toBe(first.stdout);
+    expect(compiled()).toEqual(before);
+  });
+
   it('suggests what was meant, and exits with the code for usage', () => {
     const { status, stderr } = millrace('deploymnts');
     expect(status).toBe(2);
