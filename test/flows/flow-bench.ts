@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { createProcessExecutor } from '../../runtime/adapters/process-executor/process-executor.ts';
 import type { FollowedEvent, Running } from '../../runtime/engine/runtime.ts';
-import type { TaskExecutor } from '../../runtime/ports/index.ts';
+import type { BlobStore, TaskExecutor } from '../../runtime/ports/index.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../runtime/testing/index.ts';
 import { decodeArtifact } from '../../schemas/codec/artifact-value.ts';
 import type { ArtifactWritten, RunCompleted, RunFailed } from '../../schemas/events.ts';
@@ -35,12 +35,14 @@ export class FlowBench {
     this.test = test;
   }
 
-  static async open(slots = 3): Promise<FlowBench> {
+  /** `stored`: what stands between steps and the blob store. */
+  static async open(slots = 3, stored: (blobs: BlobStore) => BlobStore = (blobs) => blobs): Promise<FlowBench> {
     const bench = new FlowBench(await createTestRuntime());
     const { runtime } = bench.test;
+    const blobs = stored(runtime.parts.blobs);
     bench.#directory = await mkdtemp(join(tmpdir(), 'millrace-flows-'));
     const cacheDirectory = join(bench.#directory, 'steps');
-    bench.#executor = await createProcessExecutor({ blobs: runtime.parts.blobs, cacheDirectory, slots });
+    bench.#executor = await createProcessExecutor({ blobs, cacheDirectory, slots });
     bench.#worker = createStepWorker({ runtime, executor: bench.#executor, name: 'worker-1' });
     bench.#open.push(
       await runtime.follow('runs', { from: 'earliest', onEvent: (event) => bench.#events.push(event) }),

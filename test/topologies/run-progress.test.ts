@@ -121,6 +121,29 @@ describe('walking a run', () => {
     });
   });
 
+  it('fails a run at once whose graph goes in circles, and names the steps that do', async () => {
+    const { graph } = flow('tested')
+      .foreach(
+        'outer',
+        () => [1],
+        (each) =>
+          each
+            .foreach(
+              'inner',
+              () => [1],
+              ({ item }) => ({ item }),
+            )
+            .join('gather', () => ({})),
+      )
+      .join('all', () => ({})) as unknown as { graph: { steps: { name: string; body?: string }[] } };
+    const steps = graph.steps.map((step) => (step.name === 'outer.inner' ? { ...step, body: 'outer' } : step));
+    const run = await RunDriver.open({ graph: { ...graph, steps } });
+    expect(run.outputs.map(({ type }) => type)).toEqual(['run-failed']);
+    expect(run.outputs[0]).toMatchObject({
+      data: { kind: 'invalid', message: expect.stringContaining("scope 'outer' is opened twice") as string },
+    });
+  });
+
   it('drops a second request for the same run', async () => {
     const run = await RunDriver.open(linear());
     const before = run.outputs.length;

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync 
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BlobStore } from '../../ports/blob-store.ts';
+import type { BlobInfo, BlobStore } from '../../ports/blob-store.ts';
+import { MillraceError } from '../../ports/errors.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
 import { moduleForChild } from '../child-module.ts';
 import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
@@ -153,17 +154,27 @@ export class StepFiles {
           sizeBytes: bytes.length,
           inline: Buffer.from(bytes),
         };
-      const { hash, sizeBytes } = await this.#blobs.put(bytes);
+      const { hash, sizeBytes } = await this.#put(name, bytes);
       this.#remember(hash, bytes);
       return { name, codec, hash, sizeBytes };
     }
     const left = path ?? '';
     const { createReadStream } = await import('node:fs');
-    const { hash, sizeBytes } = await this.#blobs.put(createReadStream(left, { highWaterMark: 1 << 20 }));
+    const { hash, sizeBytes } = await this.#put(name, createReadStream(left, { highWaterMark: 1 << 20 }));
     const kept = this.#artifactPath(hash);
     await rename(left, kept);
     this.#keep(hash, sizeBytes, Promise.resolve(kept));
     return { name, codec, hash, sizeBytes };
+  }
+
+  /** What could not be stored is named: a step may return many. */
+  async #put(name: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<BlobInfo> {
+    try {
+      return await this.#blobs.put(bytes);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      throw new MillraceError(error.code, `'${name}' could not be stored: ${error.message}`, { cause: error });
+    }
   }
 
   async close(): Promise<void> {
