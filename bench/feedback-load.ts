@@ -72,6 +72,8 @@ function prediction(n: number, partitions: number) {
       steps: [],
       routedBy: 'prediction-id',
       weightsVersion: 0,
+      cached: false,
+      withheld: false,
       terms: {
         feedbackWindowMs: 3_600_000,
         reward: 'negative-squared-error',

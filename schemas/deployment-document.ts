@@ -9,6 +9,7 @@ import {
 } from './inference-graph.ts';
 import type { DetectorSettings } from './detectors.ts';
 import type { ExplainerSettings } from './explainers.ts';
+import type { CacheSettings, PayloadSettings } from './serving-settings.ts';
 import type { ShadowSettings, TrafficSettings } from './traffic.ts';
 
 /**
@@ -31,6 +32,10 @@ export interface DeploymentDocument {
   readonly traffic?: TrafficSettings;
   /** Predictions that are explained by themselves. @default only those that somebody asks about */
   readonly explainers?: readonly ExplainerSettings[];
+  /** Equal inputs get the answer that they got before. @default never */
+  readonly cache?: CacheSettings;
+  /** What of requests is recorded. @default all of it */
+  readonly payloads?: PayloadSettings;
 }
 
 /** One arm of the traffic split: a model, or a graph. */

@@ -8,6 +8,7 @@ import type { DeploymentDocument } from './deployment-document.ts';
 import { detectorProblems, detectorSchema } from './detector-problems.ts';
 import { explainerSchema } from './explainers.ts';
 import { graphProblems } from './inference-graph-problems.ts';
+import { cacheSchema, payloadSchema } from './serving-settings.ts';
 import type { SharedRoute, TrafficSettings } from './traffic.ts';
 import { shadowSchema, trafficProblems, trafficSchema } from './traffic-problems.ts';
 
@@ -143,6 +144,8 @@ export const deploymentSchema = Type.Object(
     explainers: Type.Optional(
       Type.Array(explainerSchema, { maxItems: 10, description: 'predictions that are explained by themselves' }),
     ),
+    cache: Type.Optional(cacheSchema),
+    payloads: Type.Optional(payloadSchema),
   },
   closed,
 );

@@ -95,12 +95,16 @@ function predictionText(shown: ShownPrediction): string {
   if (shown.status === 'in_queue') return `in_queue since ${new Date(shown.submittedAt).toISOString()}`;
   if (shown.status === 'failed') return `failed (${shown.error.code}): ${shown.error.message}`;
   const { outputs, parameters } = shown.result;
+  const { queueMs, runMs, publishMs } = shown.stages;
+  const spent = [`queue ${ms(queueMs)}`, `run ${ms(runMs)}`, `publish ${ms(publishMs)}`].join(', ');
   const { model, model_version: version, route } = parameters;
   return [
     ...outputs.map(({ name, data }) => `${name}: ${data.join(' ')}`),
-    `by ${model} v${version} on route ${route}, ${new Date(shown.completedAt).toISOString()}`,
+    `by ${model} v${version} on route ${route}, ${new Date(shown.completedAt).toISOString()}: ${spent}`,
   ].join('\n');
 }
+
+const ms = (value: number): string => `${Number(value.toPrecision(3))} ms`;
 
 function numberOf(option: string, text: string): number {
   const value = Number(text);

@@ -21,6 +21,8 @@ export interface CompletedPrediction {
   readonly predictionId: string;
   readonly status: 'completed';
   readonly completedAt: number;
+  /** Where the time went, milliseconds: waiting for a run, the run, and until the outcome was on the log. */
+  readonly stages: { readonly queueMs: number; readonly runMs: number; readonly publishMs: number };
   /** Infer response of the Open Inference Protocol v2. */
   readonly result: PredictionResult;
 }

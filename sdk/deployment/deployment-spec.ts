@@ -12,6 +12,7 @@ import type {
 import type { ExplainerSettings } from '../../schemas/explainers.ts';
 import type { NamingForms } from '../../schemas/deployment-problems.ts';
 import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
+import type { CacheSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 
 export interface DeploymentSpec {
@@ -29,6 +30,10 @@ export interface DeploymentSpec {
   readonly traffic?: TrafficSettings;
   /** Predictions that are explained by themselves. @default only those that somebody asks about */
   readonly explainers?: readonly ExplainerSettings[];
+  /** Equal inputs get the answer that they got before. @default never */
+  readonly cache?: CacheSettings;
+  /** What of requests is recorded. @default all of it */
+  readonly payloads?: PayloadSettings;
 }
 
 /** A model, or a graph of them. */

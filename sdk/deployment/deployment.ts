@@ -30,6 +30,7 @@ import {
 } from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
 import type { DetectorSettings } from '../../schemas/detectors.ts';
+import type { CacheSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
 import type { AskedMethod, ExplainerSettings } from '../../schemas/explainers.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 import {
@@ -201,6 +202,16 @@ export class Deployment<Routes extends string = never> {
    */
   explain(method: AskedMethod, options: Omit<ExplainerSettings, 'method'>): Deployment<Routes> {
     return this.#with({ explainers: [...(this.#spec.explainers ?? []), { method, ...options }] });
+  }
+
+  /** Gives equal inputs the answer that they got before; each prediction is recorded all the same. @default 10000 answers, for an hour */
+  cache(options: Partial<CacheSettings> = {}): Deployment<Routes> {
+    return this.#with({ cache: { entries: 10_000, ttlMs: 3_600_000, ...options } });
+  }
+
+  /** Leaves inputs, or a share of them, out of what is recorded. */
+  payloads(payloads: PayloadSettings): Deployment<Routes> {
+    return this.#with({ payloads });
   }
 
   /** The plain form. Throws a TypeError that lists everything that is wrong. */

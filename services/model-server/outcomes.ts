@@ -9,6 +9,7 @@ import type { ModelPin } from '../../schemas/inference-graph.ts';
 import type { DeployedVersion } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import type { PredictionRequest } from './prediction-request.ts';
+import { recordedInputs } from './recorded-inputs.ts';
 
 interface Said {
   readonly predictionId: string;
@@ -36,6 +37,8 @@ export interface Answer extends Place {
   readonly model: ModelPin;
   /** Nodes of a graph that ran. */
   readonly steps: readonly GraphStep[];
+  /** It was made for another prediction with the same inputs. */
+  readonly cached?: boolean;
 }
 
 /** How far a request came. */
@@ -48,7 +51,8 @@ export interface Place {
 
 export function completed(request: PredictionRequest, answer: Answer): Outcome {
   const { predictionId } = request;
-  const { deployed, route, rows, model, queueMs, runMs, steps } = answer;
+  const { deployed, route, rows, model, queueMs, runMs, steps, cached = false } = answer;
+  const recorded = recordedInputs(predictionId, request.eventInputs, deployed);
   const data: PredictionCompleted = {
     predictionId,
     entity: request.entity,
@@ -61,16 +65,18 @@ export function completed(request: PredictionRequest, answer: Answer): Outcome {
     clientId: request.clientId,
     source: request.source,
     inputDigest: request.inputDigest,
-    inputs: request.eventInputs,
+    inputs: recorded.inputs,
     outputs: answer.outputs.map(eventOfTensor),
     rows,
     receivedAt: request.receivedAt,
     queueMs,
     runMs,
-    terms: deployed.terms,
+    terms: recorded.terms,
     steps,
     routedBy: answer.routedBy,
     weightsVersion: deployed.weightsVersion,
+    cached,
+    withheld: recorded.withheld,
   };
   const outputs = wanted(answer.outputs, request.outputNames);
   return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };

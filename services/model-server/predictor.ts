@@ -6,6 +6,7 @@ import type { GraphRoute, ModelRoute } from '../../schemas/deployment-document.t
 import type { GraphStep as EventStep } from '../../schemas/events.ts';
 import type { ModelPin } from '../../schemas/inference-graph.ts';
 import { chooseRoute } from '../../schemas/traffic.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import type { MicroBatcher } from './micro-batcher.ts';
 import type { ObserveOutcome } from './model-server-metrics.ts';
@@ -34,11 +35,13 @@ export type Completed = Extract<Outcome, { type: 'completed' }>;
 export class Predictor {
   readonly #parts: PredictorParts;
   readonly #recent: RecentOutcomes;
+  readonly #answers: AnswerCache;
   #onAnswer: OnAnswer | undefined;
 
   constructor(parts: PredictorParts) {
     this.#parts = parts;
     this.#recent = new RecentOutcomes(parts.recentMax);
+    this.#answers = new AnswerCache(parts.clock);
   }
 
   onAnswer(hear: OnAnswer): void {
@@ -90,6 +93,11 @@ export class Predictor {
 
   #answerAt(request: PredictionRequest, place: Place, started: number): Promise<Outcome> {
     const { route } = place;
+    const known = this.#answers.get(request, place);
+    if (known !== undefined) {
+      const queueMs = performance.now() - started;
+      return Promise.resolve(completed(request, { ...place, ...known, queueMs, runMs: 0, cached: true }));
+    }
     const answer =
       route.graph === undefined
         ? this.#run(request, place, route, started)
@@ -125,17 +133,9 @@ export class Predictor {
       const run = await batcher.run(request.inputs, rows);
       this.#checkDeadline(request);
       const { outputs, queueMs, runMs } = run;
-      return completed(request, {
-        deployed: place.deployed,
-        route,
-        routedBy: place.routedBy,
-        rows,
-        outputs,
-        queueMs: queueMs + waitedMs,
-        runMs,
-        model: route,
-        steps: noSteps,
-      });
+      const answer = { rows, outputs, model: route, steps: noSteps };
+      this.#answers.keep(request, place, answer);
+      return completed(request, { ...place, ...answer, queueMs: queueMs + waitedMs, runMs });
     } finally {
       sessions.release(lease);
     }
@@ -155,17 +155,9 @@ export class Predictor {
       outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     });
     const model = steps.findLast((step) => step.model !== undefined)?.model ?? noModel;
-    return completed(request, {
-      deployed: place.deployed,
-      route,
-      routedBy: place.routedBy,
-      rows,
-      outputs,
-      queueMs: begun - started,
-      runMs,
-      model,
-      steps: steps.map(eventStep),
-    });
+    const answer = { rows, outputs, model, steps: steps.map(eventStep) };
+    this.#answers.keep(request, place, answer);
+    return completed(request, { ...place, ...answer, queueMs: begun - started, runMs });
   }
 
   #checkDeadline(request: PredictionRequest): void {

@@ -292,6 +292,8 @@ describe('a prediction that nobody waits for', () => {
     const shown = await millrace(['predictions', 'show', id, '--wait', '--json', ...url]);
     const { result, ...about } = JSON.parse(shown.out) as Record<string, unknown>;
     expect(about).toMatchObject({ id, status: 'completed', completedAt: expect.any(Number) });
+    const { queueMs, runMs, publishMs } = about['stages'] as Record<string, number>;
+    for (const stage of [queueMs, runMs, publishMs]) expect(stage).toBeGreaterThanOrEqual(0);
     const own = await client.predict('iris-logreg', { rows: [rows[3]!] });
     expect(result).toMatchObject({ model_name: 'iris-logreg', id: 'later', outputs: own.outputs });
     // The same id again is the same prediction; any prediction can be shown.

@@ -62,6 +62,8 @@ export function completed(n: number, overrule: Partial<PredictionCompleted> = {}
     steps: [],
     routedBy: 'prediction-id',
     weightsVersion: 0,
+    cached: false,
+    withheld: false,
     ...overrule,
   };
 }

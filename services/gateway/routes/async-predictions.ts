@@ -148,7 +148,13 @@ async function outcomeAt(
       const event = await runtime.decode('predictions', record);
       const completedAt = record.timestampMs;
       if (event.type === 'prediction-completed')
-        return { ...about, status: 'completed', completedAt, result: resultOf(event.data) };
+        return {
+          ...about,
+          status: 'completed',
+          completedAt,
+          stages: stagesOf(event.data, completedAt),
+          result: resultOf(event.data),
+        };
       if (event.type === 'prediction-failed') {
         const { code, message } = event.data;
         return { ...about, status: 'failed', completedAt, error: { code, message: shownMessage(code, message) } };
@@ -156,6 +162,11 @@ async function outcomeAt(
     }
   }
   return undefined;
+}
+
+/** Everything that is neither waiting nor running comes down to getting the outcome onto the log. */
+function stagesOf({ receivedAt, queueMs, runMs }: PredictionCompleted, at: number): CompletedPrediction['stages'] {
+  return { queueMs, runMs, publishMs: Math.max(0, at - receivedAt - queueMs - runMs) };
 }
 
 function resultOf({

@@ -108,9 +108,9 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
       kind: 'prediction',
       id,
       text: `${data.deployment} answered ${data.rows} row(s) for entity ${data.entity}`,
-      check: 'digest of the recorded inputs',
+      check: data.withheld ? 'record read back; inputs are withheld' : 'digest of the recorded inputs',
       problem:
-        digest === data.inputDigest
+        data.withheld || digest === data.inputDigest
           ? undefined
           : `the inputs have digest ${digest}, the record says ${data.inputDigest}`,
     },
