@@ -10,7 +10,7 @@ export interface ConfluentSchemaRegistryOptions {
   readonly url: string;
   /** HTTP basic authentication. @default none */
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  /** For each request. @default 5000 */
+  /** For each attempt at a request; one that is not answered in time is made again, three times at most. @default 5000 */
   readonly requestTimeoutMs?: number | undefined;
 }
 
@@ -23,6 +23,7 @@ export function openConfluentSchemaRegistry(options: ConfluentSchemaRegistryOpti
 }
 
 const level = COMPATIBILITY.FULL_TRANSITIVE;
+const attemptsMax = 4;
 
 class ConfluentSchemaRegistry implements SchemaRegistry {
   readonly #client: InstanceType<typeof Client>;
@@ -157,25 +158,34 @@ class ConfluentRest {
       throw unavailable(doing, new Error(`it answered ${status} ${JSON.stringify(body)}`));
   }
 
+  /** Every call is idempotent. */
   async #call(doing: string, method: string, path: string, body?: unknown) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#callOnce(method, path, body);
+      } catch (failure) {
+        const isLate = failure instanceof Error && failure.name === 'TimeoutError';
+        if (isLate && attempt < attemptsMax) continue;
+        // `fetch failed` says nothing; what it wraps does.
+        throw unavailable(doing, failure instanceof TypeError && failure.cause !== undefined ? failure.cause : failure);
+      }
+    }
+  }
+
+  async #callOnce(method: string, path: string, body: unknown) {
     const { url, auth, requestTimeoutMs = 5_000 } = this.#options;
     const headers: Record<string, string> = { 'content-type': 'application/vnd.schemaregistry.v1+json' };
     if (auth !== undefined) {
       headers['authorization'] = `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
     }
-    try {
-      const response = await fetch(url.replace(/\/$/, '') + path, {
-        method,
-        headers,
-        signal: AbortSignal.timeout(requestTimeoutMs),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, body: parseObject(text) };
-    } catch (failure) {
-      // `fetch failed` says nothing; what it wraps does.
-      throw unavailable(doing, failure instanceof TypeError && failure.cause !== undefined ? failure.cause : failure);
-    }
+    const response = await fetch(url.replace(/\/$/, '') + path, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(requestTimeoutMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: parseObject(text) };
   }
 }
 

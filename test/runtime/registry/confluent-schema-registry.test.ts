@@ -51,4 +51,19 @@ describe('a registry that does not work', () => {
     await registry.schema(7);
     expect(calls).toBe(2);
   });
+
+  it('is asked again when it is too slow to answer, and is unavailable when it never does', async () => {
+    let calls = 0;
+    server = createServer((_, response) => {
+      calls += 1;
+      if (calls === 2) response.writeHead(200).end(JSON.stringify({ id: 4 }));
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const registry = await openConfluentSchemaRegistry({ url, requestTimeoutMs: 200 });
+    expect(await registry.latest('a.Reading')).toBe(4);
+    expect(await codeOf(registry.latest('a.Reading'))).toBe('UNAVAILABLE');
+    expect(calls).toBe(6);
+    server.closeAllConnections();
+  });
 });
