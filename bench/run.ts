@@ -39,6 +39,7 @@ const cases: readonly Case[] = [
   { name: 'start-up', script: 'start-up.ts' },
   { name: 'fold, cluster', script: 'cluster/fold.ts' },
   { name: 'flows, beside Metaflow', script: 'peers/metaflow.ts' },
+  { name: 'tracking, beside MLflow', script: 'peers/mlflow.ts' },
   { name: 'stateful count, cluster, beside Kafka Streams', script: 'peers/kafka-streams.ts' },
 ];
 

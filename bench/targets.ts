@@ -27,6 +27,13 @@ export const targets: readonly Target[] = [
   { figure: 'foreach of 50,000 tasks, resident memory', most: 500 },
   { figure: 'resume, 51 tasks cloned, 2 run', most: 1_000 },
   { figure: 'run of a one-step flow, cold, whole command', most: 1_200 },
+  { figure: 'log-metric, 8 clients, beside MLflow', least: 20, ofRatio: true },
+  { figure: 'log-batch of 1,000 metrics, beside MLflow', least: 10, ofRatio: true },
+  { figure: 'create run, 8 clients, beside MLflow', least: 10, ofRatio: true },
+  { figure: 'search of 10000 runs, filter and order, beside MLflow', most: 20 },
+  { figure: 'page of 1,000 full runs, beside MLflow', most: 100 },
+  { figure: 'tracking server ready, beside MLflow', most: 2_000 },
+  { figure: 'tracking server idle, beside MLflow', most: 300 },
   { figure: 'first page of 100,000 runs, no filter', most: 100 },
   { figure: 'first page of 100,000 runs, slowest filter', most: 100 },
 ];

@@ -13,6 +13,7 @@ import { modelVersions, registeredModels } from './registry.ts';
 import { registryHistory } from './registry-history.ts';
 import { runs } from './runs.ts';
 import { values } from './values.ts';
+import { webhooks } from './webhooks.ts';
 
 /** The version of MLflow whose protocol this is; clients compare it with their own. */
 const protocolVersion = '3.11.0';
@@ -45,6 +46,7 @@ export function mlflowRoutes(app: FastifyInstance, tracking: Tracking, gateway: 
           artifacts,
           registeredModels,
           modelVersions,
+          webhooks,
         ]) {
           part(room);
         }

@@ -84,6 +84,7 @@ export const runDomain: Domain = {
       const rows = sql`select 1 from artifacts as a where a.owner_id = runs.id`;
       return compareKeyed(rows, sql.ref(`a.${column}`), comparison);
     }
+    if (name.toLowerCase() === 'text') return anyText(comparison);
     return compareAttribute(comparison, runAttributes);
   },
   order({ entity, name }, index) {
@@ -102,6 +103,15 @@ export const runDomain: Domain = {
     return orderAttribute({ entity, name }, runAttributes);
   },
 };
+
+/** Beyond MLflow: any text of a run, which is its name, and the values of its tags and parameters. */
+function anyText(comparison: Comparison): Condition {
+  if (!['=', 'like', 'ilike'].includes(comparison.operator)) throw invalid("'text' takes = LIKE and ILIKE");
+  const value = (alias: string): Condition => compareText(sql.ref(`${alias}.value`), comparison);
+  return sql<SqlBool>`(${compareText(sql.ref('runs.name'), comparison)}
+    or exists (select 1 from tags as t where t.run_id = runs.id and ${value('t')})
+    or exists (select 1 from params as p where p.run_id = runs.id and ${value('p')}))`;
+}
 
 const experimentAttributes: Readonly<Record<string, Attribute>> = {
   experiment_id: text('experiments.id'),

@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
   await platform.ready();
   client = connect({ url: platform.url });
-}, 400_000);
+}, 500_000);
 afterAll(async () => {
   await platform.close();
   await mlflow.close();
@@ -44,7 +44,7 @@ afterAll(async () => {
 
 const cli = (...words: readonly string[]): Promise<Said> => millrace([...words, '--url', platform.url ?? '', '--json']);
 
-describe('millrace import mlflow', () => {
+describe('millrace import mlflow', { timeout: 300_000 }, () => {
   it('takes over experiments, runs with every point and file, and models with their numbers, compared with the source', async () => {
     const { out, err, code } = await cli('import', 'mlflow', mlflow.url);
     expect(code, out + err).toBe(0);
@@ -141,5 +141,5 @@ describe('millrace export mlflow', () => {
     } finally {
       await empty.close();
     }
-  }, 300_000);
+  }, 500_000);
 });

@@ -5,11 +5,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { eventually } from '../../../runtime/testing/index.ts';
 
 const run = promisify(execFile);
 const version = '3.17.2';
+const startMs = 240_000;
 
 export interface MlflowProcess {
   readonly url: string;
@@ -41,7 +42,9 @@ export async function startMlflow(directory: string, { workers = 1 } = {}): Prom
     ...['--backend-store-uri', `sqlite:///${join(directory, 'mlflow.db')}`],
     ...['--artifacts-destination', join(directory, 'artifacts')],
   ];
-  const child = spawn(python, command, { cwd: directory, stdio: 'ignore', detached: true });
+  // Its workers for jobs have nothing to do here, and are seven processes.
+  const env = { ...process.env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' };
+  const child = spawn(python, command, { cwd: directory, env, stdio: 'ignore', detached: true });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${python} does not start`);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -55,19 +58,22 @@ export async function startMlflow(directory: string, { workers = 1 } = {}): Prom
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    const healthy = async (): Promise<true | undefined> => {
-      if (child.exitCode !== null) throw new Error(`mlflow ended with ${child.exitCode}`);
-      return await fetch(`${url}/health`).then(
-        ({ ok }) => ok || undefined,
-        () => undefined,
-      );
-    };
-    await eventually('mlflow answers', healthy, 120_000);
+    await answering(url, () => child.exitCode);
   } catch (error) {
     await close();
     throw error;
   }
   return { url, pid, close };
+}
+
+/** It takes many seconds to start, and is asked seldom: on two cores its start is what a poll would slow down. */
+async function answering(url: string, exitCode: () => number | null): Promise<void> {
+  for (const end = Date.now() + startMs; Date.now() < end; await delay(500)) {
+    if (exitCode() !== null) throw new Error(`mlflow ended with ${exitCode()}`);
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+    if (health?.ok === true) return;
+  }
+  throw new Error(`mlflow does not answer at ${url} within ${startMs} ms`);
 }
 
 async function freePort(): Promise<number> {

@@ -71,6 +71,9 @@ describe('filters', () => {
     ["params.lr = '0.1' or metrics.loss > 0.15 and start_time < 35", 'ac'],
     ['duration >= 10', 'ab'],
     ['end_time IS NULL', 'e'],
+    ["text ILIKE '%100%' or text = 'green_'", 'be'],
+    ["text = 'c' OR text LIKE 're%'", 'ac'],
+    ["datasets.digest LIKE 'ab%'", 'a'],
   ])('beyond MLflow: %s', async (filter, names) => {
     expect(await found(filter)).toBe(names);
   });
