@@ -40,6 +40,8 @@ export interface OpenInferRequest {
   readonly route?: string | undefined;
   /** Parsed JSON of Open Inference Protocol v2, or a function that makes it of another format; what it throws is the outcome. */
   readonly body: unknown;
+  /** Whether whoever asked has gone: what has not run yet is then dropped, unless it has a client's id, by which it may be asked again. */
+  readonly cancelled?: (() => boolean) | undefined;
   /** What came behind the JSON. */
   readonly binary?: Uint8Array | undefined;
 }

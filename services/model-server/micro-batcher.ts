@@ -21,6 +21,7 @@ interface Waiting {
   readonly inputs: readonly Tensor[];
   readonly rows: number;
   readonly since: number;
+  readonly cancelled: (() => boolean) | undefined;
   readonly resolve: (run: BatchRun) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -48,10 +49,10 @@ export class MicroBatcher {
     return this.#model;
   }
 
-  /** Inputs must have passed `checkInputs`, which says the number of rows. */
-  run(inputs: readonly Tensor[], rows: number): Promise<BatchRun> {
+  /** Inputs must have passed `checkInputs`, which says the number of rows. CANCELLED when `cancelled` says so before the call begins. */
+  run(inputs: readonly Tensor[], rows: number, cancelled?: () => boolean): Promise<BatchRun> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ inputs, rows, since: performance.now(), resolve, reject });
+      this.#waiting.push({ inputs, rows, since: performance.now(), cancelled, resolve, reject });
       if (this.#busy) return;
       this.#busy = true;
       // Where requests come together, those of the same turn of the event loop are worth waiting for; a lone one is not held up.
@@ -62,7 +63,7 @@ export class MicroBatcher {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const waiting = this.#waiting;
+      const waiting = wanted(this.#waiting);
       this.#waiting = [];
       this.#lastRequests = waiting.length;
       this.#observe?.(waiting.length);
@@ -128,6 +129,20 @@ export class MicroBatcher {
   async #runApart(batch: readonly Waiting[]): Promise<void> {
     for (const request of batch) await this.#runBatch([request]);
   }
+}
+
+/** Without those that nobody waits for any more, who hear so. Most of the time all are wanted, and nothing is copied. */
+function wanted(waiting: Waiting[]): Waiting[] {
+  if (!waiting.some(({ cancelled }) => cancelled?.() === true)) return waiting;
+  return waiting.filter(({ cancelled, reject }) => {
+    if (cancelled?.() !== true) return true;
+    reject(abandoned());
+    return false;
+  });
+}
+
+export function abandoned(): MillraceError {
+  return new MillraceError('CANCELLED', 'whoever asked closed the connection before the model was asked');
 }
 
 function asModelError(error: unknown): MillraceError {

@@ -336,6 +336,7 @@ export class ModelServer {
         versionMin,
         outputNames: request.outputNames,
         pinned: pinnedRoute(request.route),
+        cancelled: request.cancelled,
       },
     );
   }

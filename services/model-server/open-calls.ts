@@ -22,6 +22,8 @@ export interface InferRequest {
   readonly versionMin?: number | undefined;
   /** Route to take as long as it has traffic, as `x-seldon-route` names it. @default shared out by the weights */
   readonly route?: string | undefined;
+  /** Whether whoever asked has gone: what has not run yet is then dropped, unless it has a client's id, by which it may be asked again. */
+  readonly cancelled?: (() => boolean) | undefined;
 }
 
 /** The same, as it came: what cannot be read is a failure on `predictions` too. */

@@ -35,6 +35,8 @@ export interface RequestContent {
   readonly outputNames: readonly string[] | undefined;
   /** Route that the request names; taken as long as it has traffic. */
   readonly pinned: string | undefined;
+  /** Whoever asked has gone, and cannot ask again. */
+  readonly cancelled: (() => boolean) | undefined;
 }
 
 export type PredictionRequest = RequestIdentity & RequestContent;
@@ -48,6 +50,7 @@ export const nothingRead: RequestContent = {
   versionMin: 1,
   outputNames: undefined,
   pinned: undefined,
+  cancelled: undefined,
 };
 
 export interface IdentityParts {
@@ -88,6 +91,7 @@ export function identify(parts: IdentityParts, content: RequestContent): Predict
     versionMin: content.versionMin,
     outputNames: content.outputNames,
     pinned: content.pinned,
+    cancelled: clientId === null ? content.cancelled : undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import type { ModelPin } from '../../schemas/inference-graph.ts';
 import { chooseRoute } from '../../schemas/traffic.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
-import type { MicroBatcher } from './micro-batcher.ts';
+import { abandoned, type MicroBatcher } from './micro-batcher.ts';
 import type { ObserveOutcome } from './model-server-metrics.ts';
 import { completed, conflicted, failed, type Outcome, type Place } from './outcomes.ts';
 import type { PredictionRequest } from './prediction-request.ts';
@@ -130,7 +130,7 @@ export class Predictor {
       const rows = checkInputs(request.inputs, signature);
       checkOutputs(request.outputNames, signature);
       const waitedMs = performance.now() - started;
-      const run = await batcher.run(request.inputs, rows);
+      const run = await batcher.run(request.inputs, rows, request.cancelled);
       this.#checkDeadline(request);
       const { outputs, queueMs, runMs } = run;
       const answer = { rows, outputs, model: route, steps: noSteps };
@@ -143,6 +143,7 @@ export class Predictor {
 
   async #evaluate(request: PredictionRequest, place: Place, route: GraphRoute, started: number): Promise<Outcome> {
     const { inputs, predictionId, entity } = request;
+    if (request.cancelled?.() === true) throw abandoned();
     const begun = performance.now();
     const { outputs, rows, steps } = await evaluateGraph(
       route.graph,

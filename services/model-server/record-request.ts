@@ -56,6 +56,7 @@ export function parseRecord(
         deadlineMs: parseDeadline(headerText(raw, 'millrace-deadline')),
         versionMin: parseVersionMin(headerText(raw, 'millrace-deployment-version')),
         pinned: pinnedRoute(headerText(raw, 'millrace-route') ?? headerText(raw, 'x-seldon-route')),
+        cancelled: undefined,
       },
     );
     return { request, poison: undefined };

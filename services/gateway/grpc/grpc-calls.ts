@@ -19,6 +19,8 @@ export interface GrpcCall {
   header(name: string): string | undefined;
   /** Milliseconds since the epoch. */
   readonly deadlineMs: number | undefined;
+  /** The client has ended the call. */
+  cancelled(): boolean;
 }
 
 /** Throws MillraceError; `details.predictionId` names the outcome of a failed prediction. */
@@ -69,6 +71,7 @@ async function modelInfer(
     entity: call.header('millrace-entity'),
     deadline: call.header('millrace-deadline'),
     deadlineMs: call.deadlineMs,
+    cancelled: () => call.cancelled(),
     versionMin: call.header('millrace-deployment-version'),
     route: call.header('millrace-route') ?? call.header('x-seldon-route'),
     source: 'grpc',

@@ -90,6 +90,7 @@ function grpcCall(call: ServerUnaryCall<object, object>): GrpcCall {
       return value === undefined ? undefined : String(value).slice(0, 4_096);
     },
     deadlineMs: Number.isFinite(at) ? at : undefined,
+    cancelled: () => call.cancelled,
   };
 }
 

@@ -121,6 +121,7 @@ export async function infer(
     ...whole,
     clientId: event.id,
     source: event.source,
+    cancelled: () => request.raw.socket.destroyed,
   });
   if (answer.type === 'failed') return await sendFailure(request, reply, answer);
   reply.header('millrace-prediction', answer.predictionId);

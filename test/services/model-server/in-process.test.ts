@@ -67,6 +67,21 @@ describe('in-process inference', () => {
     expect(recorded).toEqual(expect.arrayContaining([failed.predictionId, deadline.predictionId]));
   });
 
+  it('takes ten thousand rows in one call, and no rows, and says which value is no number', async () => {
+    models.calls.length = 0;
+    const rows = Array.from({ length: 10_000 }, (_, row) => [row, 1]).flat();
+    const inputs = [{ name: 'x', datatype: 'FP64', shape: [10_000, 2], data: Float64Array.from(rows) }] as const;
+    const many = await fixture.server.infer({ deployment: 'linear', inputs });
+    expect(models.calls).toEqual([10_000]);
+    const answers = many.type === 'completed' ? many.outputs[0]!.data : [];
+    expect([answers.length, answers[0], answers[9_999]]).toEqual([10_000, 10.5, 10_009.5]);
+    const none = [{ name: 'x', datatype: 'FP64', shape: [0, 2], data: new Float64Array() }] as const;
+    const empty = await fixture.server.infer({ deployment: 'linear', inputs: none });
+    expect(empty.type === 'completed' ? empty.data : empty).toMatchObject({ rows: 0, outputs: [{ shape: [0, 1] }] });
+    const missing = await fixture.server.infer({ deployment: 'linear', inputs: [tensor([Number.NaN, 1])] });
+    expect(missing).toMatchObject({ type: 'failed', data: { message: expect.stringContaining('value 0 is NaN') } });
+  });
+
   it('gives the outputs that were asked for, and refuses others', async () => {
     const ask = (name: string) =>
       fixture.server.inferOpen({ deployment: 'linear', body: body([1, 2], { outputs: [{ name }] }) });
