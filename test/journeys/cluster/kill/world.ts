@@ -28,7 +28,7 @@ export class BreakableWorld {
       MILLRACE_S3_ENDPOINT: s3.url,
       MILLRACE_S3_BUCKET: `millrace-${this.prefix.slice(0, -1)}`,
       MILLRACE_MODEL_SERVER_REPLY_TOPICS: this.replyTopic,
-      MILLRACE_LOG_LEVEL: 'error',
+      MILLRACE_LOG_LEVEL: 'warn',
       MILLRACE_WORKER_SLOTS: '2',
     };
   }
