@@ -31,7 +31,11 @@ export class HttpLoad {
           response.on('error', reject);
         },
       );
-      sent.on('error', reject);
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        // The server closed an idle connection at the moment when it was taken again: it has seen nothing.
+        if (sent.reusedSocket && error.code === 'ECONNRESET') this.post(path, body).then(resolve, reject);
+        else reject(error);
+      });
       sent.end(payload);
     });
   }
