@@ -1,10 +1,8 @@
-/** What is asked about and around predictions: explanations, answers that are asked for later, files. CLI and HTTP before a whole platform. */
+/** What is asked about and around predictions: explanations, and answers that are asked for later. CLI and HTTP before a whole platform. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/test-runtime.ts';
 import type { ReferenceSample } from '../../schemas/deployment-document.ts';
@@ -24,18 +22,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'millrace-attributions-'));
   platform = await startPlatform({
     configuration: resolveConfiguration({ flags: { directory, 'http.port': '0' }, environment: {} }),
-    only: [
-      'deployments',
-      'registry',
-      'attribution-sampling',
-      'flow-starts',
-      'run-progress',
-      'provenance',
-      'step-worker',
-      'model-server',
-      'scorer',
-      'gateway',
-    ],
+    only: ['deployments', 'registry', 'attribution-sampling', 'provenance', 'model-server', 'scorer', 'gateway'],
   });
   await platform.ready();
   client = connect({ url: platform.url!, actor: 'ada' });
@@ -322,77 +309,4 @@ describe('a prediction that nobody waits for', () => {
     const unknown = `${'0'.repeat(32)}-0-999999`;
     await expect(client.prediction(unknown)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
-});
-
-describe('a file of rows', () => {
-  beforeAll(async () => void (await deploy('iris-logreg')));
-  const batch = async (data: string, ...words: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
-    const out = join(directory, 'results.jsonl');
-    const said = await millrace([
-      'predictions',
-      'batch',
-      'iris-logreg',
-      data,
-      '--out',
-      out,
-      ...words,
-      '--url',
-      platform.url!,
-    ]);
-    if (said.code !== 0) throw new Error(said.err + said.out);
-    return (await readFile(out, 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  };
-
-  it('goes through a deployment in chunks, each a task, with the answers that single requests get', async () => {
-    const { rows } = await rowsOf('iris-logreg');
-    const file = join(directory, 'flowers.csv');
-    await writeFile(file, ['a,b,c,d', ...rows.map((row) => row.join(','))].join('\n'));
-    const results = await batch(file, '--chunk-rows', '5');
-    expect(results.map(({ row }) => row)).toEqual(rows.map((_, at) => at));
-    const alone = await client.predict('iris-logreg', { rows });
-    const labels = alone.outputs.find(({ name }) => name === 'label')!.data;
-    expect(results.map(({ outputs }) => (outputs as { label: number }).label)).toEqual(labels);
-    // Chunks are requests of their own, with an id that a repeat has too.
-    expect(new Set(results.map(({ predictionId }) => predictionId)).size).toBe(Math.ceil(rows.length / 5));
-    const [run] = await client.runs.list({ flow: 'batch-predictions', limit: 1 });
-    const [summary] = await client.artifacts.list({ runId: run!.runId, name: 'summary' });
-    expect(await summary!.value()).toEqual({ rows: rows.length, answered: rows.length, refused: 0, chunks: 3 });
-    // An artifact of a run is as good as a file.
-    const again = await batch(`${run!.runId}/predictions`, '--format', 'jsonl').catch((error: unknown) =>
-      String(error),
-    );
-    expect(again).toMatch(/has no 'outputs'|rows hold numbers/);
-  }, 120_000);
-
-  it('says which rows are wrong, and answers the others', async () => {
-    const { rows } = await rowsOf('iris-logreg');
-    const file = join(directory, 'mixed.jsonl');
-    const lines = rows.slice(0, 6).map((row) => JSON.stringify(row));
-    lines[4] = JSON.stringify(['a', 'b', 'c', 'd']);
-    await writeFile(file, lines.join('\n'));
-    const results = await batch(file);
-    expect(results.flatMap(({ row, error }) => (error === undefined ? [] : [row]))).toEqual([4]);
-    expect(results[4]).toMatchObject({ error: { code: 'INVALID_ARGUMENT' } });
-  }, 60_000);
-
-  it('goes on where it stopped, with the tasks that have no answers yet', async () => {
-    const { rows } = await rowsOf('iris-logreg');
-    const file = new URL('../../services/batch-predictions/batch-flow.ts', import.meta.url);
-    const data = await client.files.upload(Buffer.from(JSON.stringify(rows.slice(0, 4))));
-    const given = { deployment: 'late', data, format: 'json', chunkRows: 2 };
-    const { runId } = await client.flows.run(await bundleFlow(fileURLToPath(file)), given);
-    const failed = async () => (await client.runs.show(runId)).status === 'failed';
-    await eventually('nobody answers for a deployment that is not there', failed, 30_000);
-    expect((await client.runs.show(runId)).failure).toMatch(/there is no deployment 'late'/);
-    await client.deploy(deployment('late').route('main', 'models:/iris-logreg/1'));
-    const resumed = await millrace(['resume', runId, '--url', platform.url!]);
-    expect(resumed.out).toMatch(/completed/);
-    const [summary] = await client.artifacts.list({ name: 'summary', limit: 1 });
-    expect(await summary!.value()).toMatchObject({ rows: 4, answered: 4, chunks: 2 });
-    const tasks = (await client.runs.show(summary!.runId)).tasks;
-    expect(tasks.find(({ taskId }) => taskId === 'read')!.originRunId).toBe(runId);
-  }, 90_000);
 });
