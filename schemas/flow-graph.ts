@@ -204,6 +204,16 @@ export function isTask(step: GraphStep): step is TaskStep {
   return step.kind === 'step' || step.kind === 'join' || step.kind === 'foreach' || step.kind === 'switch';
 }
 
+/** The graph of a run whose memoised steps run, whatever is remembered; what they do is kept. */
+export function refreshed(graph: FlowGraph): FlowGraph {
+  const steps = graph.steps.map((step) =>
+    isTask(step) && step.memoise !== undefined
+      ? { ...step, memoise: { ...step.memoise, refresh: true as const } }
+      : step,
+  );
+  return { ...graph, steps };
+}
+
 export function isPoint(step: GraphStep): step is Point {
   return step.kind !== 'step' && step.kind !== 'join';
 }

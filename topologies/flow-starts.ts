@@ -152,7 +152,7 @@ const causeKinds: Readonly<Record<Request['type'], string>> = {
 };
 
 function startOf(request: Extract<Request, { type: 'start-requested' }>['data']): Start {
-  const { requestId, parameters, cause, actor, tags, bundleHash, graph, resume = null } = request;
+  const { requestId, parameters, cause, actor, tags, bundleHash, graph, resume = null, refresh = false } = request;
   return {
     requestId,
     parameters,
@@ -160,6 +160,7 @@ function startOf(request: Extract<Request, { type: 'start-requested' }>['data'])
     actor,
     tags,
     chain: [],
+    ...(refresh ? { refresh } : {}),
     ...(bundleHash === null ? {} : { bundle: { bundleHash, graph: graph ?? '' } }),
     ...(resume === null
       ? {}

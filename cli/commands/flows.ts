@@ -109,11 +109,15 @@ function start(cmd: Command): void {
     .description('start a run of the deployed version')
     .argument('<flow>')
     .option('-P, --parameters <json>', 'parameters as a JSON object', '{}')
+    .option('--no-cache', 'run memoised steps again, whatever is remembered')
     .option('--tag <tag>', 'a tag of the run (repeatable)', (tag: string, all: string[]) => [...all, tag], []);
   sub.action(async (flow: string) => {
-    const options = optionsOf<{ parameters: string; tag: string[] }>(sub);
+    const options = optionsOf<{ parameters: string; tag: string[]; cache: boolean }>(sub);
     await withPlatform(options, async ({ client }) => {
-      const started = await client.production.start(flow, objectOf(options.parameters), { tags: options.tag });
+      const started = await client.production.start(flow, objectOf(options.parameters), {
+        tags: options.tag,
+        refresh: !options.cache,
+      });
       show(options, started, (answer) =>
         answer.queued === true ? `waits: ${answer.reason}` : `run ${answer.runId} of ${flow} v${answer.version}`,
       );

@@ -1,5 +1,5 @@
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { type FlowGraph, flowLimits, isTask, type RetryPolicy } from '../../schemas/flow-graph.ts';
+import { type FlowGraph, flowLimits, isTask, refreshed, type RetryPolicy } from '../../schemas/flow-graph.ts';
 
 export interface GraphChanges {
   readonly with: readonly string[];
@@ -21,15 +21,11 @@ export function changedGraph(graph: FlowGraph, changes: GraphChanges): FlowGraph
   };
   const retry = changes.with.map(retryOf).at(-1);
   const steps = graph.steps.map((step) => {
-    if (!isTask(step)) return step;
-    const { memoise } = step;
-    return {
-      ...step,
-      ...(retry === undefined || step.retry !== undefined ? {} : { retry }),
-      ...(cache || memoise === undefined ? {} : { memoise: { ...memoise, refresh: true as const } }),
-    };
+    if (!isTask(step) || retry === undefined || step.retry !== undefined) return step;
+    return { ...step, retry };
   });
-  return { ...graph, ...limits, steps };
+  const changed = { ...graph, ...limits, steps };
+  return cache ? changed : refreshed(changed);
 }
 
 /** `retry`, `retry:5` or `retry:times=5,backoffMs=1000,factor=2`. */

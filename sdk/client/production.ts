@@ -31,6 +31,13 @@ export interface Backfill {
   readonly refused: number;
 }
 
+export interface StartOptions {
+  readonly tags?: readonly string[] | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** Memoised steps run, whatever is remembered; what they do is kept. @default false */
+  readonly refresh?: boolean | undefined;
+}
+
 /** Flows in production. */
 export class ProductionCalls {
   readonly #caller: HttpCaller;
@@ -48,13 +55,9 @@ export class ProductionCalls {
   }
 
   /** Starts the deployed version. CONFLICT when the flow's limit says that it is skipped. */
-  async start(
-    flow: string,
-    parameters: object = {},
-    options: { readonly tags?: readonly string[]; readonly idempotencyKey?: string } = {},
-  ): Promise<StartedRun> {
-    const { idempotencyKey, tags = [] } = options;
-    return (await this.#post('/api/v1/runs', { flow, parameters, tags }, idempotencyKey)) as StartedRun;
+  async start(flow: string, parameters: object = {}, options: StartOptions = {}): Promise<StartedRun> {
+    const { idempotencyKey, tags = [], refresh = false } = options;
+    return (await this.#post('/api/v1/runs', { flow, parameters, tags, refresh }, idempotencyKey)) as StartedRun;
   }
 
   /** Schedules, events and ends of other flows start nothing until it is resumed; people may. */

@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { type Client, connect, type ShownRun } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
+import { endOf } from '../../cli/commands/runs.ts';
 import { millrace, type Said } from '../cli/cli-driver.ts';
 
 const file = join(import.meta.dirname, 'flows/memoised.ts');
@@ -19,7 +21,7 @@ beforeAll(async () => {
   const flags = { directory: join(directory, 'millrace'), 'http.port': '0' };
   platform = await startPlatform({
     configuration: resolveConfiguration({ environment: {}, flags }),
-    only: ['flow-starts', 'run-progress', 'step-memory', 'step-worker', 'provenance', 'gateway'],
+    only: ['flow-starts', 'run-progress', 'step-memory', 'experiment-names', 'step-worker', 'provenance', 'gateway'],
   });
   await platform.ready();
   client = connect({ url: platform.url!, actor: 'ada' });
@@ -55,8 +57,8 @@ describe('memoised steps', () => {
     expect(recalledTasks(second)).toEqual(['fits', 'fits.0.each', 'fits.1.each', 'load', 'sum']);
     expect(hashOf(second, 'loadedAt')).toBe(hashOf(first, 'loadedAt'));
     expect(hashOf(second, 'toldAt')).not.toBe(hashOf(first, 'toldAt'));
-    const { out } = await cli('runs', 'show', second.runId);
-    expect(out.replaceAll(/\u001b\[[0-9;]*m/g, '')).toContain(`completed (recalled from run ${first.runId})`);
+    const { out, err } = await cli('runs', 'show', second.runId);
+    expect(out.replaceAll(/\u001b\[[0-9;]*m/g, ''), err).toContain(`completed (recalled from run ${first.runId})`);
   });
 
   it('run again whatever is remembered with --no-cache, and that is remembered from then on', async () => {
@@ -66,6 +68,19 @@ describe('memoised steps', () => {
     const after = await run();
     expect(hashOf(after, 'loadedAt')).toBe(hashOf(anew, 'loadedAt'));
     expect(new Set(after.tasks.map(({ originRunId }) => originRunId))).toEqual(new Set([anew.runId, null]));
+  });
+
+  it('of a deployed flow run again with --no-cache, too', async () => {
+    await client.flows.deploy(await bundleFlow(file));
+    const started = async (...words: readonly string[]): Promise<string[]> => {
+      const { out, err } = await cli('flows', 'start', 'memoised', ...words, '--json');
+      expect(out, err).not.toBe('');
+      const { runId } = JSON.parse(out) as { runId: string };
+      await endOf(client, runId);
+      return recalledTasks(await client.runs.show(runId));
+    };
+    expect(await started('--no-cache')).toEqual([]);
+    expect(await started()).toContain('load');
   });
 
   it('have the log and the cards of the tasks that ran, and are explained by them', async () => {

@@ -1,6 +1,6 @@
 /** Whether a start becomes a run at once, waits, or does not become one. */
 import { derivedId, derivedIdBeside } from '../../schemas/derived-ids.ts';
-import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import { type FlowGraph, refreshed } from '../../schemas/flow-graph.ts';
 import { parseFlowGraph } from '../../schemas/flow-graph-problems.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
 import {
@@ -163,7 +163,7 @@ function launch(work: Work, start: Start): void {
       flow,
       version,
       bundleHash,
-      graph,
+      graph: start.refresh === true ? withRefresh(graph) : graph,
       parameters: resume === undefined ? resolvedParameters(flow, graph, start.parameters) : start.parameters,
       tags: [...new Set([...(policy.tags ?? []), ...start.tags])],
       systemTags: systemTags(flow, version, version === 0 ? undefined : current?.token, actor),
@@ -200,6 +200,11 @@ function codeOf({ current }: Work, { bundle, resume }: Start): NonNullable<Start
   if (bundle !== undefined) return bundle;
   if (resume?.code === 'origin') return { bundleHash: resume.bundleHash, graph: '' };
   return { bundleHash: current?.bundleHash ?? '', graph: current?.graph ?? '' };
+}
+
+/** A graph that does not parse has been refused before; an empty one is the origin's. */
+function withRefresh(graph: string): string {
+  return graph === '' ? graph : JSON.stringify(refreshed(JSON.parse(graph) as FlowGraph));
 }
 
 function resolvedParameters(flow: string, graph: string, text: string): string {

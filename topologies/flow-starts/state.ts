@@ -70,6 +70,8 @@ export interface Start {
   readonly key?: string;
   readonly slot?: StartSlot;
   readonly resume?: StartResume;
+  /** Memoised steps run, whatever is remembered. */
+  readonly refresh?: true;
 }
 
 /** A run that goes on where another one stopped, or where it stopped itself. */

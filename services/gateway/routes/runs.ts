@@ -15,6 +15,7 @@ interface StartBody {
   readonly bundleHash?: string;
   readonly graph?: Readonly<Record<string, unknown>>;
   readonly tags?: readonly string[];
+  readonly refresh?: boolean;
 }
 
 const startBody = Type.Object(
@@ -24,6 +25,7 @@ const startBody = Type.Object(
     bundleHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of a bundle that was uploaded' })),
     graph: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'needed with bundleHash' })),
     tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 50 })),
+    refresh: Type.Optional(Type.Boolean({ description: 'run memoised steps, whatever is remembered' })),
   },
   { additionalProperties: false },
 );
@@ -62,6 +64,7 @@ export const runs: Routes = (app, context) => {
       const data: StartRequested = {
         ...start,
         tags: request.body.tags ?? [],
+        refresh: request.body.refresh ?? false,
         requestId,
         parameters: JSON.stringify(request.body.parameters ?? {}),
         cause: { kind: 'manual', id: requestId, position: null },
