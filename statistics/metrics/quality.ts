@@ -2,11 +2,11 @@
  * Quality of one window of rows whose truth is known, each metric with a 95 % interval where there is a closed one: means by Student's t,
  * rates by Wilson, the area under the curve by Hanley and McNeil (1982), medians by order statistics. NaN: not defined.
  */
-import { meanInterval } from '../ab-test/welch.ts';
 import { wilsonInterval } from '../ab-test/two-proportion.ts';
 import { quantileOfSorted, sortedCopy } from '../quantiles.ts';
-import { addToMoments, EMPTY_MOMENTS, type RunningMoments } from '../running-moments.ts';
+import { addToMoments, EMPTY_MOMENTS, type RunningMoments, varianceOf } from '../running-moments.ts';
 import { normalQuantile } from '../special/normal.ts';
+import { studentQuantile } from '../special/student-t.ts';
 import { binaryMetrics } from './binary.ts';
 import { multiclassMetrics, probabilityMetrics } from './multiclass.ts';
 import { regressionMetrics } from './regression.ts';
@@ -48,6 +48,7 @@ const confidence = 0.95;
 
 /** RMSE, MAE, mean error and R² of predictions against truths. */
 export function regressionQuality(truth: readonly number[], predicted: readonly number[]): readonly QualityValue[] {
+  const intervalOf = intervalsOf(truth.length);
   const { rmse, mae, meanError, r2 } = regressionMetrics(truth, predicted);
   const errors = predicted.map((value, index) => value - (truth[index] ?? 0));
   const [squaredLow, squaredHigh] = intervalOf(errors.map((error) => error * error));
@@ -81,6 +82,7 @@ export function classificationQuality(rows: readonly ClassifiedRow[]): {
   if (binary !== undefined) return { metrics: [...metrics, ...binary.metrics], calibration: binary.calibration };
   const classes = classNames(width);
   if (width < 2 || labels.some((label) => !classes.includes(label))) return { metrics, calibration: [] };
+  const intervalOf = intervalsOf(rows.length);
   const many = probabilityMetrics(
     labels,
     rows.map(({ probabilities }) => probabilities),
@@ -102,7 +104,7 @@ export function classificationQuality(rows: readonly ClassifiedRow[]): {
 export function rewardQuality(rewards: readonly number[]): RewardQuality {
   const sorted = sortedCopy(rewards);
   const moments = momentsOf(rewards);
-  const [meanLow, meanHigh] = meanInterval(moments, confidence);
+  const [meanLow, meanHigh] = intervalsOf(rewards.length)(rewards);
   const [lower, median, upper] = [0.25, 0.5, 0.75].map((share) => quantileOfSorted(sorted, share)) as [
     number,
     number,
@@ -133,6 +135,7 @@ function binaryQuality(
   const known = truth as readonly number[];
   const scores = rows.map(({ probabilities }) => probabilities.at(-1) ?? 0);
   const { logLoss, brier, rocAuc, expectedCalibrationError, reliability } = binaryMetrics(known, scores);
+  const intervalOf = intervalsOf(rows.length);
   const losses = scores.map((score, index) => -Math.log(clipped(known[index] === 1 ? score : 1 - score)));
   const squares = scores.map((score, index) => (score - (known[index] ?? 0)) ** 2);
   return {
@@ -172,8 +175,15 @@ function momentsOf(values: readonly number[]): RunningMoments {
   return values.reduce((moments, value) => addToMoments(moments, value), EMPTY_MOMENTS);
 }
 
-function intervalOf(values: readonly number[]): readonly [number, number] {
-  return meanInterval(momentsOf(values), confidence);
+/** Intervals of means of so many values each. Student's quantile costs more than all the rest, so it is computed once. */
+function intervalsOf(count: number): (values: readonly number[]) => readonly [number, number] {
+  if (count < 2) return () => [none, none];
+  const quantile = studentQuantile(0.5 + confidence / 2, count - 1);
+  return (values) => {
+    const moments = momentsOf(values);
+    const half = quantile * Math.sqrt(varianceOf(moments) / count);
+    return [moments.mean - half, moments.mean + half];
+  };
 }
 
 function withInterval(name: string, value: number, [low, high]: readonly [number, number]): QualityValue {

@@ -141,7 +141,7 @@ describe('the probability to be the best', () => {
       const arms = [
         { alpha: 1, beta: 1 },
         { alpha: 1, beta: 1 },
-      ]; // prettier-ignore
+      ];
       for (let look = 0; look < 5; look++) {
         for (let i = 0; i < 40; i++) {
           const arm = arms[i % 2]!;
@@ -186,6 +186,6 @@ describe('the sample ratio check', () => {
   it('finds an arm that loses a tenth of its requests', () => {
     expect(
       share('ratio, lossy', (random) => sampleRatioMismatch(split(random, 0.9), [1, 1]).pValue <= alpha),
-    ).toBeGreaterThan(0.85); // prettier-ignore
+    ).toBeGreaterThan(0.85);
   });
 });

@@ -31,7 +31,7 @@ describe('quality', () => {
       [3, 3],
       [5, 4],
       [8, 7],
-    ] as const; // prettier-ignore
+    ] as const;
     for (const [index, [prediction, truth]] of rows.entries())
       reward({ prediction, truth, error: prediction - truth, route: index % 2 === 0 ? 'a' : 'b' });
     const [all, ...others] = said();
@@ -56,7 +56,7 @@ describe('quality', () => {
       ['0', '0', 0.2],
       ['1', '0', 0.6],
       ['0', '1', 0.4],
-    ] as const; // prettier-ignore
+    ] as const;
     for (const [answer, label, p] of rows) reward({ answer, label, probabilities: [1 - p, p], reward: 1 });
     const [all] = said();
     const values = valuesOf(all as QualityAssessed);
@@ -75,14 +75,14 @@ describe('quality', () => {
     expect(said().map(({ route, segment }) => [route, segment])).toEqual([
       ['', ''],
       ['main', ''],
-    ]); // prettier-ignore
+    ]);
     for (let i = 0; i < 2; i++) reward({ prediction: 1, truth: 1, error: 0, segments: ['cut=Fair'], modelVersion: 4 });
     expect(said().map(({ route, segment }) => [route, segment])).toEqual([['', 'cut=Fair']]);
     for (let i = 0; i < 4; i++) reward({ prediction: 1, truth: 2, error: -1, deploymentVersion: 2 });
     expect(said().map(({ deploymentVersion, window }) => [deploymentVersion, window])).toEqual([
       [2, 1],
       [2, 1],
-    ]); // prettier-ignore
+    ]);
   });
 
   it('of a quiet deployment is said when its window is old, and what tells nothing of it is in none', () => {
@@ -93,7 +93,7 @@ describe('quality', () => {
     expect(said().map(({ route, rows }) => [route, rows])).toEqual([
       ['', 1],
       ['main', 1],
-    ]); // prettier-ignore
+    ]);
     expect(driver.counters()).toMatchObject({ qualityRows: 1, qualityWindows: 2 });
   });
 });

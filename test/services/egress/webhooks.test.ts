@@ -91,7 +91,7 @@ describe('a webhook', () => {
       '--filter',
       '{"not": {"exact": {"data.subject": "quiet"}}}',
       '--json',
-    ); // prettier-ignore
+    );
     expect(said.err).toBe('');
     made = JSON.parse(said.out) as CreatedWebhook;
     expect(made).toMatchObject({ id: 'to-ada', topic: 'alerts', deployment: 'iris', status: 'active' });
@@ -150,7 +150,7 @@ describe('a receiver that fails', () => {
       ['failed', 2],
       ['dead', 3],
       ['delivered', 1],
-    ]); // prettier-ignore
+    ]);
     expect(new Set(idsAt('/flaky').slice(0, 3)).size).toBe(1);
     const dead = await ask('webhooks', 'deliveries', 'flaky', '--outcome', 'dead');
     expect(dead.out).toContain('dead: answered 503');
@@ -192,7 +192,7 @@ describe('a receiver that fails', () => {
       at('/flaky')
         .slice(had)
         .map(({ body }) => /"subject":"(\w+)"/.exec(body)?.[1]),
-    ).toEqual(['waits']); // prettier-ignore
+    ).toEqual(['waits']);
   });
 
   it('that was removed gets nothing, and one of the same name begins anew', async () => {
@@ -206,6 +206,6 @@ describe('a receiver that fails', () => {
       at('/flaky')
         .slice(had)
         .map(({ body }) => /"subject":"(\w+)"/.exec(body)?.[1]),
-    ).toEqual(['heard']); // prettier-ignore
+    ).toEqual(['heard']);
   });
 });

@@ -101,7 +101,7 @@ describe('a prediction that is run again', () => {
     const told = await predict('lines', [
       [1, 1],
       [2, 2],
-    ]); // prettier-ignore
+    ]);
     const [output] = told.outputs;
     const values = Object.values(output?.data ?? {})[0] as { values: number[] };
     const outputs = [

@@ -100,7 +100,7 @@ describe('a reward function', () => {
       [-2, null],
       [5, null],
       [6, 1],
-    ]); // prettier-ignore
+    ]);
     expect(failures.map(({ code }) => code)).toEqual(['TOO_LARGE', 'USER_CODE_FAILED', 'TIMEOUT', 'USER_CODE_FAILED']);
     expect(failures[1]?.reason).toContain('threw: no such wine');
     expect(failures[3]?.reason).toContain('finite number, got Infinity');
