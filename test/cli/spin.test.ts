@@ -21,7 +21,7 @@ beforeAll(async () => {
   const flags = { directory: join(directory, 'millrace'), 'http.port': '0' };
   platform = await startPlatform({
     configuration: resolveConfiguration({ environment: {}, flags }),
-    only: ['flow-starts', 'run-progress', 'step-worker', 'provenance', 'gateway'],
+    only: ['flow-starts', 'run-progress', 'experiment-names', 'step-worker', 'provenance', 'gateway'],
   });
   await platform.ready();
   client = connect({ url: platform.url!, actor: 'ada' });
@@ -78,6 +78,7 @@ describe('millrace spin', () => {
 
   it('writes what the step returns into a folder, and leaves nothing on the log', async () => {
     const events = (await millrace(['runs', 'show', runId, '--json', '--url', platform.url!])).out;
+    expect(events).toContain(runId);
     await spin('parts.0.scale', '-P', 'factor=2', '--out', join(directory, 'out'));
     expect(await readFile(join(directory, 'out/scaled.json'), 'utf8')).toBe('4');
     expect((await millrace(['runs', 'show', runId, '--json', '--url', platform.url!])).out).toBe(events);
