@@ -150,7 +150,7 @@ export const webhookRoutes =
         const { requestId, actor } = operation;
         const { body } = request;
         const row = await rowOf(request.params.id);
-        const { webhook, origin, createdAt, updatedAt, ...before } = row;
+        const { webhook, origin: _origin, createdAt: _createdAt, updatedAt: _updatedAt, ...before } = row;
         if (body.secret !== undefined) checkSecret(row.format, body.secret);
         const wanted = {
           ...before,

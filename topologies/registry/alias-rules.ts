@@ -56,7 +56,7 @@ export function parseRule(text: string): AliasRule {
   }
   if (tags !== undefined && !isTexts(tags))
     throw new RangeError(`tags must be an object of at most ${checksMax} texts`);
-  return rule as AliasRule;
+  return rule;
 }
 
 /** What does not hold; empty: the version may have the alias. */

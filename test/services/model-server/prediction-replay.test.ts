@@ -107,7 +107,7 @@ describe('a prediction that is run again', () => {
     const outputs = [
       { ...output!, data: { 'millrace.common.Doubles': { values: [values.values[0]! + 0.5, values.values[1]!] } } },
     ];
-    made.set(told.predictionId, { ...told, outputs } as PredictionCompleted);
+    made.set(told.predictionId, { ...told, outputs });
     expect(await ask(told.predictionId)).toMatchObject({
       ...{ code: 1, identical: false, inputsIntact: true },
       differences: [{ output: output?.name, says: '1 of 2 values differ' }],
