@@ -1,7 +1,7 @@
 /** Runs of a flow are tracked runs of one experiment, which follows from the flow's name: nobody has to make it. */
 import { hash } from 'node:crypto';
 
-export interface FlowExperiment {
+interface FlowExperiment {
   /** Digits, as MLflow's are. */
   readonly id: string;
   readonly name: string;

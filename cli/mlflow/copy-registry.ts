@@ -3,7 +3,7 @@ import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import { digestOf, type MlflowServer } from './mlflow-server.ts';
 import type { MlflowModel, MlflowVersion } from './mlflow-types.ts';
 
-export interface CopyRegistryOptions {
+interface CopyRegistryOptions {
   readonly source: MlflowServer;
   readonly target: MlflowServer;
   readonly keepIds: boolean;

@@ -4,7 +4,7 @@ import type { MlflowPair, MlflowPoint, MlflowRun } from './mlflow-types.ts';
 
 const batch = { metrics: 1_000, pairs: 100 };
 
-export interface CopiedRun {
+interface CopiedRun {
   readonly points: number;
   readonly files: number;
   readonly bytes: number;

@@ -8,7 +8,7 @@ import { digestOf, type MlflowServer } from './mlflow-server.ts';
 import type { MlflowExperiment, MlflowLoggedModel, MlflowRun } from './mlflow-types.ts';
 import { copyRegistry } from './copy-registry.ts';
 
-export interface MigrateOptions {
+interface MigrateOptions {
   readonly source: MlflowServer;
   readonly target: MlflowServer;
   /** Whether the target takes runs under their own ids: this platform does. */

@@ -15,7 +15,7 @@ import type {
 const api = '/api/2.0/mlflow';
 const retries = 5;
 
-export interface MlflowServerOptions {
+interface MlflowServerOptions {
   readonly url: string;
   /** Bearer token. */
   readonly token?: string | undefined;

@@ -26,7 +26,7 @@ export interface RegisteredVersion {
   readonly aliases: readonly string[];
 }
 
-export interface NewVersion {
+interface NewVersion {
   /** `runs:/<run>/<path>`, `models:/m-<id>`, `mlflow-artifacts:/…` or an address on another store. */
   readonly source: string;
   readonly runId?: string | undefined;

@@ -28,7 +28,7 @@ export interface StartRunOptions {
   readonly warn?: ((message: string) => void) | undefined;
 }
 
-export const defaultSpool = (): string => process.env['MILLRACE_SPOOL'] ?? join('.millrace', 'spool');
+const defaultSpool = (): string => process.env['MILLRACE_SPOOL'] ?? join('.millrace', 'spool');
 
 /**
  * Begins a tracked run, whether its server can be reached or not. Its id is known at once, and the same on the server.

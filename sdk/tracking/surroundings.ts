@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, freemem, hostname, totalmem, userInfo } from 'node:os';
 
-export interface Surroundings {
+interface Surroundings {
   readonly tags: Readonly<Record<string, string>>;
   /** Changes that are not committed, as `git diff` says them; undefined: none, or no repository. */
   readonly patch: string | undefined;

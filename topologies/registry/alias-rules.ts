@@ -14,7 +14,7 @@ export interface AliasRule {
   readonly signature?: boolean;
 }
 
-export interface MetricRule {
+interface MetricRule {
   readonly metric: string;
   readonly better: 'lower' | 'higher';
   /** By how much at least it must be better than the present one's. @default 0: not worse */

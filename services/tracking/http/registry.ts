@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { MillraceError } from '../../../runtime/ports/errors.ts';
 import type { EditRequested } from '../../../schemas/events.ts';
+import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
 import { filled } from '../run-answers.ts';
 import { modelVersionDomain, registeredModelDomain } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
@@ -235,7 +236,7 @@ export async function registerVersion(
     flow: null,
     artifact,
     metrics: runId === null ? {} : await metricsOfRun(await tracking.fresh('tracking'), runId),
-    tags: signature === undefined ? tags : { ...tags, 'millrace.signature': signature },
+    tags: signature === undefined ? tags : { ...tags, [signatureTag]: signature },
     alias: null,
     description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
     actor,

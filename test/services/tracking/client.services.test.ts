@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
+import { eventually } from '../../../runtime/testing/index.ts';
+import { connect } from '../../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';
+import { millrace } from '../../cli/cli-driver.ts';
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL('./wine_client.py', import.meta.url));
@@ -75,6 +78,31 @@ it.each(versions)(
       parallel: 1_000,
       'parallel runs': 50,
     });
+  },
+  400_000,
+);
+
+it.each(versions)(
+  'mlflow %s in a step of a flow logs to the run of the flow, with nothing set up',
+  async (version, packages) => {
+    const file = fileURLToPath(new URL('./mlflow-flow.ts', import.meta.url));
+    const words = ['run', file, '--python', await python(version, packages), '--url', platform.url ?? '', '--json'];
+    const { out, err } = await millrace(words);
+    const { run: ended } = JSON.parse(out.trimEnd().split('\n').at(-1) ?? '{}') as {
+      run: { runId: string; status: string };
+    };
+    expect(ended.status, out + err).toBe('completed');
+    const client = connect({ url: platform.url });
+    const tracked = await eventually('the run is finished', async () => {
+      const shown = await client.tracking.run(ended.runId);
+      return shown.status === 'FINISHED' ? shown : undefined;
+    });
+    expect(tracked).toMatchObject({
+      params: { depth: '3' },
+      metrics: { loss: 0.2 },
+      tags: { 'millrace.flow': 'with-mlflow' },
+    });
+    expect(Buffer.from(await client.tracking.artifact(ended.runId, 'notes/why.txt')).toString()).toBe('because');
   },
   400_000,
 );
