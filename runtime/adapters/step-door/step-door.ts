@@ -90,7 +90,11 @@ async function answer(options: StepDoorOptions, request: IncomingMessage, respon
       return says(response, 200, {});
     }
     case 'POST /checkpoints': {
-      await task.checkpoint(checkpointOf(await bodyOf(request)));
+      const saved = checkpointOf(await bodyOf(request));
+      // whoever keeps it has tried as long as that makes sense: the step hears why not, and is not to ask again
+      await task.checkpoint(saved).catch((error: unknown) => {
+        throw new MillraceError('FORBIDDEN', messageOf(error), { cause: error });
+      });
       return says(response, 200, {});
     }
     case 'POST /end': {
