@@ -51,6 +51,11 @@ export class PredictionReplays {
   async replay(predictionId: string): Promise<PredictionReplay> {
     const prediction = await this.#parts.find(predictionId);
     const { deployment, deploymentVersion, route: name, outputs, steps } = prediction;
+    if (prediction.withheld)
+      throw new MillraceError(
+        'INVALID_ARGUMENT',
+        `inputs of prediction ${predictionId} were not recorded, as its deployment wants it: it cannot be run again`,
+      );
     const document = await this.#parts.documentOf(deployment, deploymentVersion);
     const route = document?.routes.find((one) => one.name === name);
     if (route === undefined)

@@ -221,6 +221,10 @@ describe('an explanation on demand', () => {
 });
 
 describe('what cannot be explained', () => {
+  beforeAll(async () => {
+    await deploy('iris-logreg');
+    await deploy('wine-a');
+  });
   it('is said with the reason and the way out', async () => {
     const { rows } = await rowsOf('iris-logreg');
     await client.deploy(deployment('bare').route('main', 'models:/iris-logreg/1'));
@@ -238,6 +242,12 @@ describe('what cannot be explained', () => {
     const failed = await client.predict('iris-logreg', { rows: [[1]] }).catch((error: unknown) => error);
     const { predictionId } = (failed as { details: { predictionId: string } }).details;
     await expect(attribute(predictionId)).rejects.toThrow(/failed: /);
+    await client.deploy(
+      deployment('discreet')
+        .route('main', 'models:/iris-logreg/1')
+        .payloads({ redact: ['X'] }),
+    );
+    await expect(attribute(await predict('discreet', rows[0]!))).rejects.toThrow(/inputs of .* were not recorded/);
     // Refusals are facts too.
     expect(await client.attributions.list(id)).toMatchObject([{ type: 'refused', code: 'INVALID_ARGUMENT' }]);
   });

@@ -101,6 +101,12 @@ class Questions {
 
   async #taskOf(request: AttributionRequested, prediction: PredictionCompleted): Promise<AttributionTask> {
     const { deployment, deploymentVersion, method, output, target, row } = request;
+    if (prediction.withheld) {
+      throw new MillraceError(
+        'INVALID_ARGUMENT',
+        `inputs of prediction ${request.predictionId} were not recorded, as its deployment wants it`,
+      );
+    }
     const document = await this.#documents.find(deployment, deploymentVersion);
     const route = document?.routes.find(({ name }) => name === prediction.route);
     if (document === undefined || route === undefined) {
