@@ -317,6 +317,11 @@ async function withModel(
   name: ModelName,
   use: (model: LoadedModel) => Promise<unknown>,
 ): Promise<void> {
+  const borrowed = await fixture.borrow?.(name);
+  if (borrowed !== undefined) {
+    await use(borrowed);
+    return;
+  }
   const model = await fixture.load(name);
   try {
     await use(model);

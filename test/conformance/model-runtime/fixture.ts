@@ -23,6 +23,8 @@ export type ModelName = (typeof modelNames)[number];
 
 export interface ModelRuntimeFixture {
   load(name: ModelName): Promise<LoadedModel>;
+  /** The same model, which other cases use too and nobody closes: where loading one takes seconds. @default each case loads its own */
+  borrow?(name: ModelName): Promise<LoadedModel>;
   /** Loads a file that must be refused; what is wrong with it is in `refusedFiles`. */
   loadRefused(file: Uint8Array): Promise<LoadedModel>;
   /** Files that must be refused, by what is wrong with them; the message must match. */

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDirectoryBlobStore } from '../../../runtime/adapters/blobs/directory-blob-store.ts';
 import { createMlflowRuntime, type MlflowRuntime } from '../../../runtime/adapters/mlflow-model/mlflow-runtime.ts';
-import type { BlobStore } from '../../../runtime/ports/index.ts';
+import type { BlobStore, LoadedModel } from '../../../runtime/ports/index.ts';
 import { floats, oneRow, oneRowAnswer } from '../../conformance/model-runtime/fixture.ts';
 import { modelRuntimeConformance } from '../../conformance/model-runtime/model-runtime-suite.ts';
 
@@ -57,13 +57,24 @@ describe('the flavor python_function', () => {
     });
     await (await runtime.load(listings.get('dtype-int64')!)).close();
   }, 600_000);
-  afterAll(() => blobs.close());
+  /** A process takes seconds to start: only those cases have their own that end it. */
+  const borrowed = new Map<string, Promise<LoadedModel>>();
+  const borrow = (name: string): Promise<LoadedModel> => {
+    const model = borrowed.get(name) ?? runtime.load(listings.get(name)!);
+    borrowed.set(name, model);
+    return model;
+  };
+  afterAll(async () => {
+    await Promise.all([...borrowed.values()].map(async (model) => (await model).close()));
+    await blobs.close();
+  });
 
   const listing = (files: readonly object[], source = 'runs:/x/model') =>
     Buffer.from(JSON.stringify({ source, files }));
   const hash = 'a'.repeat(64);
   modelRuntimeConformance('MLflow python_function', () => ({
     load: (name) => runtime.load(listings.get(name)!),
+    borrow,
     loadRefused: (bytes) => runtime.load(bytes),
     refusedFiles: [
       { bytes: Buffer.from('{"source"'), says: /no list of a model/ },
