@@ -121,7 +121,9 @@ describe('deploy/Dockerfile', () => {
 
   it('starts the binary of the package with a command that exists', () => {
     const entry = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
-    expect(entry).toEqual(['node', `/app/${manifest.bin.millrace.replace('./', '')}`]);
+    const program = manifest.bin.millrace.replace('./', '');
+    const [, settings] = /^#!\S+ -S node (.*)$/m.exec(read(program.replace(/^dist\/(.*)\.js$/, '$1.ts'))) ?? [];
+    expect(entry).toEqual(['node', ...(settings?.split(' ') ?? []), `/app/${program}`]);
     const [command] = JSON.parse(/^CMD (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
     expect(commands.map(({ name }) => name)).toContain(command);
   });

@@ -40,8 +40,9 @@ function ask(value: number, signal: AbortSignal | null, id?: string): Promise<Re
 /** The second is closed while the first holds the model. */
 async function closeBehind(first: number, second: number, id?: string): Promise<void> {
   const closing = new AbortController();
+  const begun = models.begun;
   const running = ask(first, null);
-  await eventually('the model is held', () => fixture.server.stats().inFlight === 1);
+  await eventually('the model is held', () => models.begun > begun);
   const closed = ask(second, closing.signal, id);
   await eventually('the other waits', () => fixture.server.stats().inFlight === 2);
   closing.abort();

@@ -26,6 +26,8 @@ export interface LinearFile {
 export class LinearRuntime implements ModelRuntime {
   /** Rows of each call. */
   readonly calls: number[] = [];
+  /** Calls that have begun. */
+  begun = 0;
   loads = 0;
   open = 0;
 
@@ -56,6 +58,7 @@ export class LinearRuntime implements ModelRuntime {
   }
 
   async #run(file: LinearFile, [input]: readonly Tensor[]): Promise<readonly Tensor[]> {
+    this.begun += 1;
     await new Promise<void>((resolve) =>
       file.delayMs === undefined ? setImmediate(resolve) : setTimeout(resolve, file.delayMs),
     );
