@@ -8,12 +8,19 @@ export type ReadTransaction = ReturnType<Database['useReadTransaction']>;
 
 const clearPageKeys = 2_000;
 
+/**
+ * So many writes are made on the caller's thread. Waking the library's writing thread and hearing back from it costs as much as ten writes
+ * without a sync do; more writes than these are better made beside the caller.
+ */
+const writesAtOnceMax = 16;
+
 /** The LMDB file of a state store: the marks of its tasks, and their values under each task's prefix. */
 export class LmdbEnvironment {
   readonly marks: Database<Buffer, string>;
   readonly values: Database<Buffer, string>;
   readonly #root: RootDatabase<Buffer, string>;
   readonly #waitsForDisk: boolean;
+  readonly #syncs: boolean;
   readonly #closedCleanly: () => void;
   #nextPrefix = 1;
   #closing: Promise<void> | undefined;
@@ -24,6 +31,7 @@ export class LmdbEnvironment {
     if (guard.discarded) onDiscarded(directory);
     this.#waitsForDisk = durability === 'disk';
     const syncs = this.#waitsForDisk || !guard.canTell;
+    this.#syncs = syncs;
     this.#closedCleanly = syncs ? () => {} : guard.closedCleanly;
     this.#root = open<Buffer, string>({
       path: directory,
@@ -80,10 +88,17 @@ export class LmdbEnvironment {
 
   /**
    * Writes under the condition that the task's mark still has `version`; false when it has another. `write` returns the promises of
-   * its writes: they all settle as the batch does.
+   * its writes, `writes` many: they all settle as the batch does.
    */
-  async writeIf(task: string, version: number, write: () => readonly Promise<boolean>[]): Promise<boolean> {
+  async writeIf(
+    task: string,
+    version: number,
+    writes: number,
+    write: () => readonly Promise<boolean>[],
+  ): Promise<boolean> {
     try {
+      if (!this.#syncs && writes <= writesAtOnceMax)
+        return this.marks.transactionSync(() => this.marks.getEntry(task)?.version === version && write().length >= 0);
       const writing = this.marks.ifVersion(task, version, () => ignoreRejections(write()));
       const done = await writing;
       if (done && this.#waitsForDisk) await (writing as FlushedPromise).flushed;

@@ -57,7 +57,7 @@ export class LmdbTaskState implements TaskState {
     this.#checkOwned(expectedPosition);
     const next: Mark = { ...this.#mark, position: batch.position };
     const { prefix } = next;
-    await this.#advance(next, (version) => {
+    await this.#advance(next, batch.put.length + batch.delete.length, (version) => {
       const { values, marks } = this.#environment;
       const writes: Promise<boolean>[] = [];
       for (const key of batch.delete) writes.push(values.remove(prefix + key));
@@ -102,7 +102,7 @@ export class LmdbTaskState implements TaskState {
           page.map(([key, value]) => values.put(next.prefix + key, value as Buffer)),
         );
       }
-      await this.#advance(next, (version) => [marks.put(this.task, encodeMark(next), version)]);
+      await this.#advance(next, 0, (version) => [marks.put(this.task, encodeMark(next), version)]);
     } catch (error) {
       if (!this.#lost) await this.#environment.clear(this.task, next.prefix).catch(() => {}); // else the next open sweeps it
       throw error;
@@ -110,11 +110,11 @@ export class LmdbTaskState implements TaskState {
     await this.#environment.clear(this.task, old.prefix);
   }
 
-  async #advance(next: Mark, write: (version: number) => readonly Promise<boolean>[]): Promise<void> {
+  async #advance(next: Mark, writes: number, write: (version: number) => readonly Promise<boolean>[]): Promise<void> {
     const version = this.#version + 1;
     this.#committing = true;
     try {
-      const done = await this.#environment.writeIf(this.task, this.#version, () => write(version));
+      const done = await this.#environment.writeIf(this.task, this.#version, writes, () => write(version));
       if (!done) throw fenced(this.task, this.#whyRefused());
     } catch (error) {
       if (error instanceof MillraceError && error.code === 'UNKNOWN_OUTCOME') this.#lost = true;
