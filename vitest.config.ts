@@ -9,7 +9,9 @@ const resultsFile = process.env['MILLRACE_TEST_RESULTS'];
  */
 const together = [
   'test/{statistics,topologies,schemas,sdk,services}/**/*.test.ts',
-  'test/runtime/{config,embedded-log,engine,function-model,inference-graph,onnx,registry}/**/*.test.ts',
+  'test/{docs,deploy,flows}/**/*.test.ts',
+  'test/conformance/{model-runtime,schema-registry,query-store}/**/*.test.ts',
+  'test/runtime/{blobs,bundler,config,embedded-log,engine,function-model,inference-graph,kafka-log,onnx,open-inference,query,registry,testing}/**/*.test.ts',
 ];
 const slow = ['test/**/*.long.test.ts', 'test/**/*.services.test.ts'];
 const each = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const;
