@@ -12,7 +12,7 @@ export default flow('batch-predictions', { maxWorkers: 8 })
   .parameter('format', { type: 'enum', values: tableFormats, default: 'csv', help: 'of the data' })
   .parameter('chunkRows', { type: 'integer', default: 500, help: 'rows of a task' })
   .step('read', (_, { parameters }) => {
-    const { columns, rows } = readTable(parameters.data, parameters.format as TableFormat);
+    const { columns, rows } = readTable(parameters.data, parameters.format);
     const size = Math.max(1, parameters.chunkRows);
     const chunks = Array.from({ length: Math.ceil(rows.length / size) }, (__, at) => ({
       first: at * size,

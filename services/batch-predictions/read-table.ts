@@ -57,7 +57,7 @@ function listOf(value: unknown): readonly unknown[] {
 
 function tableOf(rows: readonly unknown[]): Table {
   const [first] = rows;
-  const columns = Array.isArray(first) ? first.map((_, at) => String(at)) : Object.keys((first ?? {}));
+  const columns = Array.isArray(first) ? first.map((_, at) => String(at)) : Object.keys(first ?? {});
   return {
     columns,
     rows: rows.map((row, at) => {

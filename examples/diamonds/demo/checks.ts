@@ -62,10 +62,9 @@ export async function watchMonitors(platform: Platform): Promise<Monitored> {
     onEvent: (event) => {
       switch (event.type) {
         case 'reward-recorded': {
-          const { feedbackId, predictionId, route, error } = event.data;
+          const { predictionId, route, error } = event.data;
           if (monitored.rewards.has(predictionId)) monitored.doubleRewards += 1;
           monitored.rewards.set(predictionId, { predictionId, route, error });
-          void feedbackId;
           break;
         }
         case 'feedback-closed':
@@ -73,6 +72,10 @@ export async function watchMonitors(platform: Platform): Promise<Monitored> {
           break;
         case 'experiment-assessed':
           monitored.assessments.push(event.data);
+          break;
+        case 'reward-due':
+        case 'reward-failed':
+          // of deployments with a function of their own, which the demo's is not
           break;
       }
     },
