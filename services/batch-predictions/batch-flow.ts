@@ -4,7 +4,7 @@
  */
 import { connect, flow } from '../../sdk/index.ts';
 import { predictRows, type RowResult } from './predict-rows.ts';
-import { readTable, type TableFormat, tableFormats } from './read-table.ts';
+import { readTable, tableFormats } from './read-table.ts';
 
 export default flow('batch-predictions', { maxWorkers: 8 })
   .parameter('deployment', { type: 'string', required: true, help: 'that answers' })
