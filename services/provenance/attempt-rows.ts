@@ -22,6 +22,7 @@ function attemptStarted({ runId, taskId, token, worker, work = null }: TaskStart
     attempt: token.attempt,
     worker,
     status: 'running',
+    ended: 0,
     message: null,
     started_at: timeMs,
     ended_at: null,
@@ -44,6 +45,7 @@ function attemptEnded(
     attempt: token.attempt,
     worker,
     status,
+    ended: status === 'lost' ? 1 : 2,
     message,
     started_at: null,
     ended_at: timeMs,
@@ -52,7 +54,7 @@ function attemptEnded(
     work_partition: null,
     work_offset: null,
   };
-  return { table: 'attempts', row, set: ['status', 'message', 'ended_at', 'logs_hash', 'cards'] };
+  return { table: 'attempts', row, set: ['status', 'ended', 'message', 'ended_at', 'logs_hash', 'cards'] };
 }
 
 /** Where what a running step wrote can be found. */

@@ -158,6 +158,8 @@ export const tables = {
       worker: 'text',
       /** running, completed or the kind of failure. */
       status: 'text',
+      /** 0 while it runs; 1: its worker came back and took it for lost; 2: it said itself how it ended, which 1 does not change. */
+      ended: 'integer',
       message: 'text?',
       started_at: 'integer?',
       ended_at: 'integer?',
@@ -168,6 +170,7 @@ export const tables = {
       work_offset: 'integer?',
     },
     key: ['run_id', 'task_id', 'dispatch', 'incarnation'],
+    newestBy: ['ended'],
   },
   /** Where lines lie that a step wrote while it ran. */
   task_lines: {

@@ -38,6 +38,8 @@ async function allFolded(): Promise<boolean> {
   return positions.reduce((sum, { position }) => sum + position, 0) === ends.reduce((sum, end) => sum + end, 0);
 }
 
+const logs = { name: 'log', hash: 'c'.repeat(64), sizeBytes: 9, codec: 'text' };
+
 /** One step, and workers of which each says what it likes. */
 async function openRun(digit: string, retry = 0) {
   const runId = digit.repeat(32);
@@ -61,10 +63,11 @@ async function openRun(digit: string, retry = 0) {
   return {
     start: (worker: string, attempt = 1) => say('task-started', named(worker, attempt)),
     complete: (worker: string, attempt = 1) =>
-      say('task-completed', { ...named(worker, attempt), artifacts: [], requests: [], userMs: 1, logs: null }),
+      say('task-completed', { ...named(worker, attempt), artifacts: [], requests: [], userMs: 1, logs }),
     fail: (worker: string, kind: string, attempt = 1) =>
       say('task-failed', { ...named(worker, attempt), kind, message: `it was ${kind}`, stack: '', logs: null }),
     cancel: () => say('run-cancel-requested', { runId, requestId: `cancel-${digit}`, actor: 'bob', reason: 'enough' }),
+    attempts: () => provenance.queries.listAttempts(runId),
     task: async () => (await provenance.queries.showRun(runId))?.tasks[0],
   };
 }
@@ -77,6 +80,16 @@ describe('the tasks of a run, as they are shown', () => {
     await run.complete('one');
     await run.fail('one', 'lost');
     expect(await run.task()).toMatchObject({ status: 'completed', attempt: 1, message: null });
+    expect(await run.attempts()).toMatchObject([{ status: 'completed', message: null, logsHash: logs.hash }]);
+  });
+
+  it('are known to have ended as they say themselves, also behind a worker that took them for lost', async () => {
+    const run = await openRun('5');
+    await run.start('one');
+    await run.fail('one', 'lost');
+    expect(await run.attempts()).toMatchObject([{ status: 'lost', logsHash: null }]);
+    await run.complete('one');
+    expect(await run.attempts()).toMatchObject([{ status: 'completed', logsHash: logs.hash }]);
   });
 
   it('stay completed when another worker starts or completes it late', async () => {
