@@ -1,5 +1,6 @@
 /** Registered models and versions as MLflow shows them. */
 import type { Kysely } from 'kysely';
+import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
 import { filled } from '../run-answers.ts';
 import type { TrackingRows } from '../tables.ts';
 
@@ -50,7 +51,10 @@ export async function versionAnswers(database: Database, rows: readonly VersionR
     grouped.set(key, known);
     return known;
   };
-  for (const { name, version, key, value } of tags) of(name, version).tags.push({ key, value });
+  for (const { name, version, key, value } of tags) {
+    // kept for rules of aliases; an MLflow client would meet a tag that nobody has set
+    if (key !== signatureTag) of(name, version).tags.push({ key, value });
+  }
   for (const { name, version, alias } of aliases) of(name, version).aliases.push(alias);
   return rows.map((row) =>
     filled({
