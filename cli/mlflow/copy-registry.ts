@@ -1,7 +1,7 @@
 /** Copies registered models: versions under their numbers, where the target takes them; descriptions, tags, stages, aliases. */
 import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import { digestOf, type MlflowServer } from './mlflow-server.ts';
-import type { MlflowModel, MlflowVersion } from './mlflow-types.ts';
+import type { MlflowModel, MlflowVersion } from '../../schemas/api/mlflow.ts';
 
 interface CopyRegistryOptions {
   readonly source: MlflowServer;

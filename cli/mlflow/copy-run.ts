@@ -1,6 +1,6 @@
 /** Copies what was logged to a run, in batches; every call may be made again and changes nothing then. */
 import type { MlflowServer } from './mlflow-server.ts';
-import type { MlflowPair, MlflowPoint, MlflowRun } from './mlflow-types.ts';
+import type { MlflowPair, MlflowPoint, MlflowRun } from '../../schemas/api/mlflow.ts';
 
 const batch = { metrics: 1_000, pairs: 100 };
 

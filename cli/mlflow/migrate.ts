@@ -5,7 +5,7 @@
 import { messageOf } from '../../runtime/ports/errors.ts';
 import { copyRun, markTag } from './copy-run.ts';
 import { digestOf, type MlflowServer } from './mlflow-server.ts';
-import type { MlflowExperiment, MlflowLoggedModel, MlflowRun } from './mlflow-types.ts';
+import type { MlflowExperiment, MlflowLoggedModel, MlflowRun } from '../../schemas/api/mlflow.ts';
 import { copyRegistry } from './copy-registry.ts';
 
 interface MigrateOptions {

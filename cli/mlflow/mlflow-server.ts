@@ -10,7 +10,7 @@ import type {
   MlflowPoint,
   MlflowRun,
   MlflowVersion,
-} from './mlflow-types.ts';
+} from '../../schemas/api/mlflow.ts';
 
 const api = '/api/2.0/mlflow';
 const retries = 5;

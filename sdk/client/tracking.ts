@@ -1,4 +1,5 @@
 /** Tracked runs and experiments: of MLflow's clients, of `startRun`, and of flows, which are runs like all others. */
+import type { MlflowPair, MlflowRun } from '../../schemas/api/mlflow.ts';
 import { type HttpCaller, path, query } from './http-caller.ts';
 
 export interface Experiment {
@@ -128,14 +129,14 @@ export class TrackingCalls {
         : await Promise.all(search.experiments.map(async (name) => (await this.experiment(name)).experimentId));
     const body = { experiment_ids, filter, order_by, max_results: limit, page_token, run_view_type };
     const answer = (await this.#post('runs/search', body)) as {
-      readonly runs?: readonly RawRun[];
+      readonly runs?: readonly MlflowRun[];
       readonly next_page_token?: string;
     };
     return { runs: (answer.runs ?? []).map(runOf), next: answer.next_page_token ?? null };
   }
 
   async run(runId: string): Promise<TrackedRun> {
-    return runOf(((await this.#get(`runs/get${query({ run_id: runId })}`)) as { run: RawRun }).run);
+    return runOf(((await this.#get(`runs/get${query({ run_id: runId })}`)) as { run: MlflowRun }).run);
   }
 
   /** Hides a run; {@link restoreRun} brings it back. */
@@ -211,11 +212,6 @@ export class TrackingCalls {
   }
 }
 
-interface RawPair {
-  readonly key: string;
-  readonly value: string;
-}
-
 interface RawMetric {
   readonly key: string;
   readonly value: number | string;
@@ -230,34 +226,12 @@ interface RawExperiment {
   readonly lifecycle_stage: string;
   readonly creation_time: number;
   readonly last_update_time: number;
-  readonly tags?: readonly RawPair[];
+  readonly tags?: readonly MlflowPair[];
 }
 
 interface ExperimentsAnswer {
   readonly experiments?: readonly RawExperiment[];
   readonly next_page_token?: string;
-}
-
-interface RawRun {
-  readonly info: {
-    readonly run_id: string;
-    readonly run_name: string;
-    readonly experiment_id: string;
-    readonly user_id: string;
-    readonly status: string;
-    readonly start_time: number;
-    readonly end_time?: number;
-    readonly artifact_uri: string;
-    readonly lifecycle_stage: string;
-  };
-  readonly data?: {
-    readonly metrics?: readonly RawMetric[];
-    readonly params?: readonly RawPair[];
-    readonly tags?: readonly RawPair[];
-  };
-  readonly inputs?: {
-    readonly dataset_inputs?: readonly { readonly dataset: { readonly name: string; readonly digest: string } }[];
-  };
 }
 
 function experimentOf(raw: RawExperiment): Experiment {
@@ -272,12 +246,12 @@ function experimentOf(raw: RawExperiment): Experiment {
   };
 }
 
-function runOf({ info, data = {}, inputs = {} }: RawRun): TrackedRun {
+function runOf({ info, data = {}, inputs = {} }: MlflowRun): TrackedRun {
   return {
     runId: info.run_id,
-    name: info.run_name,
+    name: info.run_name ?? '',
     experimentId: info.experiment_id,
-    user: info.user_id,
+    user: info.user_id ?? '',
     status: info.status,
     startedAt: info.start_time,
     endedAt: info.end_time ?? null,
@@ -290,10 +264,10 @@ function runOf({ info, data = {}, inputs = {} }: RawRun): TrackedRun {
   };
 }
 
-function record(list: readonly RawPair[] = []): Readonly<Record<string, string>> {
+function record(list: readonly MlflowPair[] = []): Readonly<Record<string, string>> {
   return Object.fromEntries(list.map(({ key, value }) => [key, value]));
 }
 
-function pairs(values: Readonly<Record<string, string>>): readonly RawPair[] {
+function pairs(values: Readonly<Record<string, string>>): readonly MlflowPair[] {
   return Object.entries(values).map(([key, value]) => ({ key, value }));
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MlflowServer } from '../../../cli/mlflow/mlflow-server.ts';
-import type { MlflowRun } from '../../../cli/mlflow/mlflow-types.ts';
+import type { MlflowRun } from '../../../schemas/api/mlflow.ts';
 import { resolveConfiguration } from '../../../runtime/config/resolve.ts';
 import { type Client, connect } from '../../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../../services/all-in-one/platform.ts';

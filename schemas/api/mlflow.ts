@@ -36,7 +36,7 @@ export interface MlflowRun {
     readonly tags?: readonly MlflowPair[];
   };
   readonly inputs?: {
-    readonly dataset_inputs?: readonly object[];
+    readonly dataset_inputs?: readonly { readonly dataset: { readonly name: string; readonly digest: string } }[];
     readonly model_inputs?: readonly { readonly model_id: string }[];
   };
   readonly outputs?: { readonly model_outputs?: readonly { readonly model_id: string; readonly step?: number }[] };
