@@ -36,7 +36,7 @@ try {
 sayFigures(figures);
 
 function open(): Promise<Log> {
-  return openEmbeddedLog({ directory, durability });
+  return openEmbeddedLog({ directory, durability, onProblem: (error) => console.error(error) });
 }
 
 /** All records of a call go to one partition, as a task's outputs often do not: see the third line for a mix. */

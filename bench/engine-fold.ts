@@ -17,7 +17,11 @@ const total = Number(positionals[0] ?? 200_000);
 const durability = positionals[1] === 'disk' ? 'disk' : 'process';
 const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 const state = await openLmdbStateStore({ directory: join(directory, 'state'), durability });
-const log = await openEmbeddedLog({ directory: join(directory, 'log'), durability });
+const log = await openEmbeddedLog({
+  directory: join(directory, 'log'),
+  durability,
+  onProblem: (error) => console.error(error),
+});
 const tested = await createTestRuntime({ parts: { state, log } });
 const { runtime } = tested;
 await publishFeedbackLoad(runtime, total);

@@ -74,6 +74,7 @@ function prediction(n: number, partitions: number) {
       weightsVersion: 0,
       cached: false,
       withheld: false,
+      eventTime: null,
       terms: {
         feedbackWindowMs: 3_600_000,
         reward: 'negative-squared-error',

@@ -1,24 +1,24 @@
 /**
  * Start-up of the all-in-one to ready, and resident memory of its process tree then: `millrace dev` on an empty directory, three times,
- * median. Uses `dist` when it was built, else the sources through tsx. Run: `npx tsx bench/start-up.ts [--json]`.
+ * median. Run: `npx tsx bench/start-up.ts [--json]`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { moduleForChild } from '../runtime/adapters/child-module.ts';
 import { sayFigures } from './figures.ts';
 import { residentMebibytes, treeOf } from './process-tree.ts';
 
-const root = join(import.meta.dirname, '..');
-const built = join(root, 'dist', 'cli', 'main.js');
-const entry = existsSync(built) ? [built] : ['--import', import.meta.resolve('tsx'), join(root, 'cli', 'main.ts')];
+const { url, typescript } = moduleForChild('cli/main');
+const entry = [...(typescript ? ['--import', import.meta.resolve('tsx')] : []), fileURLToPath(url)];
 const runs: { readonly ms: number; readonly mebibytes: number; readonly processes: number }[] = [];
 for (let run = 0; run < 3; run++) runs.push(await startOnce());
 
 const ms = median(runs.map((run) => run.ms));
 const mebibytes = median(runs.map((run) => run.mebibytes));
-console.log(`start-up to ready (${existsSync(built) ? 'compiled' : 'tsx'})   ${Math.round(ms)} ms`);
+console.log(`start-up to ready (${typescript ? 'tsx' : 'compiled'})   ${Math.round(ms)} ms`);
 console.log(`resident memory, ${runs[0]?.processes} processes   ${Math.round(mebibytes)} MiB`);
 sayFigures([
   { name: 'start-up of the all-in-one', value: Math.round(ms), unit: 'ms' },

@@ -1,10 +1,13 @@
 /**
  * Streamed predictions end to end on the embedded log: iris rows as plain JSON on `prediction-requests`, answers read back from
  * `predictions` by a follower, while every topology of the platform (monitors and audit trails among them), feedback admission and the
- * scorer run in the same process. Run: `npx tsx bench/streamed-predictions.ts [predictions] [process|disk] [--json]`.
+ * scorer run in the same process; those that only watch have a thread of their own, as in the local profile, or with `--beside` run beside
+ * the model server. Run: `npx tsx bench/streamed-predictions.ts [predictions] [process|disk] [--beside] [--json]`.
  */
 import { deployments } from '../topologies/deployments.ts';
 import { topologies } from '../topologies/index.ts';
+import { startWatcherThread } from '../services/all-in-one/watcher-thread/topologies-thread-handle.ts';
+import { watchers } from '../services/all-in-one/watchers.ts';
 import { createFeedbackAdmission } from '../services/feedback-admission/feedback-admission.ts';
 import { createScorer } from '../services/scorer/scorer.ts';
 import { eventually } from '../runtime/testing/index.ts';
@@ -20,7 +23,11 @@ const bench = await openServingBench(durability);
 const { runtime, server } = bench;
 const scorer = await createScorer({ runtime });
 // The serving bench runs the deployments topology already.
-for (const topology of topologies) if (topology !== deployments) await runtime.runTopology(topology);
+const rest = topologies.filter((topology) => topology !== deployments);
+const watching = rest.filter(({ name }) => watchers.has(name) && !process.argv.includes('--beside'));
+for (const topology of rest) if (!watching.includes(topology)) await runtime.runTopology(topology);
+const names = watching.map(({ name }) => name);
+const thread = names.length > 0 ? await startWatcherThread(runtime, bench.configuration, names) : undefined;
 await runtime.runService(scorer.service);
 await runtime.runService(createFeedbackAdmission({ runtime, waitMs: 1_000 }));
 const serving = await runtime.runService(server.service);
@@ -60,6 +67,7 @@ sayFigures([
   { name: `streamed predictions, ${durability}, resident memory`, value: Math.round(memory), unit: 'MiB' },
 ]);
 await follower.close();
+await thread?.close();
 await bench.close();
 await scorer.close();
 
@@ -85,8 +93,8 @@ async function stream(from: number, to: number): Promise<void> {
 }
 
 /** Every task has processed its partition to the end; asked after the last answer came. */
-function caughtUp(): boolean {
-  const stats = runtime.stats();
+async function caughtUp(): Promise<boolean> {
+  const stats = await runtime.statsNow();
   if (stats.some(({ status }) => status === 'failed')) throw new Error('a task failed');
   return stats.every(({ position, endOffset, queuedRecords }) => position >= endOffset && queuedRecords === 0);
 }

@@ -12,6 +12,9 @@ export function optionsOf<T>(command: Command): GlobalOptions & T {
   return command.optsWithGlobals();
 }
 
+/** An option that may be given again; its default is `[]`. */
+export const repeatable = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+
 /** Data goes to standard output, talk to standard error. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);

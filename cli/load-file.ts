@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
-import { MillraceError } from '../runtime/ports/errors.ts';
+import { build, type Plugin } from 'esbuild';
+import { moduleForChild, packageRooms } from '../runtime/adapters/child-module.ts';
+import { messageOf, MillraceError } from '../runtime/ports/errors.ts';
 
 /** A readable path, or an error that says where it was looked for. */
 export function existingFile(file: string): string {
@@ -11,7 +14,7 @@ export function existingFile(file: string): string {
   throw new MillraceError('NOT_FOUND', `there is no file ${path}`);
 }
 
-/** The default export of a TypeScript or JavaScript file, bundled in memory so that no loader is needed. */
+/** The default export of a TypeScript or JavaScript file, bundled so that no loader is needed. */
 export async function loadDefault(file: string): Promise<unknown> {
   const path = existingFile(file);
   const { outputFiles } = await build({
@@ -22,20 +25,15 @@ export async function loadDefault(file: string): Promise<unknown> {
     platform: 'node',
     target: 'node20',
     logLevel: 'silent',
+    plugins: [ownPackage],
     banner: {
       js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(${JSON.stringify(pathToFileURL(path).href)});`,
     },
   }).catch((cause: unknown) => {
-    throw new MillraceError(
-      'INVALID_ARGUMENT',
-      `${path} cannot be bundled: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw new MillraceError('INVALID_ARGUMENT', `${path} cannot be bundled: ${messageOf(cause)}`, { cause });
   });
   const code = outputFiles[0]?.text ?? '';
-  const module = (await import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`)) as {
-    default?: unknown;
-  };
+  const module = await loaded(code, path);
   if (module.default === undefined)
     throw new MillraceError(
       'INVALID_ARGUMENT',
@@ -43,3 +41,28 @@ export async function loadDefault(file: string): Promise<unknown> {
     );
   return module.default;
 }
+
+/** From a file of its own: a module in a data URL can locate nothing, and each error would show it whole. */
+async function loaded(code: string, path: string): Promise<{ readonly default?: unknown }> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-load-'));
+  try {
+    const file = join(folder, 'module.mjs');
+    await writeFile(file, code);
+    return (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+  } catch (cause) {
+    throw new MillraceError('INVALID_ARGUMENT', `${path} does not load: ${messageOf(cause)}`, { cause });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** `millrace` is the package that runs, as for flows that are run: the file's folder need not have it installed. */
+const ownPackage: Plugin = {
+  name: 'millrace-own',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^millrace(\/|$)/ }, ({ path }) => {
+      const room = packageRooms[path.replace('millrace', '.')];
+      return room === undefined ? undefined : { path: moduleForChild(`${room}/index`).url.href, external: true };
+    });
+  },
+};

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../runtime/config/package-version.ts';
-import { editDistance } from '../runtime/config/resolve.ts';
+import { nearest } from '../runtime/config/nearest.ts';
 import { MillraceError } from '../runtime/ports/errors.ts';
-import { say, type CommandModule } from './command.ts';
+import { type CommandModule, repeatable, say } from './command.ts';
 import { commands } from './commands/index.ts';
 import { exitCode, exitCodeOf } from './exit-codes.ts';
 import { bold, dim, red } from './ui/style.ts';
@@ -12,15 +12,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   const program = new Command('millrace')
     .description('Event-driven machine learning on one log.')
     .option('--json', 'print data as JSON')
-    .option(
-      '--set <name=value>',
-      'override a setting (repeatable)',
-      (value: string, all: string[]) => [...all, value],
-      [],
-    )
+    .option('--set <name=value>', 'override a setting (repeatable)', repeatable, [])
     .option('--config <file>', 'settings file (default: millrace.yaml when it is there)')
     .option('--directory <path>', 'where the local profile keeps everything (default: .millrace)')
-    .option('--url <address>', 'talk to the instance at this address')
+    .option('--url <address>', 'talk to the instance at this address (or MILLRACE_URL)')
     .option('--actor <name>', 'who is recorded for what this command changes')
     .version(packageVersion(), '--version')
     .helpCommand(false)
@@ -52,9 +47,14 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
 
 function report(error: unknown): void {
   if (error instanceof MillraceError) say(`${red('error')} ${bold(error.code)}: ${error.message}`);
-  else if (error instanceof Error)
-    say(`${red('error')}: ${error.message}\n${dim(error.stack?.split('\n').slice(1, 6).join('\n') ?? '')}`);
+  else if (error instanceof Error) say(`${red('error')}: ${error.message}\n${dim(placesOf(error))}`);
   else say(`${red('error')}: ${String(error)}`);
+}
+
+/** Without the message, which may have lines of its own. */
+function placesOf({ stack = '' }: Error): string {
+  const places = stack.split('\n').filter((line) => /^ +at /.test(line));
+  return places.slice(0, 5).join('\n');
 }
 
 function takesValue(flag: string | undefined): boolean {
@@ -62,8 +62,7 @@ function takesValue(flag: string | undefined): boolean {
 }
 
 function suggestion(name: string): string {
-  const near = commands
-    .map((command) => ({ name: command.name, distance: editDistance(name, command.name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near !== undefined && near.distance <= 2 ? ` Did you mean '${near.name}'?` : '';
+  const known = commands.flatMap((command) => (command.hidden === true ? [] : command.name));
+  const near = nearest(name, known, 2);
+  return near === undefined ? '' : ` Did you mean '${near}'?`;
 }

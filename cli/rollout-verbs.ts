@@ -23,7 +23,7 @@ export function configureRollout(cmd: Command): void {
       if (rollout.phase === 'running')
         next(
           options,
-          `millrace deployments rollout promote ${deployment}`,
+          `millrace deployments rollout ${rollout.step < rollout.steps ? 'advance' : 'promote'} ${deployment}`,
           `millrace deployments rollout rollback ${deployment}`,
         );
     });
@@ -44,7 +44,7 @@ export function configureRollout(cmd: Command): void {
 }
 
 function statusText(rollout: ShownRollout): string {
-  const { deployment, stable, canary, phase, step, steps, percent, reason, evidence } = rollout;
+  const { deployment, stable, canary, phase, step, steps, percent, shadowPercent, reason, evidence } = rollout;
   const rows = table(evidence, [
     { title: 'ROUTE', value: ({ route }) => route },
     { title: 'REQUESTS', value: ({ requests }) => requests, align: 'right' },
@@ -61,6 +61,7 @@ function statusText(rollout: ShownRollout): string {
       align: 'right',
     },
   ]);
-  const where = `rollout of ${deployment} from ${stable} to ${canary}: ${phase}, step ${step} of ${steps}, ${percent} % on ${canary}`;
+  const share = shadowPercent > 0 ? `${shadowPercent} % mirrored to ${canary}` : `${percent} % on ${canary}`;
+  const where = `rollout of ${deployment} from ${stable} to ${canary}: ${phase}, step ${step} of ${steps}, ${share}`;
   return [where, reason, ...(evidence.length === 0 ? [] : [rows])].join('\n');
 }

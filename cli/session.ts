@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolveConfiguration } from '../runtime/config/resolve.ts';
 import type { Configuration } from '../runtime/config/settings.ts';
+import { hasCode } from '../runtime/ports/errors.ts';
 import { type Client, connect } from '../sdk/client/index.ts';
-import type { Platform } from '../services/all-in-one/platform.ts';
+import type { Platform, PlatformOptions } from '../services/all-in-one/platform.ts';
+import { addressOf, untilNobodyFollows } from './shared-directory.ts';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -39,49 +41,49 @@ export interface Session {
 }
 
 /**
- * Gives a command something to talk to: the address that was asked for, the instance that runs on the directory, or the platform
- * started within this process for as long as the command takes.
+ * Gives a command something to talk to: the address that was asked for (`--url`, `MILLRACE_URL`), the instance that runs on the directory, or
+ * the platform started within this process for as long as the command takes. On a cluster that is a gateway alone: other roles would be
+ * members of production's consumer groups.
  */
-export async function withPlatform<T>(options: GlobalOptions, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withPlatform<T>(
+  options: GlobalOptions,
+  work: (session: Session) => Promise<T>,
+  { watchersAfterMs }: Pick<PlatformOptions, 'watchersAfterMs'> = {},
+): Promise<T> {
   const configuration = configurationOf(options);
   const token = configuration['http.token'] === '' ? undefined : configuration['http.token'];
   const client = (url: string): Client =>
     connect({ url, token, actor: configuration.actor === '' ? undefined : configuration.actor });
-  const running = options.url ?? (await runningInstance(configuration));
-  if (running !== undefined)
-    return await work({ client: client(running), url: running, configuration, platform: undefined });
-  const { startPlatform } = await import('../services/all-in-one/platform.ts');
-  const platform = await startPlatform({ configuration: { ...configuration, 'http.port': 0 } });
+  const given = options.url ?? process.env['MILLRACE_URL'];
+  const found = given ?? (await instanceOrOwn(configuration, watchersAfterMs));
+  if (typeof found === 'string')
+    return await work({ client: client(found), url: found, configuration, platform: undefined });
+  const platform = found;
   try {
     await platform.ready();
     const url = platform.url ?? '';
     return await work({ client: client(url), url, configuration, platform });
   } finally {
+    await untilNobodyFollows(platform);
     await platform.close();
   }
 }
 
-/**
- * For a command that has work of its own to do first: loads what {@link withPlatform} needs to open a directory, if nothing runs on it.
- * A child process or a compiler that the command waits for leaves the time for it. A failure comes again, to whoever needs the module.
- */
-export async function loadPlatformAhead(options: GlobalOptions): Promise<void> {
-  try {
-    if (options.url !== undefined || (await runningInstance(configurationOf(options))) !== undefined) return;
-    await Promise.all([
-      import('../services/all-in-one/platform.ts'),
-      import('../services/all-in-one/start-gateway.ts'),
-      import('../runtime/adapters/embedded-log/embedded-log.ts'),
-      import('../runtime/adapters/state/lmdb-state-store.ts'),
-      import('../runtime/adapters/query/sqlite-query-store.ts'),
-    ]);
-  } catch {
-    // told where it is needed
+/** Where the instance answers that runs on the directory, else a platform of this process. */
+async function instanceOrOwn(configuration: Configuration, watchersAfterMs?: number): Promise<string | Platform> {
+  for (let again = 3; ; again--) {
+    const url = configuration.profile === 'local' ? await addressOf(configuration.directory) : undefined;
+    if (url !== undefined) return url;
+    const { startPlatform } = await import('../services/all-in-one/platform.ts');
+    try {
+      return await startPlatform({
+        configuration: { ...configuration, 'http.port': 0 },
+        only: configuration.profile === 'cluster' ? ['gateway'] : undefined,
+        watchersAfterMs,
+      });
+    } catch (error) {
+      // another command was faster: it answers soon
+      if (again === 0 || !hasCode(error, 'LOCKED')) throw error;
+    }
   }
-}
-
-async function runningInstance(configuration: Configuration): Promise<string | undefined> {
-  if (configuration.profile !== 'local') return undefined;
-  const { readInstance } = await import('../runtime/adapters/directory-lock.ts');
-  return readInstance(configuration.directory)?.url;
 }

@@ -1,15 +1,9 @@
+import { onInterrupt } from './interrupt.ts';
+
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
 export async function untilStopped(): Promise<void> {
-  process.removeAllListeners('SIGINT');
   // Signals alone do not keep Node alive.
   const alive = setInterval(() => undefined, 60_000);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
-        resolve();
-      });
-    }
-  });
+  await new Promise<void>((resolve) => void onInterrupt(resolve));
   clearInterval(alive);
 }

@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that follow from data: configuration, errors, topics, the JSON Schema of deployments, the AsyncAPI document, the topic manifests, dashboards and rules. `--check` tells which are stale.
+ * Writes the reference pages that follow from data: configuration, errors, topics, the JSON Schema of deployments, the AsyncAPI document, the topic manifests, dashboards and rules, the list of decisions. `--check` tells which are stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { configurationReference } from '../runtime/config/reference.ts';
@@ -7,6 +7,7 @@ import { prometheusRules } from './reference/alert-rules.ts';
 import { asyncApiDocument } from './reference/asyncapi.ts';
 import { dashboards, grafanaJson } from './reference/dashboards.ts';
 import { deploymentJsonSchema } from './reference/deployment-schema.ts';
+import { decisionIndex } from './reference/decisions.ts';
 import { errorReference } from './reference/errors.ts';
 import { kafkaTopicManifests } from './reference/kafka-topics.ts';
 import { kubernetesManifests } from './reference/kubernetes-manifests.ts';
@@ -17,6 +18,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'deployment.schema.json': deploymentJsonSchema,
   'errors.md': errorReference,
   'topics.md': topicReference,
+  'decisions/README.md': decisionIndex,
   'asyncapi.yaml': asyncApiDocument,
   '../deploy/kubernetes/topics.yaml': kafkaTopicManifests,
   '../deploy/kubernetes/millrace.yaml': kubernetesManifests,

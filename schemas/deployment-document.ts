@@ -9,7 +9,8 @@ import {
 } from './inference-graph.ts';
 import type { DetectorSettings } from './detectors.ts';
 import type { ExplainerSettings } from './explainers.ts';
-import type { CacheSettings, PayloadSettings } from './serving-settings.ts';
+import type { QualityAlertSettings } from './quality-bounds.ts';
+import type { CacheSettings, LimitSettings, PayloadSettings } from './serving-settings.ts';
 import type { ShadowSettings, TrafficSettings } from './traffic.ts';
 
 /**
@@ -36,6 +37,8 @@ export interface DeploymentDocument {
   readonly cache?: CacheSettings;
   /** What of requests is recorded. @default all of it */
   readonly payloads?: PayloadSettings;
+  /** How much it takes. @default as much as the process does */
+  readonly limits?: LimitSettings;
 }
 
 /** One arm of the traffic split: a model, or a graph. */
@@ -131,6 +134,8 @@ export interface MonitorSettings {
   readonly window: { readonly rows: number; readonly minRows: number; readonly maxAgeMs: number };
   /** Blob with the reference sample ({@link ReferenceSample} as JSON); absent: no drift and outlier detection. */
   readonly referenceHash?: string;
+  /** The sample that belongs to a model version, `models:/<model>@<alias>#<name>`: `referenceHash` is made of it, and follows the alias. */
+  readonly reference?: string;
   readonly drift?: {
     readonly alpha: number;
     readonly correction: 'bonferroni' | 'benjamini-hochberg';
@@ -144,6 +149,10 @@ export interface MonitorSettings {
   readonly experiment?: { readonly assessEvery: number; readonly alpha: number };
   /** Quality metrics from feedback. @default {@link defaultQuality} */
   readonly quality?: QualitySettings;
+  /** Alerts when quality or rewards lie beyond a bound. */
+  readonly alerts?: readonly QualityAlertSettings[];
+  /** Statistics of each feature and output over time. @default {@link defaultStatistics} */
+  readonly statistics?: StatisticsSettings;
   /** Further detectors, each with what it looks at, its method, window and reference. */
   readonly detectors?: readonly DetectorSettings[];
 }
@@ -158,6 +167,17 @@ export interface QualitySettings {
   /** Tensor of the answer with the probabilities of the classes, or of class 1. @default 'probabilities' */
   readonly probabilities?: string;
 }
+
+export interface StatisticsSettings {
+  /** Length of a window; 0: none are made. */
+  readonly everyMs: number;
+  /** A window waits so long for its rows; later ones are counted, and in none. @default 10000 */
+  readonly latenessMs?: number;
+}
+
+export const statisticsLatenessMs = 10_000;
+
+export const defaultStatistics: StatisticsSettings = { everyMs: 60_000 };
 
 export const defaultQuality: QualitySettings = { rows: 200, maxAgeMs: 3_600_000, segments: [] };
 

@@ -3,12 +3,14 @@
  * YAML; `sdk/deployment` replaces the schema of a route, because there a model may also be named by version or alias.
  */
 import { type TSchema, Type } from 'typebox';
+import { attachedPattern } from './attached.ts';
 import { breaches } from './breaches.ts';
-import type { DeploymentDocument } from './deployment-document.ts';
+import { type DeploymentDocument, defaultQuality } from './deployment-document.ts';
 import { detectorProblems, detectorSchema } from './detector-problems.ts';
 import { explainerSchema } from './explainers.ts';
 import { graphProblems } from './inference-graph-problems.ts';
-import { cacheSchema, payloadSchema } from './serving-settings.ts';
+import { qualityAlertProblems, qualityAlertSchema } from './quality-bounds.ts';
+import { cacheSchema, limitSchema, payloadSchema } from './serving-settings.ts';
 import type { SharedRoute, TrafficSettings } from './traffic.ts';
 import { shadowSchema, trafficProblems, trafficSchema } from './traffic-problems.ts';
 
@@ -42,8 +44,8 @@ const probability = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
 const count = Type.Integer({ minimum: 1, maximum: 1_000_000 });
 const durationMs = Type.Integer({ minimum: 1, maximum: 366 * 86_400_000 });
 
-/** Name of a deployment or route. */
-export const nameSchema = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' });
+/** Name of a deployment or route. `constructor` is what every object has: a record by route would find it. */
+export const nameSchema = Type.String({ pattern: '^(?!constructor$)[a-z0-9][a-z0-9-]{0,62}$' });
 export const weightSchema = Type.Number({ minimum: 0, maximum: 1e9, description: 'share = weight / sum of weights' });
 
 const pin = {
@@ -98,6 +100,12 @@ export const monitorsSchema = Type.Object(
   {
     window: Type.Object({ rows: count, minRows: count, maxAgeMs: durationMs }, closed),
     referenceHash: Type.Optional(hash),
+    reference: Type.Optional(
+      Type.String({
+        pattern: attachedPattern,
+        description: 'sample of a model version: models:/<model>@<alias>#<name>',
+      }),
+    ),
     drift: Type.Optional(
       Type.Object(
         {
@@ -119,6 +127,26 @@ export const monitorsSchema = Type.Object(
           maxAgeMs: durationMs,
           segments: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 10 }),
           probabilities: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+        },
+        closed,
+      ),
+    ),
+    alerts: Type.Optional(Type.Array(qualityAlertSchema, { maxItems: 100 })),
+    statistics: Type.Optional(
+      Type.Object(
+        {
+          everyMs: Type.Integer({
+            minimum: 0,
+            maximum: 31 * 86_400_000,
+            description: 'length of a window of feature statistics; 0: none are made; default a minute',
+          }),
+          latenessMs: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 7 * 86_400_000,
+              description: 'a window waits so long for its rows; default 10 s',
+            }),
+          ),
         },
         closed,
       ),
@@ -146,6 +174,7 @@ export const deploymentSchema = Type.Object(
     ),
     cache: Type.Optional(cacheSchema),
     payloads: Type.Optional(payloadSchema),
+    limits: Type.Optional(limitSchema),
   },
   closed,
 );
@@ -181,7 +210,8 @@ export function shapeProblems(schema: TSchema, value: unknown): readonly string[
 
 /** What a schema cannot say. Looks only at parts that have their shape. */
 export function meaningProblems(document: unknown): readonly string[] {
-  const { routes, features, monitors, traffic, explainers } = (document ?? {}) as Partial<DeploymentDocument>;
+  const { routes, features, monitors, traffic, explainers, follow, limits } = (document ??
+    {}) as Partial<DeploymentDocument>;
   const problems: string[] = [];
   if (Array.isArray(routes) && routes.length > 0) {
     const list = routes as readonly Partial<DeploymentDocument['routes'][number]>[];
@@ -190,22 +220,34 @@ export function meaningProblems(document: unknown): readonly string[] {
     problems.push(...repeated('routes', list));
     const shared = (list as readonly (SharedRoute | null)[]).filter((route) => route !== null);
     problems.push(...trafficProblems(shared, settingsOf(traffic)));
+    problems.push(...promotionProblems(list, settingsOf(traffic), follow));
   }
   if (Array.isArray(features)) problems.push(...repeated('features', features as readonly { name?: unknown }[]));
+  if (limits?.queue !== undefined && limits.concurrency === undefined)
+    problems.push('limits.queue needs limits.concurrency: without it nothing waits for its turn');
   const window = monitors?.window;
   if (window !== undefined && window.minRows > window.rows) {
     problems.push(`monitors.window.minRows must be at most rows (${window.rows}), got ${window.minRows}`);
   }
-  if (monitors !== undefined && monitors !== null && monitors.referenceHash === undefined) {
+  if (monitors !== undefined && monitors !== null && !hasSample(monitors)) {
     for (const part of ['drift', 'outliers'] as const) {
       if (monitors[part] !== undefined)
-        problems.push(`monitors.${part} needs monitors.referenceHash: a reference sample`);
+        problems.push(`monitors.${part} needs monitors.referenceHash or monitors.reference: a reference sample`);
     }
   }
   if (monitors !== undefined && monitors !== null) problems.push(...detectorProblems(monitors));
-  if (Array.isArray(explainers) && explainers.length > 0 && !monitors?.referenceHash) {
-    problems.push('explainers need monitors.referenceHash: explanations compare with a reference sample');
+  if (Array.isArray(explainers) && explainers.length > 0 && !hasSample(monitors)) {
+    problems.push(
+      'explainers need monitors.referenceHash or monitors.reference: explanations compare with a reference sample',
+    );
   }
+  problems.push(
+    ...qualityAlertProblems(monitors?.alerts, {
+      routes: arrayOf(routes).map((route) => (route as { readonly name?: unknown } | null)?.name),
+      segments: arrayOf(monitors?.quality?.segments),
+      rows: monitors?.quality?.rows ?? defaultQuality.rows,
+    }),
+  );
   for (const segment of arrayOf(monitors?.quality?.segments)) {
     const feature = arrayOf(features).find((one) => (one as { name?: unknown } | null)?.name === segment);
     if ((feature as { kind?: unknown } | undefined)?.kind !== 'categorical')
@@ -213,6 +255,38 @@ export function meaningProblems(document: unknown): readonly string[] {
   }
   return problems;
 }
+
+/** A promotion moves the alias of the stable route to the version of the canary: both must be there, of one model, and be followed. */
+function promotionProblems(
+  routes: readonly Partial<DeploymentDocument['routes'][number]>[],
+  traffic: TrafficSettings | undefined,
+  follow: unknown,
+): readonly string[] {
+  const { alias, stable, canary } = traffic?.rollout ?? {};
+  if (alias === undefined) return [];
+  const problems =
+    follow === true ? [] : ['traffic.rollout.alias needs follow: what is promoted is served by following the alias'];
+  const [from, to] = [stable, canary].map((name) => namedModel(routes.find((route) => route?.name === name)));
+  if (from?.alias !== alias)
+    problems.push(`traffic.rollout.alias: route '${String(stable)}' must name its model by the alias '${alias}'`);
+  if (to === undefined || to.model !== from?.model)
+    problems.push(
+      `traffic.rollout.alias: route '${String(canary)}' must be a version of the model '${from?.model ?? '?'}', too`,
+    );
+  return problems;
+}
+
+/** Of a route that is a model: as a person names it, or pinned. */
+function namedModel(route: object | undefined): { readonly model: string; readonly alias?: string } | undefined {
+  const { model, alias } = (route ?? {}) as { readonly model?: unknown; readonly alias?: unknown };
+  if (typeof model !== 'string') return undefined;
+  const written = /^models:\/([^@/]+)(?:@(.+)|\/.+)$/.exec(model);
+  const [name = model, by = alias] = written?.slice(1) ?? [];
+  return { model: name, ...(typeof by === 'string' ? { alias: by } : {}) };
+}
+
+const hasSample = (monitors: Partial<DeploymentDocument['monitors']> | undefined): boolean =>
+  monitors?.referenceHash !== undefined || monitors?.reference !== undefined;
 
 const arrayOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 

@@ -1,5 +1,11 @@
 import { hash } from 'node:crypto';
+import type { FeedbackReceived } from './events.generated.ts';
 import { partitionOf } from './partitioner.ts';
+
+/** An id that follows from names (32 hex characters of a sha256), fit for a `ce_id`: the same request says the same. */
+export function idOf(...parts: readonly (string | number)[]): string {
+  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
+}
 
 /**
  * A UUIDv7-shaped id (32 hex characters) made from a time and names instead of chance, for folds and services that must say the
@@ -33,7 +39,7 @@ export function derivedIdBeside(
 
 /**
  * A prediction id names the partition of `predictions` that holds it: `<partition in hex, 4><28 hex of a sha256>`, 32 characters.
- * `parts` is the request's position, or (tenant, source, entity, client id) when the client gives an id.
+ * `parts` is the request's position, or (source, entity, deployment, client id) when the client gives an id.
  */
 export function predictionId(partition: number, ...parts: readonly (string | number)[]): string {
   const digest = hash('sha256', parts.join('\u0000'), 'hex');
@@ -41,6 +47,8 @@ export function predictionId(partition: number, ...parts: readonly (string | num
 }
 
 export interface ClientRequest {
+  /** The same id asked of another deployment is another question. */
+  readonly deployment: string;
   /** The user's entity; it names the partition. */
   readonly entity: string;
   readonly clientId: string;
@@ -49,8 +57,11 @@ export interface ClientRequest {
 }
 
 /** Of a request with an id of its client's: a repeat has the same. `partitions`: of `predictions`. */
-export function predictionIdOfClient({ entity, clientId, source }: ClientRequest, partitions: number): string {
-  return predictionId(partitionOf(entity, partitions), 'client', source, entity, clientId);
+export function predictionIdOfClient(
+  { deployment, entity, clientId, source }: ClientRequest,
+  partitions: number,
+): string {
+  return predictionId(partitionOf(entity, partitions), 'client', source, entity, deployment, clientId);
 }
 
 /** The partition that a prediction id names; undefined when it is none, or beyond `partitions`. */
@@ -58,4 +69,25 @@ export function partitionOfPrediction(id: string, partitions: number): number | 
   if (!/^[0-9a-f]{32}$/.test(id)) return undefined;
   const partition = Number.parseInt(id.slice(0, 4), 16);
   return partition < partitions ? partition : undefined;
+}
+
+/** Who speaks when the platform says something outside of any topology or service: `ce_source` is `/millrace/<it>`. */
+export const publishedBy = 'platform';
+
+/** Of one feedback for one prediction; `clientId` is unique for its source. */
+export function feedbackIdOfClient(source: string, clientId: string, predictionId: string): string {
+  return idOf('client', source, clientId, predictionId);
+}
+
+/** Of a feedback that has the id of one before it and says something else: its outcome is not that of the first. */
+export function feedbackIdOfContent(
+  feedbackId: string,
+  { truth, label, reward }: Pick<FeedbackReceived, 'truth' | 'label' | 'reward'>,
+): string {
+  return idOf('content', feedbackId, JSON.stringify([truth, label, reward]));
+}
+
+/** Under which the feedback is found that the platform takes over HTTP: its record names the platform as source. */
+export function feedbackIdOfCall(recordId: string, predictionId: string): string {
+  return feedbackIdOfClient(`/millrace/${publishedBy}`, recordId, predictionId);
 }

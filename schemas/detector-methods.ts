@@ -19,6 +19,10 @@ export interface DetectorMethod {
   /** Whether there is a p-value (without permutations). */
   readonly pValue: boolean;
   readonly needsReference: boolean;
+  /** It compares given the columns that `context` names, and must have some. @default false */
+  readonly needsContext?: boolean;
+  /** There is no other way than a detector that was fitted before. @default false */
+  readonly needsFitted?: boolean;
   /** Rows of window and reference that are used; more are sampled, and the finding says so. @default all */
   readonly rowsMax?: number;
   readonly options: Readonly<Record<string, DetectorOption>>;
@@ -80,6 +84,8 @@ const outlying = {
 export const detectorMethods = {
   tabular: {
     ...perFeature,
+    // 2: exact p-values of small samples
+    version: 2,
     says: 'Kolmogorov–Smirnov for numeric, chi-squared for categorical columns',
     effect: "KS distance, Cramér's V",
     minEffectSize: 0.1,
@@ -88,7 +94,8 @@ export const detectorMethods = {
   },
   'kolmogorov-smirnov': {
     ...perFeature,
-    says: 'Kolmogorov–Smirnov',
+    version: 2,
+    says: 'Kolmogorov–Smirnov, exact where rows × rows of the reference are at most 250,000',
     effect: 'KS distance',
     minEffectSize: 0.1,
     pValue: true,
@@ -185,8 +192,18 @@ export const detectorMethods = {
     rowsMax: 500,
     options: { permutations: permutations(100), sigma },
   },
+  'context-mmd': {
+    ...together,
+    needsContext: true,
+    says: 'maximum mean discrepancy given the columns of `context`, which may change',
+    effect: 'root of the discrepancy beyond that of relabelings',
+    minEffectSize: 0.05,
+    rowsMax: 150,
+    options: { permutations: { ...permutations(100), minimum: 1 }, sigma },
+  },
   lsdd: {
     ...together,
+    version: 2,
     says: 'least-squares density difference',
     effect: 'root of the LSDD',
     minEffectSize: 0.05,
@@ -216,6 +233,7 @@ export const detectorMethods = {
   },
   'online-fisher': {
     ...online,
+    version: 2,
     says: 'Fisher exact over the newest 25, 50 and 100 values of a column of 0 and 1',
     pValue: true,
     options: { expectedRunTime },
@@ -243,6 +261,7 @@ export const detectorMethods = {
   },
   adwin: {
     ...online,
+    version: 2,
     needsReference: false,
     says: 'ADWIN: an adaptive window over a column',
     effect: 'change of the mean',
@@ -294,6 +313,31 @@ export const detectorMethods = {
     rowsMax: 2_000,
     options: { neighbours: { says: 'k', minimum: 1, maximum: 500, integer: true, default: 20 } },
   },
+  'spectral-residual': {
+    ...outlying,
+    over: 'features',
+    says: 'spectral residual: points of a series that stand out against its rhythm; rows in their order are the series',
+    options: {
+      amplitudeWindow: { says: 'frequencies of a mean', minimum: 1, maximum: 100, integer: true, default: 3 },
+      localWindow: { says: 'points before one', minimum: 1, maximum: 10_000, integer: true, default: 21 },
+      extendedPoints: { says: 'points added at the end', minimum: 0, maximum: 100, integer: true, default: 5 },
+      gradientPoints: { says: 'points that they follow from', minimum: 1, maximum: 100, integer: true, default: 5 },
+    },
+  },
+  'onnx-reconstruction': {
+    ...outlying,
+    needsReference: false,
+    needsFitted: true,
+    says: 'a fitted ONNX model that gives its rows again (autoencoder): mean squared error over the columns',
+    options: {},
+  },
+  'onnx-score': {
+    ...outlying,
+    needsReference: false,
+    needsFitted: true,
+    says: 'a fitted ONNX model that gives a score, larger is farther out',
+    options: {},
+  },
 } as const satisfies Readonly<Record<string, DetectorMethod>>;
 
 export type DetectorMethodName = keyof typeof detectorMethods;
@@ -317,3 +361,20 @@ export function filledOptions(
     Object.entries(options).map(([option, { default: fallback }]) => [option, given[option] ?? fallback ?? Number.NaN]),
   );
 }
+
+/** Of so many random relabelings: the observed one counts as one of them. */
+export function smallestPValue(permutations: number): number {
+  return 1 / (permutations + 1);
+}
+
+/** What the smallest of several p-values must reach at most: by Benjamini and Hochberg, with all of them, no less than `alpha`. */
+export function levelOf(alpha: number, correction: DetectorCorrection, tests: number): number {
+  return correction === 'bonferroni' ? alpha / Math.max(1, tests) : alpha;
+}
+
+/** Fewer, and no finding is ever significant. */
+export function leastPermutations(alpha: number, correction: DetectorCorrection, tests: number): number {
+  return Math.ceil(1 / levelOf(alpha, correction, tests) - 1e-9) - 1;
+}
+
+export type DetectorCorrection = 'none' | 'bonferroni' | 'benjamini-hochberg';

@@ -1,6 +1,15 @@
 /** What is wrong with the detectors of a deployment. */
 import { type TSchema, Type } from 'typebox';
-import { detectorMethods, type DetectorMethodName, filledOptions, methodOf } from './detector-methods.ts';
+import { attachedPattern } from './attached.ts';
+import {
+  detectorMethods,
+  type DetectorMethodName,
+  filledOptions,
+  leastPermutations,
+  levelOf,
+  methodOf,
+  smallestPValue,
+} from './detector-methods.ts';
 import { detectorTargets, type DetectorSettings, type DetectorTarget } from './detectors.ts';
 import type { MonitorSettings } from './deployment-document.ts';
 
@@ -40,6 +49,7 @@ export const detectorSchema: TSchema = Type.Object(
     target: Type.Optional(Type.Enum(Object.keys(detectorTargets))),
     columns: Type.Optional(names),
     categorical: Type.Optional(names),
+    context: Type.Optional(names),
     window: Type.Optional(windowSchema),
     reference: Type.Optional(referenceSchema),
     alpha: Type.Optional(probability),
@@ -50,6 +60,13 @@ export const detectorSchema: TSchema = Type.Object(
     falsePositiveRate: Type.Optional(probability),
     threshold: Type.Optional(Type.Number()),
     reportEvery: Type.Optional(count),
+    fitted: Type.Optional(
+      Type.String({
+        pattern: attachedPattern,
+        description: 'fitted detector of a model version: models:/<model>@<alias>#<name>',
+      }),
+    ),
+    fittedHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
     options: Type.Optional(Type.Record(Type.String(), Type.Number())),
   },
   closed,
@@ -76,6 +93,8 @@ export function detectorProblems(monitors: Partial<MonitorSettings>): readonly s
       ...windowProblems(said),
       ...optionProblems(said),
       ...kindProblems(said),
+      ...contextProblems(said),
+      ...fittedProblems(said),
     ];
     return [...problems, ...found.map((problem) => `${at}${problem}`)];
   });
@@ -83,7 +102,9 @@ export function detectorProblems(monitors: Partial<MonitorSettings>): readonly s
 
 type Said = Partial<DetectorSettings> & { readonly method: DetectorMethodName };
 
-function referenceProblems({ method, target, reference }: Said, { referenceHash }: Partial<MonitorSettings>): string[] {
+function referenceProblems(said: Said, monitors: Partial<MonitorSettings>): string[] {
+  const { method, target, reference } = said;
+  const fitted = isFitted(said);
   const { needsReference, runs } = methodOf(method);
   const wanted = { artifact: 'hash', first: 'rows', window: 'back' } as const;
   if (reference !== undefined) {
@@ -95,12 +116,14 @@ function referenceProblems({ method, target, reference }: Said, { referenceHash 
       return [`.reference must be an artifact or the first rows: '${method}' goes row by row and has no windows`];
     return [];
   }
-  if (!needsReference) return [];
+  if (!needsReference || fitted) return [];
   if (target !== undefined && detectorTargets[target]?.stream === 'feedback')
     return [
       `.reference must be given: the training sample has no ${target}; {kind: first, rows: 500} takes the first ones`,
     ];
-  return referenceHash === undefined ? [' needs monitors.referenceHash, or a reference of its own'] : [];
+  return monitors.referenceHash === undefined && monitors.reference === undefined
+    ? [' needs monitors.referenceHash or monitors.reference, or a reference of its own']
+    : [];
 }
 
 function windowProblems({ window }: Said): string[] {
@@ -142,6 +165,30 @@ function optionProblems({ method, options = {} }: Said): string[] {
 
 const targetsOfOutliers: readonly DetectorTarget[] = ['inputs', 'outputs', 'scores'];
 
+const isFitted = ({ fitted, fittedHash }: Said): boolean => fitted !== undefined || fittedHash !== undefined;
+
+function fittedProblems(said: Said): string[] {
+  const { method, reference, options, columns, falsePositiveRate } = said;
+  const { finds, needsFitted = false } = methodOf(method);
+  if (!isFitted(said)) return needsFitted ? [`.fitted must name a detector that was fitted before: '${method}'`] : [];
+  if (finds !== 'outliers') return [`.fitted is of outlier detectors, '${method}' finds drift`];
+  return Object.entries({ reference, options, columns, falsePositiveRate }).flatMap(([field, value]) =>
+    value === undefined ? [] : [`.${field} was settled when the detector was fitted: leave it out`],
+  );
+}
+
+function contextProblems({ method, target = 'inputs', columns = [], context }: Said): string[] {
+  const { needsContext = false } = methodOf(method);
+  if (!needsContext)
+    return context === undefined ? [] : [`.context is of methods that compare given it, '${method}' does not`];
+  if (!Array.isArray(context))
+    return [`.context must name the inputs that may change: '${method}' compares given them`];
+  if (detectorTargets[target]?.stream === 'feedback')
+    return [`.target must be inputs, outputs or scores for '${method}': feedback has no context, got ${target}`];
+  const twice = columns.filter((name) => target === 'inputs' && (context as readonly string[]).includes(name));
+  return twice.map((name) => `.columns and .context both name '${name}'`);
+}
+
 function kindProblems(said: Said): string[] {
   const { method, target = 'inputs' } = said;
   const { finds, runs } = methodOf(method);
@@ -149,11 +196,15 @@ function kindProblems(said: Said): string[] {
     return [`.target must be one of ${targetsOfOutliers.join(', ')} for '${method}', got ${target}`];
   const problems = [];
   const permutations = filledOptions(method, said.options)['permutations'] ?? 0;
-  const smallest = 1 / (permutations + 1);
-  if (permutations > 0 && (said.alpha ?? 0.05) < smallest)
+  // Each column is a test of its own; where the columns are not named, the scorer sees how many there are.
+  const tests = methodOf(method).over === 'features' ? (said.columns?.length ?? 1) : 1;
+  const [alpha, smallest] = [said.alpha ?? 0.05, smallestPValue(permutations)];
+  if (permutations > 0 && smallest > levelOf(alpha, said.correction ?? 'bonferroni', tests)) {
+    const least = leastPermutations(alpha, said.correction ?? 'bonferroni', tests);
     problems.push(
-      `.alpha must be at least ${smallest.toPrecision(2)}, the smallest p-value of ${permutations} permutations, got ${said.alpha}: raise options.permutations`,
+      `.alpha must be at least ${smallest.toPrecision(2)}${tests === 1 ? '' : ` for each of ${tests} columns`}, the smallest p-value of ${permutations} permutations, got ${alpha}: raise options.permutations to ${least}`,
     );
+  }
   if (finds === 'drift') {
     for (const field of ['falsePositiveRate', 'threshold'] as const)
       if (said[field] !== undefined) problems.push(`.${field} is of outlier detectors, '${method}' finds drift`);

@@ -33,6 +33,8 @@ export interface DetectorSettings {
   readonly columns?: readonly string[];
   /** Columns that hold codes of categories; of the inputs, the features say it. */
   readonly categorical?: readonly string[];
+  /** Of a method that needs it: names of inputs that may change without that being drift. */
+  readonly context?: readonly string[];
   /** @default the deployment's window */
   readonly window?: DetectorWindow;
   /** @default the deployment's reference sample */
@@ -52,6 +54,10 @@ export interface DetectorSettings {
   readonly threshold?: number;
   /** Of an online detector: a finding at least every so many rows. @default 1000 */
   readonly reportEvery?: number;
+  /** Of an outlier detector: one that was fitted before and belongs to a model version, `models:/<model>@<alias>#<name>`. */
+  readonly fitted?: string;
+  /** Blob with the fitted detector; made of `fitted`, or given. */
+  readonly fittedHash?: string;
   /** Options of the method. */
   readonly options?: Readonly<Record<string, number>>;
 }
@@ -88,9 +94,12 @@ export type DetectorReference =
   | { readonly kind: 'window'; readonly back: number };
 
 /** A detector with nothing left open. */
-export interface Detector extends Required<Omit<DetectorSettings, 'columns' | 'window' | 'threshold' | 'reference'>> {
+export interface Detector
+  extends Required<Omit<DetectorSettings, 'columns' | 'window' | 'threshold' | 'reference' | 'fitted' | 'fittedHash'>> {
   readonly columns: readonly string[] | undefined;
   readonly threshold: number | undefined;
+  /** Blob with the fitted detector, which needs no reference. */
+  readonly fittedHash: string | undefined;
   readonly reference: DetectorReference | undefined;
   readonly stream: DetectorStream;
   readonly window: WindowTerms;
@@ -120,6 +129,7 @@ function filled(settings: DetectorSettings, monitors: MonitorSettings): Detector
     stream,
     columns: settings.columns ?? columns,
     categorical: settings.categorical ?? [],
+    context: settings.context ?? [],
     window: windowTerms(settings, stream, monitors),
     reference: settings.reference ?? training,
     alpha: settings.alpha ?? 0.05,
@@ -129,6 +139,7 @@ function filled(settings: DetectorSettings, monitors: MonitorSettings): Detector
     clearAfter: settings.clearAfter ?? 1,
     falsePositiveRate: settings.falsePositiveRate ?? 0.01,
     threshold: settings.threshold,
+    fittedHash: settings.fittedHash,
     reportEvery: settings.reportEvery ?? 1_000,
     options: settings.options ?? {},
   };

@@ -1,5 +1,6 @@
 /** Explainers of a deployment: which methods there are, and which predictions are explained by themselves. */
 import { hash } from 'node:crypto';
+import { idOf } from './derived-ids.ts';
 import { Type } from 'typebox';
 
 /** `version` rises when a method gives other numbers for the same question. */
@@ -54,6 +55,5 @@ export interface AttributionQuestion {
 /** The same question has the same id, whoever asks. */
 export function attributionIdOf({ predictionId, row, method, output, target }: AttributionQuestion): string {
   const known = (explainerMethods as Readonly<Record<string, { readonly version: number } | undefined>>)[method];
-  const parts = [predictionId, row, method, known?.version ?? 1, output, target ?? ''];
-  return hash('sha256', ['attribution', ...parts].join('\u0000'), 'hex').slice(0, 32);
+  return idOf('attribution', predictionId, row, method, known?.version ?? 1, output, target ?? '');
 }

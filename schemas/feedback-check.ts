@@ -2,8 +2,10 @@
 import { partitionOfPrediction } from './derived-ids.ts';
 import type { FeedbackGiven } from './events.generated.ts';
 
-/** Beyond this, a number is an accident and would rule every mean. */
-const magnitudeMax = 1e12;
+/** Beyond this, a truth, a reward or an answer that is judged by them is an accident and would rule every mean. */
+export const judgementMax = 1e12;
+/** The largest squared error of numbers within that bound: no rule makes a larger reward. */
+export const rewardMax = (2 * judgementMax) ** 2;
 const labelCharactersMax = 256;
 
 export type ReadFeedback =
@@ -45,7 +47,7 @@ function numberProblem(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'number') return `${field} must be a number, got ${shown(value)}`;
   if (!Number.isFinite(value)) return `${field} must be finite, got ${value}`;
-  return Math.abs(value) > magnitudeMax ? `${field} must lie within ±${magnitudeMax}, got ${value}` : undefined;
+  return Math.abs(value) > judgementMax ? `${field} must lie within ±${judgementMax}, got ${value}` : undefined;
 }
 
 function labelProblem(value: unknown): string | undefined {

@@ -1,4 +1,5 @@
 /** What may be wrong with a graph: each message names the step and the fix. */
+import { isRecord, shownValue } from './shown-value.ts';
 import {
   failureKinds,
   type FlowGraph,
@@ -77,11 +78,15 @@ function shapeProblems(value: unknown): string[] {
   if (!isNumber(graph.leaseMs, 100)) problems.push('graph.leaseMs must be a number of at least 100');
   if (!isNumber(graph.startMs, 100)) problems.push('graph.startMs must be a number of at least 100');
   if (graph.maxWorkers !== undefined && !isCount(graph.maxWorkers, flowLimits.maxWorkers))
-    problems.push(`maxWorkers must be an integer of 1 to ${flowLimits.maxWorkers}, got ${shown(graph.maxWorkers)}`);
+    problems.push(
+      `maxWorkers must be an integer of 1 to ${flowLimits.maxWorkers}, got ${shownValue(graph.maxWorkers)}`,
+    );
   if (graph.resumableMs !== undefined && !isCount(graph.resumableMs, flowLimits.resumableMs))
-    problems.push(`resumableMs must be an integer of 1 to ${flowLimits.resumableMs}, got ${shown(graph.resumableMs)}`);
+    problems.push(
+      `resumableMs must be an integer of 1 to ${flowLimits.resumableMs}, got ${shownValue(graph.resumableMs)}`,
+    );
   if (graph.maxSplits !== undefined && !isCount(graph.maxSplits, flowLimits.maxSplits))
-    problems.push(`maxSplits must be an integer of 1 to ${flowLimits.maxSplits}, got ${shown(graph.maxSplits)}`);
+    problems.push(`maxSplits must be an integer of 1 to ${flowLimits.maxSplits}, got ${shownValue(graph.maxSplits)}`);
   if (!Array.isArray(graph.steps) || graph.steps.length === 0) problems.push('the flow has no step: add .step(...)');
   else if (graph.steps.length > flowLimits.steps)
     problems.push(`the flow has ${graph.steps.length} steps, the most is ${flowLimits.steps}`);
@@ -172,14 +177,14 @@ function taskSettingsProblems({
     if (retry.factor !== undefined && !isNumber(retry.factor, 1)) problems.push('retry.factor must be 1 or more');
     const unknown = retry.on?.filter((kind) => !failureKinds.includes(kind)) ?? [];
     if (unknown.length > 0)
-      problems.push(`retry.on names ${unknown.map(shown).join(', ')}; kinds are ${failureKinds.join(', ')}`);
+      problems.push(`retry.on names ${unknown.map(shownValue).join(', ')}; kinds are ${failureKinds.join(', ')}`);
   }
   if (!isNumber(timeoutMs, 1)) problems.push(`timeoutMs must be 1 or more, got ${timeoutMs}`);
   if (caught !== undefined && !/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(caught))
-    problems.push(`catch must name an artifact by letters, digits and '_', got ${shown(caught)}`);
+    problems.push(`catch must name an artifact by letters, digits and '_', got ${shownValue(caught)}`);
   for (const name of [...Object.keys(environment ?? {}), ...Object.keys(secrets ?? {})]) {
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name))
-      problems.push(`${shown(name)} is no name of an environment variable`);
+      problems.push(`${shownValue(name)} is no name of an environment variable`);
     else if (environment !== undefined && Object.hasOwn(environment, name) && Object.hasOwn(secrets ?? {}, name))
       problems.push(`'${name}' is an environment variable and a secret: remove one`);
   }
@@ -191,8 +196,8 @@ function memoiseProblems(memoise: TaskSettings['memoise']): string[] {
   if (!isRecord(memoise)) return ['memoise must be an object'];
   const { forMs = 1, windowMs = 1, key = '' } = memoise as Record<string, unknown>;
   const problems: string[] = [];
-  if (!isNumber(forMs, 1)) problems.push(`memoise.forMs must be 1 or more, got ${shown(forMs)}`);
-  if (!isNumber(windowMs, 1)) problems.push(`memoise.windowMs must be 1 or more, got ${shown(windowMs)}`);
+  if (!isNumber(forMs, 1)) problems.push(`memoise.forMs must be 1 or more, got ${shownValue(forMs)}`);
+  if (!isNumber(windowMs, 1)) problems.push(`memoise.windowMs must be 1 or more, got ${shownValue(windowMs)}`);
   if (typeof key !== 'string' || key.length > 1_000)
     problems.push('memoise.key must be a text of 1000 characters at most');
   return problems;
@@ -264,7 +269,7 @@ function pointProblems(point: Point, parameters: FlowGraph['parameters']): strin
     case 'repeat':
       return isCount(point.most, flowLimits.rounds)
         ? []
-        : [`repeat '${name}': most must be an integer of 1 to ${flowLimits.rounds}, got ${shown(point.most)}`];
+        : [`repeat '${name}': most must be an integer of 1 to ${flowLimits.rounds}, got ${shownValue(point.most)}`];
     case 'gang':
       if (typeof point.size === 'string')
         return Object.hasOwn(parameters, point.size) && parameters[point.size]?.type === 'integer'
@@ -272,7 +277,7 @@ function pointProblems(point: Point, parameters: FlowGraph['parameters']): strin
           : [`gang '${name}': its size is parameter '${point.size}', which must be declared as an integer`];
       return isCount(point.size, flowLimits.maxWorkers)
         ? []
-        : [`gang '${name}': size must be an integer of 1 to ${flowLimits.maxWorkers}, got ${shown(point.size)}`];
+        : [`gang '${name}': size must be an integer of 1 to ${flowLimits.maxWorkers}, got ${shownValue(point.size)}`];
     default:
       return [];
   }
@@ -305,10 +310,6 @@ function isJoined(step: GraphStep): step is JoinedPoint {
   return step.kind === 'branch' || step.kind === 'foreach' || step.kind === 'gang';
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isText(value: unknown, field: string): boolean {
   return isRecord(value) && typeof value[field] === 'string';
 }
@@ -319,8 +320,4 @@ function isNumber(value: unknown, min = Number.NEGATIVE_INFINITY): value is numb
 
 function isCount(value: unknown, most: number): boolean {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most;
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

@@ -27,8 +27,23 @@ export interface FlowGraph {
   readonly resumableMs?: number;
   /** Snapshot of the configuration, by name. @default none */
   readonly configuration?: Readonly<Record<string, unknown>>;
+  /** Where its code is from, as far as who bundled it knows. @default not known */
+  readonly source?: FlowSource;
   /** Steps that run after the end of a run. @default none */
   readonly hooks?: { readonly success?: TaskSettings; readonly error?: TaskSettings };
+}
+
+export interface FlowSource {
+  /** File or folder, as it lies in its repository; without one as it was named. */
+  readonly name: string;
+  /** Of an MLproject folder: what of it runs. */
+  readonly entryPoint?: string;
+  readonly commit?: string;
+  readonly branch?: string;
+  /** Address of the repository. */
+  readonly repository?: string;
+  /** Changes that are not committed are in the bundle. @default false */
+  readonly dirty?: boolean;
 }
 
 /** A reader refuses a kind that it does not know. */

@@ -1,4 +1,5 @@
 /** Parameters of a flow: their declaration as data, and values checked against it. */
+import { shownValue } from './shown-value.ts';
 
 export type ScalarType = 'string' | 'number' | 'integer' | 'boolean';
 export type ParameterType = ScalarType | 'json' | 'list' | 'enum' | 'file';
@@ -61,7 +62,8 @@ export function resolveParameters(
       continue;
     }
     const read = readValue(spec, value);
-    if (read === undefined) problems.push(`parameter '${name}' must be ${describeType(spec)}, got ${shown(value)}`);
+    if (read === undefined)
+      problems.push(`parameter '${name}' must be ${describeType(spec)}, got ${shownValue(value)}`);
     else values[name] = read;
   }
   return problems.length > 0 ? { problems } : { values };
@@ -85,7 +87,9 @@ export function parameterProblems(specs: Readonly<Record<string, unknown>>): rea
     const problem = detailProblem(known);
     if (problem !== undefined) problems.push(`parameter '${name}' ${problem}`);
     else if (known.default !== undefined && defaultValue(known) === undefined)
-      problems.push(`parameter '${name}': its default must be ${describeType(known)}, got ${shown(known.default)}`);
+      problems.push(
+        `parameter '${name}': its default must be ${describeType(known)}, got ${shownValue(known.default)}`,
+      );
   }
   return problems;
 }
@@ -218,8 +222,4 @@ function parsed(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

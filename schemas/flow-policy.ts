@@ -1,4 +1,5 @@
 /** How a flow runs in production, as data: its project, its limit on open runs, the tags of its runs. */
+import { shownValue } from './shown-value.ts';
 import { nameProblem } from './flow-graph-problems.ts';
 
 export interface FlowPolicy {
@@ -36,7 +37,7 @@ export function tagProblems(tags: readonly unknown[]): readonly string[] {
   const problems = tags.flatMap((tag) =>
     typeof tag === 'string' && tag.trim() !== '' && tag.length <= policyLimits.tagCharacters
       ? []
-      : [`a tag must be a text of 1 to ${policyLimits.tagCharacters} characters, got ${shown(tag)}`],
+      : [`a tag must be a text of 1 to ${policyLimits.tagCharacters} characters, got ${shownValue(tag)}`],
   );
   if (new Set(tags).size > policyLimits.tags)
     problems.push(`a run has at most ${policyLimits.tags} tags, got ${new Set(tags).size}`);
@@ -92,12 +93,8 @@ function concurrencyProblems(value: unknown): readonly string[] {
   >;
   const problems: string[] = [];
   if (!Number.isInteger(max) || (max as number) < 1 || (max as number) > policyLimits.max)
-    problems.push(`concurrency.max must be an integer of 1 to ${policyLimits.max}, got ${shown(max)}`);
+    problems.push(`concurrency.max must be an integer of 1 to ${policyLimits.max}, got ${shownValue(max)}`);
   if (!['queue', 'skip', 'refuse'].includes(String(overflow)))
-    problems.push(`concurrency.overflow must be queue, skip or refuse, got ${shown(overflow)}`);
+    problems.push(`concurrency.overflow must be queue, skip or refuse, got ${shownValue(overflow)}`);
   return problems;
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

@@ -6,9 +6,9 @@ import type { EventFilter } from './event-filter.ts';
 
 export type FlowTrigger = EventTrigger | ScheduleTrigger;
 
-/** Exactly one of `event`, `finish`, `all` and `any`. */
+/** Exactly one of `event`, `finish`, `alert`, `all` and `any`. */
 export interface EventTrigger extends Partial<EventSource> {
-  /** Unique in the flow. @default the event, `finish:<flow>`, or the members joined by `+` (all) or `|` (any) */
+  /** Unique in the flow. @default the event, `finish:<flow>`, `alert:<deployment>`, or the members joined by `+` (all) or `|` (any) */
   readonly name?: string;
   /** Starts when each of these has come, within `withinMs` of each other; each event is used once. */
   readonly all?: readonly EventSource[];
@@ -22,12 +22,14 @@ export interface EventTrigger extends Partial<EventSource> {
   readonly debounce?: Debounce;
 }
 
-/** One kind of event that a trigger waits for. Exactly one of `event` and `finish`. */
+/** One kind of event that a trigger waits for. Exactly one of `event`, `finish` and `alert`. */
 export interface EventSource {
   /** Name of the event: the CloudEvent's type. */
   readonly event?: string;
   /** A flow whose run ended: its plain name within the same project branch, or a whole deployed name. */
   readonly finish?: string;
+  /** A deployment of which an alert is raised; its payload is that of `alert-raised`. */
+  readonly alert?: string;
   /** Only with `finish`. @default 'success' */
   readonly on?: 'success' | 'failure' | 'any';
   readonly filter?: EventFilter;
@@ -93,9 +95,9 @@ export function triggerName(trigger: FlowTrigger): string {
   return sourceName(trigger);
 }
 
-/** `name of the event`, or `finish:<flow>`. */
-export function sourceName({ event, finish }: Partial<EventSource>): string {
-  return event ?? `finish:${finish ?? ''}`;
+/** Name of the event, `finish:<flow>`, or `alert:<deployment>`. */
+export function sourceName({ event, finish, alert }: Partial<EventSource>): string {
+  return event ?? (alert === undefined ? `finish:${finish ?? ''}` : `alert:${alert}`);
 }
 
 /** What the trigger waits for, in the order in which it was written. */

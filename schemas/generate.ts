@@ -3,6 +3,7 @@
  * Run by `npm run generate`; with `--check` it only tells whether the file is stale (exit 1).
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { canonicalSchema } from './codec/canonical-schema.ts';
 import { topics } from './topics.ts';
 
 interface AvroField {
@@ -58,7 +59,7 @@ for (const [topic, entry] of Object.entries(topics)) {
       throw new Error(`schemas/events/${topic}/${event}.avsc must be the record ${wanted.namespace}.${wanted.name}`);
     }
     members.push(`    '${event}': ${typeOf(schema)};`);
-    schemaLines.push(`  '${topic}/${event}': ${quote(JSON.stringify(schema))},`);
+    schemaLines.push(`  '${topic}/${event}': ${quote(canonicalSchema(JSON.stringify(schema)))},`);
   }
   eventLines.push(`  '${topic}': {`, ...members, '  };');
 }
@@ -71,7 +72,7 @@ const text = [
   ...eventLines,
   '}',
   '',
-  '/** Avro schema texts by `<topic>/<event>`. */',
+  '/** Avro schema texts, canonical, by `<topic>/<event>`. */',
   'export const schemaTexts: Readonly<Record<string, string>> = {',
   ...schemaLines,
   '};',

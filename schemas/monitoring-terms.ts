@@ -1,6 +1,12 @@
-import { type DeploymentDocument, defaultQuality } from './deployment-document.ts';
+import {
+  type DeploymentDocument,
+  defaultQuality,
+  defaultStatistics,
+  statisticsLatenessMs,
+} from './deployment-document.ts';
 import { detectorsOf, extraWindows, onlineDetectors } from './detectors.ts';
 import type { MonitoringTerms } from './events.generated.ts';
+import { qualityBounds } from './quality-bounds.ts';
 import { isSteered } from './traffic.ts';
 
 /** What a prediction carries of its deployment's document, for the folds that follow it. The same for all predictions of a version. */
@@ -30,10 +36,25 @@ export function monitoringTerms(document: DeploymentDocument): MonitoringTerms {
     rewardFunction: feedback.rewardFunction === undefined ? '' : JSON.stringify(feedback.rewardFunction),
     qualityRows: quality.rows,
     qualityMaxAgeMs: quality.maxAgeMs,
+    bounds: qualityBounds(monitors.alerts ?? [], quality.rows),
+    statisticsEveryMs: (monitors.statistics ?? defaultStatistics).everyMs,
+    statisticsLatenessMs: monitors.statistics?.latenessMs ?? statisticsLatenessMs,
+    planned: plannedShares(document),
     probabilities: quality.probabilities ?? 'probabilities',
     segments: quality.segments.map((name) => {
       const index = document.features.findIndex((feature) => feature.name === name);
       return { name, index, categories: [...(document.features[index]?.categories ?? [])] };
     }),
   };
+}
+
+/**
+ * What an experiment holds its rewards against. None where shares change by themselves, or where requests of an entity stay together: they
+ * are no draws of their own.
+ */
+function plannedShares(document: DeploymentDocument): MonitoringTerms['planned'] {
+  const { monitors, routes, traffic } = document;
+  if (monitors.experiment === undefined || isSteered(document) || traffic?.by === 'entity') return [];
+  const open = routes.filter(({ weight, shadow }) => weight > 0 && shadow === undefined);
+  return open.length < 2 ? [] : open.map(({ name: route, weight }) => ({ route, weight }));
 }

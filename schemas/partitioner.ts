@@ -3,9 +3,23 @@
  * partitions (org.apache.kafka.common.utils.Utils.murmur2, seed 0x9747b28c). The embedded log and Kafka give the same numbers.
  */
 export function partitionOf(key: string | Uint8Array, partitions: number): number {
-  const bytes = typeof key === 'string' ? Buffer.from(key, 'utf8') : key;
-  return (murmur2(bytes) & 0x7fffffff) % partitions;
+  return (murmur2(typeof key === 'string' ? bytesOf(key) : key) & 0x7fffffff) % partitions;
 }
+
+/** Ids are short and ASCII: written here, into the same bytes again and again. */
+function bytesOf(key: string): Uint8Array {
+  const { length } = key;
+  const bytes = scratch[length];
+  if (bytes === undefined) return Buffer.from(key, 'utf8');
+  for (let index = 0; index < length; index++) {
+    const code = key.charCodeAt(index);
+    if (code >= 0x80) return Buffer.from(key, 'utf8');
+    bytes[index] = code;
+  }
+  return bytes;
+}
+
+const scratch = Array.from({ length: 80 }, (_, length) => new Uint8Array(length));
 
 /** 32-bit murmur2 as a signed integer. */
 export function murmur2(data: Uint8Array): number {

@@ -16,6 +16,57 @@ export interface PayloadSettings {
   readonly share?: number;
 }
 
+/** Each is of one process that serves the deployment; answers that were kept count for none of them. */
+export interface LimitSettings {
+  /** Requests that run at once. @default as many as the process takes */
+  readonly concurrency?: number;
+  /** Requests by HTTP and gRPC that wait for their turn to run; more are turned away. Only with `concurrency`. @default 100 */
+  readonly queue?: number;
+  /** Requests that begin in a second: those by HTTP and gRPC are turned away beyond it, those by topic wait. @default any number */
+  readonly rate?: RateSettings;
+  /** From when a request is taken up to its answer; then it has failed. A deadline of its own that is earlier comes first. @default none */
+  readonly timeoutMs?: number;
+}
+
+export interface RateSettings {
+  readonly perSecond: number;
+  /** Requests that may begin together after a pause. @default those of a second, at least 1 */
+  readonly burst?: number;
+}
+
+export const limitSchema = Type.Object(
+  {
+    concurrency: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100_000, description: 'requests that run at once; default any number' }),
+    ),
+    queue: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        description: 'requests by HTTP and gRPC that wait for their turn, with concurrency; default 100',
+      }),
+    ),
+    rate: Type.Optional(
+      Type.Object(
+        {
+          perSecond: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 }),
+          burst: Type.Optional(
+            Type.Number({ minimum: 1, maximum: 1_000_000, description: 'default those of a second, at least 1' }),
+          ),
+        },
+        { additionalProperties: false, description: 'requests that begin in a second; default any number' },
+      ),
+    ),
+    timeoutMs: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 86_400_000, description: 'of a request; default none but its deadline' }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'of each process that serves the deployment; default: those of the process',
+  },
+);
+
 export const cacheSchema = Type.Object(
   {
     entries: Type.Integer({ minimum: 1, maximum: 1_000_000 }),

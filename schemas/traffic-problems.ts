@@ -27,7 +27,14 @@ export const banditSchema = Type.Object(
 );
 
 export const stepSchema = Type.Object(
-  { percent, minRequests: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }), durationMs },
+  {
+    percent: Type.Number({ minimum: 0, maximum: 100 }),
+    shadow: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 100, description: 'share of mirrored requests' }),
+    ),
+    minRequests: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+    durationMs,
+  },
   closed,
 );
 
@@ -57,6 +64,13 @@ export const rolloutSchema = Type.Object(
     steps: Type.Array(stepSchema, { minItems: 1, maxItems: 100 }),
     criteria: criteriaSchema,
     promotion: Type.Enum(['automatic', 'manual']),
+    alias: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description: "alias that the canary's version gets after the last step",
+      }),
+    ),
   },
   closed,
 );
@@ -69,6 +83,9 @@ export const trafficSchema = Type.Object(
   },
   closed,
 );
+
+/** A route whose rewards have no bounds is not judged by fewer. */
+const rewardsOfRouteMin = 5;
 
 /** Looks only at parts that have their shape. */
 export function trafficProblems(routes: readonly SharedRoute[], traffic: TrafficSettings | undefined): string[] {
@@ -85,6 +102,13 @@ export function trafficProblems(routes: readonly SharedRoute[], traffic: Traffic
     if (arms < 2) problems.push(`traffic.bandit needs at least 2 routes with a weight, got ${arms}`);
     else if (!(bandit.minShare * arms < 1))
       problems.push(`traffic.bandit.minShare must be below 1 / ${arms} (routes), got ${bandit.minShare}`);
+    const { policy, likelihood, halfLife } = bandit;
+    // Less memory than that, and no route is ever told from another.
+    const least = rewardsOfRouteMin * arms;
+    if (policy === 'thompson' && likelihood === 'gaussian' && halfLife !== undefined && halfLife < least)
+      problems.push(
+        `traffic.bandit.halfLife must be at least ${least} rewards (${rewardsOfRouteMin} of each of ${arms} routes) for likelihood gaussian, got ${halfLife}`,
+      );
   }
   return rollout === undefined || !Array.isArray(rollout.steps)
     ? problems
@@ -108,7 +132,11 @@ function ofRollout(routes: readonly SharedRoute[], rollout: NonNullable<TrafficS
   }
   for (const [index, step] of steps.entries()) {
     const before = steps[index - 1]?.percent ?? 0;
-    if (step?.percent <= before)
+    if (step?.shadow !== undefined && (step.percent !== 0 || before !== 0))
+      problems.push(
+        `traffic.rollout.steps.${index}: a step with shadow has no percent, and comes before all that have`,
+      );
+    if (step?.shadow === undefined && step?.percent <= before)
       problems.push(`traffic.rollout.steps.${index}.percent must be above ${before}, got ${step.percent}`);
   }
   for (const { name, weight } of routes) {

@@ -36,13 +36,22 @@ export interface RolloutSettings {
   /** In order; after the last one comes all of the traffic. */
   readonly steps: readonly RolloutStep[];
   readonly criteria: RolloutCriteria;
-  /** `manual`: a step that is over waits for `promote`; criteria still take it back. */
+  /** `manual`: a step that is over waits for `advance`; criteria still take it back. */
   readonly promotion: 'automatic' | 'manual';
+  /**
+   * Alias by which the stable route names its model: after the last step the canary's version is to get it, by the rules of the registry,
+   * and the deployment, which follows it, begins anew with both routes alike. Until then the shares stay as they are.
+   * @default the canary's route gets all of the traffic
+   */
+  readonly alias?: string;
 }
 
 export interface RolloutStep {
-  /** Share of the canary. */
+  /** Share of the canary; 0 only at a step with `shadow`. */
   readonly percent: number;
+  /** Share of the requests of which the canary gets copies, while nobody gets its answers; what feedback says of the
+   * predictions they earn too. */
+  readonly shadow?: number;
   /** Least requests that the canary has answered or failed at this step. */
   readonly minRequests: number;
   /** Least time at this step. */
@@ -71,6 +80,8 @@ export interface ShadowSettings {
   readonly timeoutMs: number;
 }
 
+export const defaultShadow: ShadowSettings = { percent: 100, timeoutMs: 5_000 };
+
 export interface RouteWeight {
   readonly route: string;
   readonly weight: number;
@@ -81,7 +92,12 @@ export interface SharedRoute {
   readonly name: string;
   readonly weight: number;
   readonly shadow?: ShadowSettings | undefined;
+  /** Of a route that is a model. */
+  readonly serves?: { readonly model: string; readonly version: number } | undefined;
 }
+
+/** Request ids of rollouts that ask the registry for an alias: with the deployment, its version, and that of the weights. */
+export const promotionPrefix = 'promote/';
 
 /** What the event `traffic-configured` carries as JSON. */
 export interface SteeringSettings {
@@ -145,6 +161,8 @@ export function chooseRoute(
   const { pinned } = request;
   if (pinned !== undefined && weights.some(({ route, weight }) => route === pinned && weight > 0))
     return { route: pinned, by: 'header' };
+  const [only] = weights;
+  if (weights.length === 1 && only !== undefined && only.weight > 0) return { route: only.route, by };
   const chosen = by === 'entity' ? routeOfEntity(request, weights) : routeOf(request.predictionId, weights);
   return chosen === undefined ? undefined : { route: chosen.route, by };
 }

@@ -12,10 +12,12 @@ import {
 } from './flow-triggers.ts';
 
 export interface MatchedEvent extends FilteredEvent {
-  /** What triggers wait for; for the end of a run, the deployed name of its flow. */
+  /** What triggers wait for; for the end of a run, the deployed name of its flow; for an alert, its deployment. */
   readonly name: string;
   /** Set when the event is the end of a run. */
   readonly finish?: 'success' | 'failure' | 'cancelled';
+  /** Set when the event is an alert that was raised. */
+  readonly alert?: true;
 }
 
 /** A trigger that the event concerns. */
@@ -77,24 +79,31 @@ export function triggerDigest(trigger: EventTrigger): string {
   return createHash('sha256').update(JSON.stringify(trigger)).digest('hex').slice(0, 16);
 }
 
-/** Events and ends of flows that the triggers wait for. */
+/** Events, ends of flows, and deployments with alerts, that the triggers wait for. */
 export function awaited(
   triggers: readonly FlowTrigger[],
   flow: string,
-): { readonly events: ReadonlySet<string>; readonly flows: ReadonlySet<string> } {
+): {
+  readonly events: ReadonlySet<string>;
+  readonly flows: ReadonlySet<string>;
+  readonly alerts: ReadonlySet<string>;
+} {
   const events = new Set<string>();
   const flows = new Set<string>();
+  const alerts = new Set<string>();
   for (const trigger of triggers) {
     if (isSchedule(trigger)) continue;
-    for (const { event, finish } of sourcesOf(trigger)) {
+    for (const { event, finish, alert } of sourcesOf(trigger)) {
+      if (alert !== undefined) alerts.add(alert);
       if (event !== undefined) events.add(event);
       if (finish !== undefined) flows.add(finishedFlow(finish, flow));
     }
   }
-  return { events, flows };
+  return { events, flows, alerts };
 }
 
-function waitsFor(source: EventSource, flow: string, { name, finish }: MatchedEvent): boolean {
+function waitsFor(source: EventSource, flow: string, { name, finish, alert }: MatchedEvent): boolean {
+  if (alert === true) return source.alert === name;
   if (finish === undefined) return source.event === name;
   return source.finish !== undefined && finishedFlow(source.finish, flow) === name;
 }

@@ -1,4 +1,5 @@
 /** What is wrong with a list of triggers; every problem names its trigger and the fix. */
+import { isRecord, shownValue } from './shown-value.ts';
 import { durationText } from './durations.ts';
 import { filterProblems } from './event-filter.ts';
 import { type FlowTrigger, sourcesOf, triggerLimits, triggerName } from './flow-triggers.ts';
@@ -20,9 +21,9 @@ export function triggerProblems(value: unknown, parameterNames: readonly string[
 }
 
 function eventShape(trigger: Loose, index: number, parameterNames: readonly string[]): readonly string[] {
-  const kinds = ['event', 'finish', 'all', 'any'].filter((kind) => trigger[kind] !== undefined);
+  const kinds = ['event', 'finish', 'alert', 'all', 'any'].filter((kind) => trigger[kind] !== undefined);
   if (kinds.length !== 1)
-    return [`triggers[${index}] must have exactly one of event, finish, all, any${named(kinds, ' and has ')}`];
+    return [`triggers[${index}] must have exactly one of event, finish, alert, all, any${named(kinds, ' and has ')}`];
   const members = trigger['all'] ?? trigger['any'];
   if (members !== undefined && !(Array.isArray(members) && members.length > 0 && members.every(isRecord)))
     return [`triggers[${index}].${kinds[0] ?? ''} must be a list of events, such as [{ event: 'data-arrived' }]`];
@@ -45,13 +46,13 @@ function eventShape(trigger: Loose, index: number, parameterNames: readonly stri
 }
 
 function sourceShape(source: Loose, index: number, parameterNames: readonly string[]): readonly string[] {
-  const { event, finish, on, filter, parameters } = source;
-  if ((event === undefined) === (finish === undefined))
-    return [`triggers[${index}]: each event must have either 'event' or 'finish'`];
-  const name = event ?? finish;
+  const { event, finish, alert, on, filter, parameters } = source;
+  const named = Object.entries({ event, finish, alert }).filter(([, name]) => name !== undefined);
+  const [kind, name] = named[0] ?? ['event', undefined];
+  if (named.length !== 1) return [`triggers[${index}]: each event must have exactly one of 'event', 'finish', 'alert'`];
   if (typeof name !== 'string' || name === '' || name.length > 256)
-    return [`triggers[${index}].${event === undefined ? 'finish' : 'event'} must be a name of 1 to 256 characters`];
-  const who = `trigger '${event === undefined ? `finish:${name}` : name}'`;
+    return [`triggers[${index}].${kind} must be a name of 1 to 256 characters`];
+  const who = `trigger '${kind === 'event' ? name : `${kind}:${name}`}'`;
   const problems: string[] = [];
   if (on !== undefined && (finish === undefined || !['success', 'failure', 'any'].includes(String(on))))
     problems.push(`${who}: 'on' must be success, failure or any, and goes with 'finish'`);
@@ -88,11 +89,11 @@ function scheduleShape(trigger: Loose, index: number, parameterNames: readonly s
   else if (cron !== undefined && (typeof cron !== 'string' || typeof timezone !== 'string'))
     problems.push(`${who}: 'cron' must be a text of five fields, with a time zone`);
   else if (everyMs !== undefined && !(isWait(everyMs) && (everyMs as number) >= triggerLimits.everyMsMin))
-    problems.push(`${who}: 'every' must be a whole duration of 1s to 30d, such as '15m', got ${shown(everyMs)}`);
+    problems.push(`${who}: 'every' must be a whole duration of 1s to 30d, such as '15m', got ${shownValue(everyMs)}`);
   if (!['none', 'last', 'all'].includes(String(catchUp)))
-    problems.push(`${who}: 'catchUp' must be none, last or all, got ${shown(catchUp)}`);
+    problems.push(`${who}: 'catchUp' must be none, last or all, got ${shownValue(catchUp)}`);
   if (!['skip', 'queue', 'allow'].includes(String(overlap)))
-    problems.push(`${who}: 'overlap' must be skip, queue or allow, got ${shown(overlap)}`);
+    problems.push(`${who}: 'overlap' must be skip, queue or allow, got ${shownValue(overlap)}`);
   const set = isRecord(parameters) ? Object.keys(parameters) : [];
   if (parameters !== undefined && !isRecord(parameters)) problems.push(`${who}: 'parameters' must be an object`);
   for (const name of [...set, ...(slotParameter === undefined ? [] : [slotParameter])]) {
@@ -130,17 +131,9 @@ function isWait(value: unknown): boolean {
 }
 
 function waitText(value: unknown): string {
-  return `must be a duration of 1ms to ${durationText(triggerLimits.waitMsMax)}, such as '30s', got ${shown(value)}`;
+  return `must be a duration of 1ms to ${durationText(triggerLimits.waitMsMax)}, such as '30s', got ${shownValue(value)}`;
 }
 
 function named(names: readonly string[], lead: string): string {
   return names.length === 0 ? '' : lead + names.join(', ');
-}
-
-function isRecord(value: unknown): value is Loose {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
 }

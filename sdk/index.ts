@@ -10,6 +10,7 @@ export {
   type DetectorMethodName,
   type DetectorReference,
   type DetectorSettings,
+  type QualityAlertSettings,
   type DetectorTarget,
   type DetectorWindow,
   type FeedbackOptions,
@@ -25,4 +26,5 @@ export {
   type ShadowOptions,
 } from './deployment/index.ts';
 export * from './client/index.ts';
+export * from './detectors/index.ts';
 export * from './tracking/index.ts';

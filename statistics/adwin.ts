@@ -1,6 +1,7 @@
 /**
  * ADWIN2 (Bifet and Gavaldà 2007): keeps a window as long as its two halves agree, in an exponential histogram of
- * O(log n) buckets. The cut uses the window's variance; the smallest sub-window is discounted as in River.
+ * O(log n) buckets. The cut uses the window's variance; the smallest sub-window is discounted as in River. A single value far beyond all
+ * others makes that variance so large that no cut is seen for long: `clip` bounds values.
  */
 import { requireFraction } from './arguments.ts';
 import { addToMoments, EMPTY_MOMENTS, mergeMoments, type RunningMoments } from './running-moments.ts';
@@ -17,6 +18,8 @@ export interface AdwinOptions {
   readonly minWindowLength?: number;
   /** Values before the first check. @default 10 */
   readonly gracePeriod?: number;
+  /** Values count as at most so many standard deviations of the window from its mean, once it holds 30 values that differ. @default no bound */
+  readonly clip?: number;
   /** 'restart' begins afresh after a detection; 'shrink' keeps the newer part of the window. @default 'restart' */
   readonly afterDetection?: 'restart' | 'shrink';
 }
@@ -46,12 +49,13 @@ export function stepAdwin(
   options: AdwinOptions = {},
 ): OnlineStep<AdwinState, AdwinVerdict> {
   requireValue(value);
+  const bounded = options.clip === undefined ? value : clipped(value, state.window, options.clip);
   const delta = options.delta ?? 0.002;
   requireFraction('delta', delta);
   const seen = state.seen + 1;
   const shortest = options.minWindowLength ?? 5;
-  let levels = insert(state.levels, value, options.maxBuckets ?? 5);
-  let window = addToMoments(state.window, value);
+  let levels = insert(state.levels, bounded, options.maxBuckets ?? 5);
+  let window = addToMoments(state.window, bounded);
   let alarm = false;
   if (seen % (options.clock ?? 32) === 0 && window.count > (options.gracePeriod ?? 10)) {
     while (hasCut(levels, window, delta, shortest)) {
@@ -66,6 +70,14 @@ export function stepAdwin(
     state: restart ? EMPTY_ADWIN : { seen, window, levels },
     verdict: { alarm, width: window.count, mean: window.mean, variance },
   };
+}
+
+/** Values of a window from which on its spread says what is far. */
+const clipAfter = 30;
+
+function clipped(value: number, { count, mean, squaredDeviations }: RunningMoments, clip: number): number {
+  const bound = clip * Math.sqrt(squaredDeviations / count);
+  return count < clipAfter || bound === 0 ? value : Math.min(mean + bound, Math.max(mean - bound, value));
 }
 
 type Levels = readonly (readonly RunningMoments[])[];

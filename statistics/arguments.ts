@@ -81,5 +81,11 @@ export function requireMatrix(name: string, rows: readonly ArrayLike<number>[], 
 
 /** A copy without NaN values. */
 export function withoutMissing(values: ArrayLike<number>): Float64Array {
-  return Float64Array.from(values).filter((value) => !Number.isNaN(value));
+  const kept = new Float64Array(values);
+  let count = 0;
+  for (let i = 0; i < kept.length; i++) {
+    const value = kept[i] as number;
+    if (!Number.isNaN(value)) kept[count++] = value;
+  }
+  return count === kept.length ? kept : kept.slice(0, count);
 }

@@ -16,6 +16,8 @@ export interface KsOptions {
   readonly method?: 'auto' | 'exact' | 'asymptotic' | 'limit';
   /** What to do with NaN. @default 'refuse' */
   readonly missing?: 'refuse' | 'omit';
+  /** x is in ascending order and without NaN: a reference that is compared with many samples needs to be sorted once. @default false */
+  readonly xIsSorted?: boolean;
 }
 
 export interface KsResult {
@@ -35,7 +37,8 @@ const EXACT_PAIRS_MAX = 250_000;
 /** Two-sample test that x and y have one distribution. @throws RangeError for an empty sample or NaN. */
 export function ksTwoSample(x: ArrayLike<number>, y: ArrayLike<number>, options: KsOptions = {}): KsResult {
   const alternative = options.alternative ?? 'two-sided';
-  const sortedX = prepare('x', x, options.missing);
+  const sortedX = options.xIsSorted === true ? x : prepare('x', x, options.missing);
+  requireLength('x', sortedX, 1);
   const sortedY = prepare('y', y, options.missing);
   const distances = largestDistances(sortedX, sortedY);
   const above = distances.above.steps;
@@ -83,7 +86,7 @@ export function ksOneSample(
 }
 
 function prepare(name: string, values: ArrayLike<number>, missing: 'refuse' | 'omit' = 'refuse'): Float64Array {
-  const kept = missing === 'omit' ? withoutMissing(values) : Float64Array.from(values);
+  const kept = missing === 'omit' ? withoutMissing(values) : new Float64Array(values);
   requireNumbers(name, kept);
   requireLength(name, kept, 1);
   return kept.sort();
@@ -95,7 +98,7 @@ interface Reached {
   location: number;
 }
 
-function largestDistances(x: Float64Array, y: Float64Array): { above: Reached; below: Reached } {
+function largestDistances(x: ArrayLike<number>, y: ArrayLike<number>): { above: Reached; below: Reached } {
   const m = x.length;
   const n = y.length;
   const start = Math.min(x[0] ?? 0, y[0] ?? 0);
@@ -108,8 +111,14 @@ function largestDistances(x: Float64Array, y: Float64Array): { above: Reached; b
     while (i < m && x[i] === value) i += 1;
     while (j < n && y[j] === value) j += 1;
     const steps = i * n - j * m;
-    if (steps > above.steps) Object.assign(above, { steps, location: value });
-    if (-steps > below.steps) Object.assign(below, { steps: -steps, location: value });
+    if (steps > above.steps) {
+      above.steps = steps;
+      above.location = value;
+    }
+    if (-steps > below.steps) {
+      below.steps = -steps;
+      below.location = value;
+    }
   }
   return { above, below };
 }

@@ -1,6 +1,7 @@
 /**
  * Least-squares density difference (Sugiyama et al. 2013; Bu et al. 2017): estimates ∫ (p − q)² directly, with Gaussian
- * kernels at fixed centres. The factor (πσ²)^(d/2) is kept in H, so the scale differs from libraries that drop it.
+ * kernels at fixed centres. The estimate keeps the factor (πσ²)^(d/2) in H. The test drops it, as libraries do: the order of relabelings
+ * is the same, and with many columns the factor leaves the range where the ridge is a ridge, or that of doubles.
  */
 import { requireMatrix, requirePositive } from './arguments.ts';
 import { medianHeuristic, squaredDistance } from './mmd.ts';
@@ -28,7 +29,7 @@ export interface Lsdd {
 export function lsdd(x: readonly ArrayLike<number>[], y: readonly ArrayLike<number>[], model: LsddModel): Lsdd {
   requireMatrix('x', x);
   requireMatrix('y', y);
-  const solve = solver(model);
+  const solve = solver(model, (Math.PI * model.sigma * model.sigma) ** (requireMatrix('centres', model.centres) / 2));
   const kernelsX = x.map((row) => kernels(row, model));
   const kernelsY = y.map((row) => kernels(row, model));
   const h = model.centres.map((_, k) => average(kernelsX, k) - average(kernelsY, k));
@@ -38,7 +39,7 @@ export function lsdd(x: readonly ArrayLike<number>[], y: readonly ArrayLike<numb
 export interface LsddTestOptions {
   /** @default the median distance of the pooled rows */
   readonly sigma?: number;
-  /** @default 0.05 */
+  /** Ridge beside kernels that are 1 at their centre. @default 0.05 */
   readonly lambda?: number;
   /** Centres drawn from the pooled rows. @default 100, at most the rows */
   readonly centres?: number;
@@ -46,7 +47,7 @@ export interface LsddTestOptions {
   readonly permutations?: number;
 }
 
-/** Two-sample permutation test with the estimate as statistic. A pooled sample of equal rows is no drift. */
+/** Two-sample permutation test with the estimate, without its factor, as statistic. A pooled sample of equal rows is no drift. */
 export function lsddTest(
   x: readonly ArrayLike<number>[],
   y: readonly ArrayLike<number>[],
@@ -60,7 +61,7 @@ export function lsddTest(
   if (sigma === 0) return { statistic: 0, sigma, pValue: 1, nullQuantile95: 0, permutations: 0 };
   const chosen = random.sample(pooled.length, Math.min(options.centres ?? 100, pooled.length));
   const model = { centres: chosen.map((i) => pooled[i] ?? []), sigma, lambda: options.lambda ?? 0.05 };
-  const solve = solver(model);
+  const solve = solver(model, 1);
   const all = pooled.map((row) => kernels(row, model));
   const statisticOf = (labels: Uint8Array) => {
     const h = model.centres.map((_, k) => {
@@ -82,11 +83,11 @@ export function lsddTest(
   };
 }
 
-function solver(model: LsddModel): (h: readonly number[]) => Lsdd {
+/** `scale`: of H. */
+function solver(model: LsddModel, scale: number): (h: readonly number[]) => Lsdd {
   requirePositive('sigma', model.sigma);
   requirePositive('lambda', model.lambda);
-  const dimensions = requireMatrix('centres', model.centres);
-  const scale = (Math.PI * model.sigma * model.sigma) ** (dimensions / 2);
+  requireMatrix('centres', model.centres);
   const gram = model.centres.map((a) =>
     model.centres.map((b) => scale * Math.exp(-squaredDistance(a, b) / (4 * model.sigma * model.sigma))),
   );

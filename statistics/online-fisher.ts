@@ -48,7 +48,7 @@ export interface OnlineFisherVerdict {
 export const EMPTY_ONLINE_FISHER: OnlineFisherState = { recent: [], smoothed: 0 };
 
 /**
- * Calibrates on the reference counts: streams and references with the reference's rate are simulated.
+ * Calibrates on the reference counts: streams and references with the reference's rate, (ones + ½) / (count + 1), are simulated.
  * @throws RangeError for impossible counts, windows or run time.
  */
 export function fitOnlineFisher(
@@ -74,7 +74,8 @@ export function fitOnlineFisher(
     threshold: Infinity,
     expectedRunTime: options.expectedRunTime,
   } as const;
-  const rate = reference.ones / reference.count;
+  // Krichevsky and Trofimov 1981: a reference without ones, or of ones alone, does not say that there never will be another value.
+  const rate = (reference.ones + 0.5) / (reference.count + 1);
   const threshold = calibrateThreshold(options, () => {
     const drawn = { count: reference.count, ones: binomial(random, reference.count, rate) };
     const model = { ...draft, reference: drawn };

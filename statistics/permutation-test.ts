@@ -25,18 +25,27 @@ export function permutationPValue(
 ): PermutationPValue {
   requireInteger('permutations', permutations, 1);
   const observed = statistic(labels);
-  // Relabelings that are equal but summed in another order must not fall below by rounding.
-  const goal = observed - 1e-12 * Math.max(1, Math.abs(observed));
-  const values: number[] = [];
   if (relabelings(labels) <= permutations) {
+    const values: number[] = [];
     enumerate(labels, (candidate) => values.push(statistic(candidate)));
-    const count = values.filter((value) => value >= goal).length;
+    const count = reaching(observed, values);
     return { pValue: count / values.length, nullQuantile95: quantile(values, 0.95), permutations: values.length };
   }
   const shuffled = Uint8Array.from(labels);
-  for (let b = 0; b < permutations; b++) values.push(statistic(random.shuffle(shuffled)));
-  const count = values.filter((value) => value >= goal).length;
-  return { pValue: (1 + count) / (1 + permutations), nullQuantile95: quantile(values, 0.95), permutations };
+  const drawn = Array.from({ length: permutations }, () => statistic(random.shuffle(shuffled)));
+  return pValueAmong(observed, drawn);
+}
+
+/** The p-value of a statistic beside those of relabelings that were drawn, the observed labels counted as one of them. */
+export function pValueAmong(observed: number, drawn: readonly number[]): PermutationPValue {
+  const pValue = (1 + reaching(observed, drawn)) / (1 + drawn.length);
+  return { pValue, nullQuantile95: quantile(drawn, 0.95), permutations: drawn.length };
+}
+
+function reaching(observed: number, values: readonly number[]): number {
+  // Relabelings that are equal but summed in another order must not fall below by rounding.
+  const goal = observed - 1e-12 * Math.max(1, Math.abs(observed));
+  return values.filter((value) => value >= goal).length;
 }
 
 function relabelings(labels: Uint8Array): number {

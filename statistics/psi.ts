@@ -94,5 +94,6 @@ export function psiFromCounts(reference: ArrayLike<number>, current: ArrayLike<n
 }
 
 function hasMissing(values: ArrayLike<number>): boolean {
-  return Array.from(values).some((value) => Number.isNaN(value));
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true;
+  return false;
 }

@@ -4,15 +4,19 @@
  *
  * An assessment is made every `assessEvery` rewards. Looking again and again would find a difference sooner or later, so look k must
  * reach alpha / (k (k + 1)): over all looks together that is alpha.
+ *
+ * Rewarded predictions must lie on the routes as planned. When they surely do not, requests or feedback of a route get lost, and what is left
+ * is no fair sample: the verdict is withheld.
  */
 import { type Effects, nothing, type Topology } from '../runtime/engine/topology.ts';
 import type { RewardRecorded, RouteScore } from '../schemas/events.ts';
+import { expectedSplit, sampleRatioMismatch } from '../statistics/ab-test/traffic-split.ts';
 import { meanInterval, welchTest } from '../statistics/ab-test/welch.ts';
 import { addToMoments, EMPTY_MOMENTS, type RunningMoments } from '../statistics/running-moments.ts';
 
 export const experiments: Topology<'rewards'> = {
   name: 'experiments',
-  version: 1,
+  version: 2,
   input: 'rewards',
   outputs: ['rewards'],
   summary: 'compares the routes of each deployment by the squared error that feedback shows',
@@ -28,7 +32,12 @@ export const experiments: Topology<'rewards'> = {
     const known = state.get<Experiment>(key);
     if (known !== undefined && reward.deploymentVersion < known.version) return { count: { rewardsOfOldVersions: 1 } };
     const current = known?.version === reward.deploymentVersion ? known : fresh(reward.deploymentVersion);
-    const next: Experiment = { ...current, rewards: current.rewards + 1, routes: credit(current.routes, reward) };
+    const next: Experiment = {
+      ...current,
+      rewards: current.rewards + 1,
+      routes: credit(current.routes, reward),
+      planned: reward.planned.length > 0 ? reward.planned : (current.planned ?? []),
+    };
     if (!(reward.assessEvery > 0) || next.rewards % reward.assessEvery !== 0) return { put: [[key, next]] };
     const looked: Experiment = { ...next, assessments: next.assessments + 1 };
     return { put: [[key, looked]], ...assess(looked, reward), count: { assessments: 1 } };
@@ -45,6 +54,8 @@ interface Experiment {
   readonly assessments: number;
   /** By name. */
   readonly routes: Readonly<Record<string, RouteState>>;
+  /** As the last reward says whose prediction was routed by them; one of a route that the request named says none. Absent in state of version 1. */
+  readonly planned?: RewardRecorded['planned'];
 }
 
 interface RouteState {
@@ -53,6 +64,8 @@ interface RouteState {
   readonly squared: RunningMoments;
   readonly absolute: RunningMoments;
   readonly reward: RunningMoments;
+  /** Rewards of predictions that were routed by the planned shares. */
+  readonly drawn?: number;
 }
 
 function fresh(version: number): Experiment {
@@ -60,7 +73,7 @@ function fresh(version: number): Experiment {
 }
 
 function credit(routes: Experiment['routes'], data: RewardRecorded): Experiment['routes'] {
-  const { route, model, modelVersion, reward } = data;
+  const { route, model, modelVersion, reward, planned } = data;
   const before = routes[route] ?? {
     model,
     modelVersion,
@@ -76,6 +89,7 @@ function credit(routes: Experiment['routes'], data: RewardRecorded): Experiment[
       squared: addFinite(before.squared, error === null ? null : error * error),
       absolute: addFinite(before.absolute, error === null ? null : Math.abs(error)),
       reward: addFinite(before.reward, reward),
+      drawn: (before.drawn ?? 0) + (planned.length > 0 ? 1 : 0),
     },
   };
 }
@@ -85,7 +99,7 @@ function addFinite(moments: RunningMoments, value: number | null): RunningMoment
 }
 
 function assess(experiment: Experiment, { deployment, alpha }: RewardRecorded): Pick<Effects, 'emit'> {
-  const { version, rewards, assessments, routes } = experiment;
+  const { version, rewards, assessments, routes, planned = [] } = experiment;
   const names = Object.keys(routes).sort();
   const threshold = alpha / (assessments * (assessments + 1));
   const data = {
@@ -96,8 +110,37 @@ function assess(experiment: Experiment, { deployment, alpha }: RewardRecorded): 
     threshold,
     routes: names.map((name) => scoreOf(name, routes[name] as RouteState, 1 - alpha)),
     ...verdictOf(routes, names, threshold, 1 - alpha),
+    ...withheld(routes, planned, assessments),
   };
   return { emit: [{ topic: 'rewards', type: 'experiment-assessed', data, key: deployment }] };
+}
+
+/** Below this over all looks together; a mismatch by chance would cost an experiment. */
+const ratioAlpha = 0.001;
+/** Fewest rewards that a route is to have before the shares are judged. */
+const expectedMin = 5;
+
+function withheld(
+  routes: Experiment['routes'],
+  planned: RewardRecorded['planned'],
+  look: number,
+): {
+  readonly ratioPValue: number | null;
+  readonly reason: string;
+  readonly verdict?: 'withheld';
+  readonly better?: null;
+} {
+  const weights = planned.map(({ weight }) => weight);
+  const drawn = planned.map(({ route }) => routes[route]?.drawn ?? 0);
+  const total = drawn.reduce((sum, count) => sum + count, 0);
+  if (planned.length < 2) return { ratioPValue: null, reason: '' };
+  const expected = expectedSplit(weights, total);
+  if (Math.min(...expected) < expectedMin) return { ratioPValue: null, reason: '' };
+  const ratioPValue = sampleRatioMismatch(drawn, weights).pValue;
+  if (ratioPValue > ratioAlpha / (look * (look + 1))) return { ratioPValue, reason: '' };
+  const of = planned.map(({ route }, index) => `'${route}' ${drawn[index]} for ${Math.round(expected[index] ?? 0)}`);
+  const reason = `rewards do not lie on the routes as planned (${of.join(', ')}): requests or feedback get lost, and what is left is no fair sample`;
+  return { ratioPValue, reason, verdict: 'withheld', better: null };
 }
 
 function scoreOf(route: string, state: RouteState, confidence: number): RouteScore {
@@ -123,7 +166,7 @@ interface Verdict {
   readonly differenceHigh: number;
   /** Welch's, of the best route against the one that it is least surely better than, times the number of such comparisons. */
   readonly pValue: number;
-  readonly verdict: 'better' | 'undecided' | 'not-enough';
+  readonly verdict: 'better' | 'undecided' | 'not-enough' | 'withheld';
   readonly better: string | null;
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../runtime/engine/topology.ts';
 import type { Cause, EventArrived } from '../schemas/events.ts';
 import { deployedNameProblem } from '../schemas/flow-policy.ts';
-import { decideOnce, decisionKey } from './decision-request.ts';
+import { decideOnce, decisionKey, forgetDecisions, memoryKey, remembered } from './decision-request.ts';
 import { admit } from './flow-starts/admission.ts';
 import { control, goOn } from './flow-starts/control.ts';
 import { deploy } from './flow-starts/deploying.ts';
@@ -37,7 +37,7 @@ import { Work } from './flow-starts/work.ts';
 
 export const flowStarts: Topology<'starts'> = {
   name: 'flow-starts',
-  version: 2,
+  version: 3,
   input: 'starts',
   outputs: ['starts', 'flows', 'runs'],
   summary: 'numbers flow versions; decides which events, slots, ends and requests become runs, and when',
@@ -47,22 +47,30 @@ export const flowStarts: Topology<'starts'> = {
     const keys = flowKeys(flow);
     switch (event.type) {
       case 'flow-deploy-requested':
-        return { keys: [...keys, decisionKey(flow, event.data.requestId)], ranges: [queueRange(flow)] };
+        return {
+          keys: [...keys, decisionKey(flow, event.data.requestId), memoryKey(event)],
+          ranges: [queueRange(flow)],
+        };
       case 'start-requested':
         return {
-          keys: [...keys, decisionKey(flow, event.data.requestId), ...openKeys(flow, event.data.resume?.runId)],
+          keys: [
+            ...keys,
+            decisionKey(flow, event.data.requestId),
+            memoryKey(event),
+            ...openKeys(flow, event.data.resume?.runId),
+          ],
         };
       case 'backfill-requested':
-        return { keys: [...keys, decisionKey(flow, event.data.requestId)] };
+        return { keys: [...keys, decisionKey(flow, event.data.requestId), memoryKey(event)] };
       case 'flow-control-requested':
         return {
-          keys: [...keys, decisionKey(flow, event.data.requestId)],
+          keys: [...keys, decisionKey(flow, event.data.requestId), memoryKey(event)],
           ranges: [queueRange(flow), openRange(flow)],
         };
       case 'flow-continued':
         return { keys, ranges: [queueRange(flow), openRange(flow)] };
       case 'event-arrived':
-        return { keys: [...keys, decisionKey(flow, event.data.requestId), ...heldKeys(event.data)] };
+        return { keys: [...keys, decisionKey(flow, event.data.requestId), memoryKey(event), ...heldKeys(event.data)] };
       case 'slots-due':
         return { keys };
       case 'finish-subscribed':
@@ -95,6 +103,9 @@ export const flowStarts: Topology<'starts'> = {
         const seen = decisionKey(work.flow, event.data.requestId);
         if (work.get(seen) !== undefined) return { count: { repeated: 1 } };
         work.put(seen, 'accepted');
+        const { put, setTimers } = remembered(seen, event, state);
+        work.put(...put);
+        for (const timer of setTimers) work.setTimer(timer);
         arrive(work, event.data);
         return work.effects();
       }
@@ -115,7 +126,7 @@ export const flowStarts: Topology<'starts'> = {
     }
   },
 
-  onTimer: (timer: DueTimer, state): Effects => heldTimer(timer, state).effects(),
+  onTimer: (timer: DueTimer, state): Effects => forgetDecisions(timer, state) ?? heldTimer(timer, state).effects(),
 };
 
 type Request = Extract<
@@ -125,16 +136,17 @@ type Request = Extract<
 
 /** Requests of people are decided at their first arrival; one that is refused leaves nothing but the refusal. */
 function once(
-  { type }: Request,
+  request: Request,
   data: { readonly flow: string; readonly requestId: string; readonly cause?: Cause },
   work: Work,
   state: Parameters<Topology<'starts'>['fold']>[1],
   decide: () => string | undefined,
 ): Effects {
   const { flow, requestId } = data;
+  const { type } = request;
   const cause: Cause = data.cause ?? { kind: causeKinds[type], id: requestId, position: null };
   return decideOnce(
-    { subject: flow, requestId, nameProblem: deployedNameProblem(flow) },
+    { subject: flow, requestId, nameProblem: deployedNameProblem(flow), place: request },
     state,
     () => {
       const refused = decide();

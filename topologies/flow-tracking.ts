@@ -5,6 +5,7 @@
 import { type Effects, nothing, type Output, type Topology } from '../runtime/engine/topology.ts';
 import type { RunRequested, RunTagsChanged } from '../schemas/events.ts';
 import { experimentOfFlow } from '../schemas/flow-experiment.ts';
+import type { FlowGraph } from '../schemas/flow-graph.ts';
 
 export const flowTracking: Topology<'runs'> = {
   name: 'flow-tracking',
@@ -50,8 +51,7 @@ function begin(request: RunRequested, timeMs: number): Effects {
       ...asPairs([...systemTags, ...tags]),
       'mlflow.runName': name,
       'mlflow.user': actor,
-      'mlflow.source.name': flow,
-      'mlflow.source.type': 'JOB',
+      ...sourceTags(flow, request.graph),
       'millrace.flow': flow,
       'millrace.flow.version': String(version),
       'millrace.bundle': request.bundleHash,
@@ -65,6 +65,23 @@ function begin(request: RunRequested, timeMs: number): Effects {
   const params = textsOf(request.parameters);
   if (Object.keys(params).length === 0) return { emit: [begun], count: { begun: 1 } };
   return { emit: [begun, values(runId, experiment.id, { params }, actor)], count: { begun: 1 } };
+}
+
+/** By MLflow's names. A resumed run without a graph of its own has that of its origin. */
+function sourceTags(flow: string, graph: string): Texts {
+  const { source } = (graph === '' ? {} : JSON.parse(graph)) as Partial<FlowGraph>;
+  const { name = flow, entryPoint, commit, branch, repository, dirty = false } = source ?? {};
+  const tags: Readonly<Record<string, string | undefined>> = {
+    'mlflow.source.name': name,
+    'mlflow.source.type': entryPoint === undefined ? 'JOB' : 'PROJECT',
+    'mlflow.project.entryPoint': entryPoint,
+    'mlflow.project.backend': entryPoint === undefined ? undefined : 'local',
+    'mlflow.source.git.commit': commit,
+    'mlflow.source.git.branch': branch,
+    'mlflow.source.git.repoURL': repository,
+    'millrace.source.dirty': dirty ? 'true' : undefined,
+  };
+  return Object.fromEntries(Object.entries(tags).filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
 function changed(runId: string, status: string, endTime: number | null, actor = 'millrace'): Output {

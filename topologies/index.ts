@@ -1,6 +1,7 @@
 /** Every topology of the platform. What `describe` prints, and what a process may run. */
 import type { AnyTopology } from '../runtime/engine/topology.ts';
 import { attributionSampling } from './attribution-sampling.ts';
+import { auditRetention } from './audit-retention.ts';
 import { auditSeals } from './audit-seals.ts';
 import { auditTrails } from './audit-trail.ts';
 import { deployments } from './deployments.ts';
@@ -8,6 +9,7 @@ import { driftAlerts } from './drift-alerts.ts';
 import { experimentNames } from './experiment-names.ts';
 import { experiments } from './experiments.ts';
 import { feedbackRewards } from './feedback-rewards.ts';
+import { featureStatistics } from './feature-statistics.ts';
 import { flowStarts } from './flow-starts.ts';
 import { lineage } from './lineage.ts';
 import { flowTracking } from './flow-tracking.ts';
@@ -15,6 +17,7 @@ import { observationWindows } from './observation-windows.ts';
 import { onlineDrift } from './online-drift.ts';
 import { predictionSampling } from './prediction-sampling.ts';
 import { quality } from './quality.ts';
+import { qualityAlerts } from './quality-alerts.ts';
 import { registry } from './registry.ts';
 import { rewardSampling } from './reward-sampling.ts';
 import { routeOutcomes } from './route-outcomes.ts';
@@ -40,12 +43,15 @@ export const topologies: readonly AnyTopology[] = [
   attributionSampling,
   rewardSampling,
   quality,
+  qualityAlerts,
   observationWindows,
+  featureStatistics,
   onlineDrift,
   driftAlerts,
   routeOutcomes,
   routeWeights,
   ...auditTrails,
   auditSeals,
+  auditRetention,
   webhooks,
 ];

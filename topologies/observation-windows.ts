@@ -11,23 +11,23 @@ import { type Effects, type InputEvent, nothing, type Topology } from '../runtim
 import type { ObservationsSampled, WindowTerms } from '../schemas/events.ts';
 import { ageOut, type CountState, foldByCount } from './observation-windows/by-count.ts';
 import { closePanes, foldByTime, type TimeState } from './observation-windows/by-time.ts';
+import { dropOldVersion, newestKey, noteVersion } from './old-versions.ts';
 import { foldReference, type ReferenceState } from './observation-windows/reference.ts';
 
 export const observationWindows: Topology<'observations'> = {
   name: 'observation-windows',
-  version: 2,
+  version: 3,
   input: 'observations',
   outputs: ['observations'],
   summary: 'merges the batches of all partitions into windows of rows per deployment',
 
   reads(event) {
     if (event.type !== 'observations-sampled') return {};
-    return {
-      keys: windowsOf(event.data).flatMap((terms) => {
-        const key = keyOf(event.data, terms);
-        return terms.referenceRows > 0 ? [key, referenceKey(key)] : [key];
-      }),
-    };
+    const keys = windowsOf(event.data).flatMap((terms) => {
+      const key = keyOf(event.data, terms);
+      return terms.referenceRows > 0 ? [key, referenceKey(key)] : [key];
+    });
+    return keys.length === 0 ? {} : { keys: [newestKey(event.data), ...keys] };
   },
 
   fold(event, state) {
@@ -36,6 +36,7 @@ export const observationWindows: Topology<'observations'> = {
     const counted = { count: { rowsWindowed: event.data.predictionIds.length } };
     return together([
       counted,
+      windows.length === 0 ? {} : noteVersion(event.data, state, event.timeMs, prefixesOf),
       ...windows.map((terms): Effects => {
         const key = keyOf(event.data, terms);
         if (terms.referenceRows === 0) return foldWindow(key, terms, event.data, 0, event, state);
@@ -51,7 +52,10 @@ export const observationWindows: Topology<'observations'> = {
     ]);
   },
 
-  onTimer({ name, timeMs }, state) {
+  onTimer(timer, state) {
+    const dropped = dropOldVersion(timer, state, isOpen);
+    if (dropped !== undefined) return dropped;
+    const { name, timeMs } = timer;
     const held = state.get<CountState | TimeState>(name);
     if (held === undefined) return nothing;
     return held.kind === 'count' ? ageOut(name, held, timeMs) : closePanes(name, held, timeMs);
@@ -108,7 +112,18 @@ function together(parts: readonly Effects[]): Effects {
 
 function keyOf({ deployment, deploymentVersion }: ObservationsSampled, { stream, id }: WindowTerms): string {
   const own = `w/${deployment}/${deploymentVersion}`;
-  return id === '' ? own : `${own}/${stream}/${id}`;
+  return id === '' ? `${own}/` : `${own}/${stream}/${id}`;
+}
+
+/** They end with a slash: version 1 is not version 10. */
+const prefixesOf = ({ deployment, deploymentVersion }: Pick<ObservationsSampled, 'deployment' | 'deploymentVersion'>) =>
+  ['w/', 'ref/w/'].map((kind) => `${kind}${deployment}/${deploymentVersion}/`);
+
+/** Rows wait in it for the end of their window. */
+function isOpen(value: unknown): boolean {
+  const held = value as CountState | TimeState | ReferenceState;
+  if (!('kind' in held)) return false;
+  return held.kind === 'count' ? held.fresh > 0 : held.panes.length > 0;
 }
 
 const referenceKey = (key: string): string => `ref/${key}`;

@@ -9,12 +9,13 @@ import { type Effects, nothing, type Output, type Topology } from '../runtime/en
 import { detectorMethods } from '../schemas/detector-methods.ts';
 import { derivedId } from '../schemas/derived-ids.ts';
 import type { DetectorFitted, DriftAssessed, ObservationsSampled, OffsetRange } from '../schemas/events.ts';
+import { dropOldVersion, newestKey, noteVersion } from './old-versions.ts';
 import { emptyStates, seedOf } from './online-drift/methods.ts';
 import { columnsOf, type Fit, noPeak, type Peak, takeRow } from './online-drift/run.ts';
 
 export const onlineDrift: Topology<'observations'> = {
   name: 'online-drift',
-  version: 1,
+  version: 2,
   input: 'observations',
   outputs: ['drift'],
   summary: 'looks at rows one by one, with detectors of bounded memory',
@@ -22,7 +23,9 @@ export const onlineDrift: Topology<'observations'> = {
   reads(event) {
     if (event.type === 'detector-fitted') return { keys: [keyOf(event.data, event.data.detector)] };
     if (event.type !== 'observations-sampled') return {};
-    return { keys: event.data.online.flatMap((name) => [keyOf(event.data, name), fitKey(event.data, name)]) };
+    if (event.data.online.length === 0) return {};
+    const keys = event.data.online.flatMap((name) => [keyOf(event.data, name), fitKey(event.data, name)]);
+    return { keys: [newestKey(event.data), ...keys] };
   },
 
   fold(event, state) {
@@ -32,6 +35,8 @@ export const onlineDrift: Topology<'observations'> = {
     }
     if (event.type !== 'observations-sampled') return nothing;
     const batch = event.data;
+    if (batch.online.length === 0) return nothing;
+    const { put: noted = [], setTimers = [] } = noteVersion(batch, state, event.timeMs, prefixesOf);
     const parts = batch.online.map((name): Effects => {
       const key = keyOf(batch, name);
       const held = state.get<Detector>(key) ?? nobodyYet;
@@ -44,11 +49,14 @@ export const onlineDrift: Topology<'observations'> = {
     for (const part of parts)
       for (const [name, value] of Object.entries(part.count ?? {})) count[name] = (count[name] ?? 0) + value;
     return {
-      put: parts.flatMap(({ put = [] }) => put),
+      put: [...noted, ...parts.flatMap(({ put = [] }) => put)],
+      setTimers,
       emit: parts.flatMap(({ emit = [] }) => emit),
       count,
     };
   },
+
+  onTimer: (timer, state) => dropOldVersion(timer, state) ?? nothing,
 };
 
 /** Per deployment version and detector. */
@@ -232,4 +240,6 @@ type Of = Pick<ObservationsSampled, 'deployment' | 'deploymentVersion' | 'stream
 
 const keyOf = ({ deployment, deploymentVersion, stream }: Of, detector: string): string =>
   `d/${deployment}/${deploymentVersion}/${stream}/${detector}`;
+const prefixesOf = ({ deployment, deploymentVersion }: Omit<Of, 'stream'>): readonly string[] =>
+  ['d/', 'fit/d/'].map((kind) => `${kind}${deployment}/${deploymentVersion}/`);
 const fitKey = (of: Of, detector: string): string => `fit/${keyOf(of, detector)}`;

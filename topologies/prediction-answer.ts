@@ -1,4 +1,5 @@
 import type { PredictionCompleted, RewardRecorded } from '../schemas/events.ts';
+import { judgementMax } from '../schemas/feedback-check.ts';
 import { tableOf } from './tensor-table.ts';
 import { numericValue, tensorValues } from './tensor-values.ts';
 
@@ -20,9 +21,9 @@ export type Comparison = Pick<
 /** Classes of one prediction beyond these are not kept while it waits for feedback. */
 const classesMax = 100;
 
-export function answerOf({ rows, outputs, terms }: PredictionCompleted): Answer {
+export function answerOf({ rows, outputs }: Pick<PredictionCompleted, 'rows' | 'outputs'>, output: string): Answer {
   if (rows !== 1) return null;
-  const tensor = terms.output === '' ? outputs[0] : outputs.find(({ name }) => name === terms.output);
+  const tensor = output === '' ? outputs[0] : outputs.find(({ name }) => name === output);
   const values = tensor === undefined ? [] : tensorValues(tensor);
   const value = values.length === 1 ? values[0] : undefined;
   if (typeof value === 'boolean') return value ? 1 : 0;
@@ -73,14 +74,16 @@ export function compare(
   const prediction = typeof answer === 'number' ? answer : null;
   const error = prediction === null || truth === null ? null : prediction - truth;
   const isClass = rule === 'equal' || label !== null || typeof answer === 'string';
-  const known = label ?? (truth === null ? null : String(truth));
+  // A class that is a number is the same however the label writes it: 1, 1.0, true.
+  const code = typeof answer === 'number' && label !== null ? numberOf(label) : undefined;
+  const known = code === undefined ? (label ?? (truth === null ? null : String(truth))) : String(code);
   const classes = { answer: isClass && answer !== null ? String(answer) : null, label: isClass ? known : null };
   const said = { prediction, truth, error, ...classes };
   if (reward !== null) return { ...said, reward, rule: 'feedback' };
   if (answer === null) return 'the prediction is not one row with one number or label: only a reward can be credited';
   if (hasFunction) return { ...said, reward: null, rule: 'function' };
   if (rule === 'equal') {
-    const expected = typeof answer === 'string' ? label : (truth ?? label);
+    const expected = typeof answer === 'string' ? label : (truth ?? code ?? label);
     if (expected === null) return `the prediction is the label '${answer}', the feedback names none`;
     return { ...said, reward: String(answer) === String(expected) ? 1 : 0, rule };
   }
@@ -89,5 +92,14 @@ export function compare(
       ? `the prediction is the label '${answer}', the rule ${rule} needs a number`
       : `the feedback brings no truth, the rule ${rule} needs one`;
   }
+  if (!(Math.abs(prediction ?? 0) <= judgementMax) || !(Math.abs(truth ?? 0) <= judgementMax))
+    return `the prediction ${prediction} or the truth ${truth} lies beyond ±${judgementMax}: only a reward can be credited`;
   return { ...said, reward: rule === 'negative-absolute-error' ? -Math.abs(error) : -error * error, rule };
+}
+
+/** A label that is a number or a truth value; undefined when it is another text. */
+function numberOf(label: string): number | undefined {
+  const text = label.trim().toLowerCase();
+  if (text === 'true' || text === 'false') return text === 'true' ? 1 : 0;
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(text) ? Number(text) : undefined;
 }

@@ -26,7 +26,7 @@ export const predictionSampling: Topology<'predictions'> = {
 
   fold(event, state) {
     if (event.type !== 'prediction-completed') return nothing;
-    const { deployment, deploymentVersion, predictionId, route, receivedAt, terms, rows } = event.data;
+    const { deployment, deploymentVersion, predictionId, route, receivedAt, eventTime, terms, rows } = event.data;
     if (!(terms.windowRows > 0)) return { count: { predictionsNotSampled: 1 } };
     const features = tableOf(event.data.inputs, rows);
     const answers = tableOf(event.data.outputs, rows);
@@ -34,10 +34,11 @@ export const predictionSampling: Topology<'predictions'> = {
       return { count: { predictionsUnreadable: 1 } };
     }
     const key = keyOf(event.data);
+    const happenedAt = eventTime ?? receivedAt;
     const added = Array.from(
       { length: rows },
       (_, row) =>
-        [event.offset, predictionId, route, row, receivedAt, features.cells(row), answers.cells(row)] as const,
+        [event.offset, predictionId, route, row, happenedAt, features.cells(row), answers.cells(row)] as const,
     );
     const source = {
       stream: 'predictions',
@@ -46,6 +47,8 @@ export const predictionSampling: Topology<'predictions'> = {
       window: [terms.windowRows, terms.windowMinRows, terms.windowMaxAgeMs],
       windows: terms.windows.filter(({ stream }) => stream === 'predictions'),
       online: terms.online,
+      statisticsEveryMs: terms.statisticsEveryMs,
+      statisticsLatenessMs: terms.statisticsLatenessMs,
       features: features.names,
       answers: answers.names,
     } as const;

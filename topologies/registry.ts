@@ -2,18 +2,22 @@
  * Model versions and aliases. Versions of a model are dense integers from 1. A request that comes again (same model and requestId)
  * changes nothing and says nothing: its answer, the fact with that requestId, is on the topic already.
  */
-import type { Effects, Output, StateView, Topology } from '../runtime/engine/topology.ts';
+import type { Effects, InputEvent, Output, StateView, Topology } from '../runtime/engine/topology.ts';
 import { nothing } from '../runtime/engine/topology.ts';
-import type { AliasRequested, EditRequested, VersionRequested } from '../schemas/events.ts';
-import { type Decision, decideOnce, decisionKey } from './decision-request.ts';
+import { attachedProblem } from '../schemas/attached.ts';
+import type { AliasRequested, VersionRequested } from '../schemas/events.ts';
+import { type Decision, decideOnce, decisionKey, forgetDecisions, memoryKey } from './decision-request.ts';
+import { signatureTag } from './registry/alias-rules.ts';
 import { moveAlias } from './registry/aliases.ts';
-import { editModel, editReads, modelOf } from './registry/edits.ts';
+import { editModel, editReads, modelOf, versionsMax } from './registry/edits.ts';
 import { type ModelState, row, type VersionFacts } from './registry/rows.ts';
-import { holderKey, modelKey, versionKey } from './registry/keys.ts';
+import { aboutKey, holderKey, modelKey, versionKey, versionPrefix, waitingPrefix } from './registry/keys.ts';
+import { aliasProblem, modelProblem } from './registry/names.ts';
+import { letGo, take, waitForRename, waitingMax } from './registry/renames.ts';
 
 export const registry: Topology<'registry'> = {
   name: 'registry',
-  version: 1,
+  version: 3,
   input: 'registry',
   outputs: ['registry', 'models'],
   summary: 'gives each model version its number, moves aliases, keeps the table of model versions',
@@ -22,53 +26,101 @@ export const registry: Topology<'registry'> = {
     if (event.type === 'version-requested') {
       const { model, requestId, alias } = event.data;
       return {
-        keys: [decisionKey(model, requestId), modelKey(model), ...(alias === null ? [] : [holderKey(model, alias)])],
+        keys: [
+          decisionKey(model, requestId),
+          memoryKey(event),
+          modelKey(model),
+          ...(alias === null ? [] : [holderKey(model, alias)]),
+        ],
       };
     }
     if (event.type === 'alias-requested') {
       const { model, requestId, alias, version } = event.data;
       return {
-        keys: [decisionKey(model, requestId), modelKey(model), holderKey(model, alias), versionKey(model, version)],
+        keys: [
+          decisionKey(model, requestId),
+          memoryKey(event),
+          modelKey(model),
+          holderKey(model, alias),
+          versionKey(model, version),
+        ],
       };
     }
-    if (event.type === 'edit-requested') return editReads(event.data);
+    if (event.type === 'edit-requested') {
+      const { keys = [], ...rest } = editReads(event.data);
+      return { ...rest, keys: [...keys, memoryKey(event)] };
+    }
+    if (event.type === 'rename-offered') return { keys: [modelKey(event.data.to)] };
+    if (event.type === 'rename-answered') {
+      const { model } = event.data;
+      return {
+        keys: [modelKey(model), aboutKey(model)],
+        ranges: [
+          { prefix: versionPrefix(model), limit: versionsMax },
+          { prefix: waitingPrefix(model), limit: waitingMax },
+        ],
+      };
+    }
     return {};
   },
 
   fold(event, state) {
-    if (event.type === 'version-requested') {
-      return answer(event.data, state, () => registerVersion(event.data, state, event.timeMs));
+    switch (event.type) {
+      case 'version-requested':
+        return answer(event, state, () => registerVersion(event.data, state, event.timeMs));
+      case 'alias-requested':
+        return answer(event, state, () => requestedAlias(event.data, state));
+      case 'edit-requested':
+        return answer(event, state, () => editModel(event.data, state));
+      case 'rename-offered':
+        return take(event.data, state);
+      case 'rename-answered':
+        return letGo(event.data, state);
+      default:
+        return nothing;
     }
-    if (event.type === 'alias-requested') return answer(event.data, state, () => requestedAlias(event.data, state));
-    if (event.type === 'edit-requested') {
-      return answer(event.data, state, () => editModel(event.data, state));
-    }
-    return nothing;
   },
+
+  onTimer: (timer, state) => forgetDecisions(timer, state) ?? nothing,
 };
 
+type Request = Extract<
+  InputEvent<'registry'>,
+  { readonly type: 'version-requested' | 'alias-requested' | 'edit-requested' }
+>;
+
 /** Answers a request about a model by the fact that it deserves. */
-function answer(
-  { model, requestId, actor }: VersionRequested | AliasRequested | EditRequested,
-  state: StateView,
-  decide: () => Decision & { readonly code?: string },
-): Effects {
+function answer(request: Request, state: StateView, decide: () => Decision & { readonly code?: string }): Effects {
+  const { model, requestId, actor } = request.data;
+  const refusal = (reason: string, code: string): Output => ({
+    topic: 'registry',
+    type: 'registry-refused',
+    data: { model, requestId, reason, actor, code },
+    key: model,
+  });
+  const known = state.get<ModelState>(modelKey(model));
+  if (known?.moving !== undefined && state.get(decisionKey(model, requestId)) === undefined) {
+    return waitForRename(askedOf(request), known, (reason) => refusal(reason, 'UNAVAILABLE'));
+  }
   let code = 'INVALID_ARGUMENT';
   const decision = (): Decision => {
     const decided = decide();
     if (decided.code !== undefined) code = decided.code;
     return decided;
   };
-  return decideOnce({ subject: model, requestId, nameProblem: modelProblem(model) }, state, decision, (reason) => ({
-    topic: 'registry',
-    type: 'registry-refused',
-    data: { model, requestId, reason, actor, code },
-    key: model,
-  }));
+  const asked = { subject: model, requestId, nameProblem: modelProblem(model), place: request };
+  return decideOnce(asked, state, decision, (reason) => refusal(reason, code));
+}
+
+function askedOf({ type, data }: Request): Output {
+  return { topic: 'registry', type, data, key: data.model } as Output;
 }
 
 function registerVersion(request: VersionRequested, state: StateView, timeMs: number): Decision {
-  const { model, alias, requestId, number = null, ...facts } = request;
+  const { model, alias, requestId, number = null, ...said } = request;
+  const { [signatureTag]: signature, ...tags } = request.tags;
+  // A task knows no MLmodel file: what it says of a signature, its author has written.
+  const facts = request.taskId === null || signature === undefined ? said : { ...said, tags };
   const problem = alias === null ? undefined : aliasProblem(alias);
   if (problem !== undefined) return { refused: problem };
   if (!/^[0-9a-f]{64}$/.test(request.artifact.hash)) {
@@ -76,6 +128,8 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
       refused: `artifact.hash must be a sha256 of 64 hex characters, got '${request.artifact.hash.slice(0, 80)}'`,
     };
   }
+  const attached = attachedProblem(request.tags);
+  if (attached !== undefined) return { refused: attached };
   const known = modelOf(state, model);
   if (number !== null && number <= known.latest) {
     return { refused: `versions of model '${model}' go up to ${known.latest}: number ${number} is not given any more` };
@@ -106,8 +160,12 @@ function registerVersion(request: VersionRequested, state: StateView, timeMs: nu
   return {
     put: [[versionKey(model, version), added], ...(kept.put ?? [])],
     // A proposal answers who asked for the alias; here the version is the answer.
-    emit: [registered, ...(kept.emit ?? []).filter(({ type }) => type !== 'registry-refused')],
+    emit: [registered, ...(kept.emit ?? []).filter((output) => !refuses(output, requestId))],
   };
+}
+
+function refuses({ type, data }: Output, requestId: string): boolean {
+  return type === 'registry-refused' && data.requestId === requestId;
 }
 
 function requestedAlias(request: AliasRequested, state: StateView): Decision & { readonly code?: string } {
@@ -121,17 +179,4 @@ function requestedAlias(request: AliasRequested, state: StateView): Decision & {
   if (target === undefined || target.deleted === true)
     return { refused: `model '${model}' has versions 1 to ${known.latest}, not ${version}` };
   return moveAlias(target, alias, known, state, request);
-}
-
-function modelProblem(model: string): string | undefined {
-  return /^[A-Za-z0-9][A-Za-z0-9._ ()+-]{0,127}$/.test(model)
-    ? undefined
-    : `model must be 1 to 128 letters, digits, spaces or any of . _ - + ( ), beginning with a letter or digit, got '${model.slice(0, 130)}'`;
-}
-
-function aliasProblem(alias: string): string | undefined {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$/.test(alias) || alias === 'latest' || /^v\d+$/.test(alias)) {
-    return `alias must be 1 to 255 letters, digits, '.', '_' or '-', beginning with none of '.' and '-', and neither 'latest' nor like 'v1', got '${alias.slice(0, 70)}'`;
-  }
-  return undefined;
 }

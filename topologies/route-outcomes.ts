@@ -52,6 +52,8 @@ interface Identity {
 
 interface Seen extends Identity {
   readonly route: string;
+  /** Nobody got the answer. */
+  readonly shadow: boolean;
   /** undefined: it failed. */
   readonly latencyMs: number | undefined;
 }
@@ -65,11 +67,17 @@ interface Pending extends Identity {
 function outcomeOf(event: Parameters<typeof routeOutcomes.fold>[0]): Seen | undefined {
   if (event.type === 'prediction-completed' && event.data.terms.steered) {
     const { deployment, deploymentVersion, route, queueMs, runMs } = event.data;
-    return { deployment, deploymentVersion, route, latencyMs: queueMs + runMs };
+    return { deployment, deploymentVersion, route, shadow: false, latencyMs: queueMs + runMs };
   }
   if (event.type === 'prediction-failed' && event.data.steered && event.data.route !== '') {
     const { deployment, deploymentVersion, route } = event.data;
-    return { deployment, deploymentVersion, route, latencyMs: undefined };
+    return { deployment, deploymentVersion, route, shadow: false, latencyMs: undefined };
+  }
+  // One that was dropped was never asked.
+  if (event.type === 'shadow-answered' && event.data.steered && event.data.outcome !== 'dropped') {
+    const { deployment, deploymentVersion, shadow: route, outcome, queueMs, runMs } = event.data;
+    const answered = outcome === 'agreed' || outcome === 'differed';
+    return { deployment, deploymentVersion, route, shadow: true, latencyMs: answered ? queueMs + runMs : undefined };
   }
   return undefined;
 }
@@ -78,18 +86,20 @@ function identityOf({ deployment, deploymentVersion }: Seen): Identity {
   return { deployment, deploymentVersion };
 }
 
-function withOutcome(pending: Pending, { route, latencyMs }: Seen): Pending {
-  const { failed, latenciesMs } = pending.routes[route] ?? { failed: 0, latenciesMs: [] };
+function withOutcome(pending: Pending, { route, shadow, latencyMs }: Seen): Pending {
+  const key = shadow ? `${shadowPrefix}${route}` : route;
+  const { failed, latenciesMs } = pending.routes[key] ?? { failed: 0, latenciesMs: [] };
   const next =
     latencyMs === undefined
       ? { failed: failed + 1, latenciesMs }
       : { failed, latenciesMs: [...latenciesMs, latencyMs] };
-  return { ...pending, outcomes: pending.outcomes + 1, routes: { ...pending.routes, [route]: next } };
+  return { ...pending, outcomes: pending.outcomes + 1, routes: { ...pending.routes, [key]: next } };
 }
 
 function observed({ deployment, deploymentVersion, routes }: Pending, partition: number): Output {
-  const list = Object.entries(routes).map(([route, { failed, latenciesMs }]) => ({
-    route,
+  const list = Object.entries(routes).map(([key, { failed, latenciesMs }]) => ({
+    route: key.startsWith(shadowPrefix) ? key.slice(shadowPrefix.length) : key,
+    shadow: key.startsWith(shadowPrefix),
     completed: latenciesMs.length,
     failed,
     latenciesMs,
@@ -97,5 +107,8 @@ function observed({ deployment, deploymentVersion, routes }: Pending, partition:
   const data = { deployment, deploymentVersion, partition, routes: list };
   return { topic: 'route-evidence', type: 'outcomes-observed', data, key: deployment };
 }
+
+/** No name of a route begins so. */
+const shadowPrefix = '~';
 
 const keyOf = ({ deployment, deploymentVersion }: Identity): string => `o/${deployment}/${deploymentVersion}`;

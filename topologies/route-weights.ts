@@ -5,18 +5,26 @@
  */
 import { type Effects, nothing, type StateView, type Topology } from '../runtime/engine/topology.ts';
 import type { RolloutControlRequested, TrafficConfigured } from '../schemas/events.ts';
+import { rewardMax } from '../schemas/feedback-check.ts';
 import { initialWeights, isSteered, type SteeringSettings } from '../schemas/traffic.ts';
 import { decideOnce, decisionKey } from './decision-request.ts';
 import { rewarded } from './route-weights/bandit.ts';
-import { beginRollout, controlled, judged, withOutcomes, withReward } from './route-weights/rollout.ts';
+import {
+  beginRollout,
+  controlled,
+  judged,
+  promotionRefused,
+  withOutcomes,
+  withReward,
+} from './route-weights/rollout.ts';
 import { forgotten, stateKeyOf, timerOf } from './route-weights/says.ts';
 import type { Steered } from './route-weights/state.ts';
 
 export const routeWeights: Topology<'route-evidence'> = {
   name: 'route-weights',
-  version: 1,
+  version: 3,
   input: 'route-evidence',
-  outputs: ['deployment-events', 'routers'],
+  outputs: ['deployment-events', 'routers', 'registry'],
   summary: 'decides the weights of routes: bandits by rewards, rollouts by steps and criteria',
 
   reads(event) {
@@ -38,8 +46,13 @@ export const routeWeights: Topology<'route-evidence'> = {
       case 'outcomes-observed':
         return rollout === undefined ? nothing : judged(withOutcomes(steered, event.data), rollout, event.timeMs);
       case 'reward-observed':
+        // One such reward would rule the sums of its route for good.
+        if (!(Math.abs(event.data.reward) <= rewardMax)) return { count: { rewardsUnusable: 1 } };
+        if (bandit !== undefined && event.data.shadow) return nothing;
         if (bandit !== undefined) return rewarded(steered, bandit, event.data, event.timeMs);
         return rollout === undefined ? nothing : judged(withReward(steered, event.data), rollout, event.timeMs);
+      case 'promotion-refused':
+        return promotionRefused(steered, event.data, event.timeMs);
       case 'drift-observed': {
         if (rollout === undefined || steered.rollout === null) return nothing;
         const alarmed = { ...steered, rollout: { ...steered.rollout, drift: event.data.message } };

@@ -33,6 +33,9 @@ export interface RowSource {
   readonly window: readonly [rows: number, minRows: number, maxAgeMs: number];
   readonly windows: readonly WindowTerms[];
   readonly online: readonly string[];
+  /** 0, or absent in state that is older: no statistics. */
+  readonly statisticsEveryMs?: number;
+  readonly statisticsLatenessMs?: number;
   readonly features: readonly string[];
   readonly answers: readonly string[];
 }
@@ -55,18 +58,18 @@ export function gatherRows(
   const emit: Output[] = [];
   let held = before;
   if (held !== undefined && !(sameNames(held.features, source.features) && sameNames(held.answers, source.answers))) {
-    emit.push(batchOf(held, held.pieces.flat(), partition));
+    emit.push(batchOf(held, rowsOf(held), partition));
     held = undefined;
   }
   const pending: PendingRows = {
     ...source,
     rows: (held?.rows ?? 0) + added.length,
-    pieces: added.reduce(withRow, held?.pieces ?? []),
+    pieces: withRows(held?.pieces ?? [], added),
   };
   const cells = source.features.length + source.answers.length + 1;
   const size = Math.max(1, Math.min(batchRowsMax, Math.floor(batchCellsMax / cells)));
   const taken = pending.rows - (pending.rows % size);
-  const rows = taken === 0 ? [] : pending.pieces.flat();
+  const rows = taken === 0 ? [] : rowsOf(pending);
   for (let from = 0; from < taken; from += size) {
     emit.push(batchOf(pending, rows.slice(from, from + size), partition));
   }
@@ -85,17 +88,32 @@ export function gatherRows(
 /** The timer of `key`: what waits is a batch now. */
 export function batchWhatWaits(key: string, pending: PendingRows | undefined, partition: number): Effects {
   if (pending === undefined || pending.rows === 0) return {};
-  return { delete: [key], emit: [batchOf(pending, pending.pieces.flat(), partition)], count: { batches: 1 } };
+  return { delete: [key], emit: [batchOf(pending, rowsOf(pending), partition)], count: { batches: 1 } };
 }
 
-function withRow(pieces: readonly (readonly Row[])[], row: Row): readonly (readonly Row[])[] {
-  const last = pieces.at(-1);
-  if (last === undefined || last.length >= pieceRows) return [...pieces, [row]];
-  return [...pieces.slice(0, -1), [...last, row]];
+function withRows(pieces: readonly (readonly Row[])[], added: readonly Row[]): readonly (readonly Row[])[] {
+  const last = pieces.at(-1) ?? [];
+  const fits = last.length < pieceRows ? Math.min(added.length, pieceRows - last.length) : 0;
+  const more =
+    fits > 0 && pieces.length > 0 ? [...pieces.slice(0, -1), [...last, ...added.slice(0, fits)]] : [...pieces];
+  for (let from = pieces.length > 0 ? fits : 0; from < added.length; from += pieceRows)
+    more.push(added.slice(from, from + pieceRows));
+  return more;
 }
 
 function batchOf(pending: PendingRows, rows: readonly Row[], partition: number): Output {
-  const { stream, deployment, deploymentVersion, window, windows, online, features, answers } = pending;
+  const {
+    stream,
+    deployment,
+    deploymentVersion,
+    window,
+    windows,
+    online,
+    features,
+    answers,
+    statisticsEveryMs = 0,
+    statisticsLatenessMs = 0,
+  } = pending;
   const columns = (names: readonly string[], cells: (row: Row) => readonly number[]): Column[] =>
     names.map((name, column) => ({ name, values: rows.map((row) => cells(row)[column] ?? Number.NaN) }));
   return {
@@ -119,8 +137,14 @@ function batchOf(pending: PendingRows, rows: readonly Row[], partition: number):
       rowsOfPrediction: rows.some((row) => row[3] !== 0) ? rows.map((row) => row[3]) : [],
       windows,
       online,
+      statisticsEveryMs,
+      statisticsLatenessMs,
     },
   };
+}
+
+function rowsOf({ pieces }: PendingRows): readonly Row[] {
+  return ([] as Row[]).concat(...pieces);
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

@@ -49,7 +49,7 @@ export const runProgress: Topology<'runs'> = {
   name: 'run-progress',
   version: 3,
   input: 'runs',
-  outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'memory', 'operations'],
+  outputs: ['tasks', 'task-control', 'artifacts', 'registry', 'runs', 'memory', 'operations', 'tracking'],
   summary: 'walks runs along their graphs: dispatches tasks, holds leases, accepts completions',
 
   reads(event): Reads {

@@ -54,7 +54,7 @@ function answer(
 }
 
 function set(request: WebhookRequested, state: StateView, timeMs: number): Decided {
-  const { webhook, requestId, mode, ...wanted } = request;
+  const { webhook, requestId, mode, unlessChangedSince = null, ...wanted } = request;
   const known = state.get<WebhookRow>(webhookKey(webhook));
   if (mode === 'create' && known !== undefined)
     return { code: 'CONFLICT', refused: `there is a webhook '${webhook}' already` };
@@ -62,6 +62,8 @@ function set(request: WebhookRequested, state: StateView, timeMs: number): Decid
     return { code: 'NOT_FOUND', refused: `there is no webhook '${webhook}'` };
   if (known !== undefined && known.topic !== wanted.topic)
     return { code: 'CONFLICT', refused: `webhook '${webhook}' is on the topic '${known.topic}': make another one` };
+  if (known !== undefined && unlessChangedSince !== null && known.updatedAt !== unlessChangedSince)
+    return { code: 'CONFLICT', refused: `webhook '${webhook}' was changed meanwhile: look at it and ask again` };
   const number = state.get<number>(countKey) ?? 0;
   if (known === undefined && number >= webhooksMax)
     return { code: 'CONFLICT', refused: `there are ${number} webhooks, the most allowed: remove one first` };

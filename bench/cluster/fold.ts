@@ -18,7 +18,7 @@ const batch = 500;
 
 await withServices(['kafka', 'redis'], async (addresses) => {
   const brokers = [addresses['MILLRACE_TEST_KAFKA'] ?? ''];
-  const log = await openKafkaLog({ brokers, clientId: 'bench' });
+  const log = await openKafkaLog({ brokers, clientId: 'bench', onClientLog: ({ message }) => console.error(message) });
   const state = await openRedisStateStore({ url: addresses['MILLRACE_TEST_REDIS_URL'] ?? '', prefix: 'bench' });
   const tested = await createTestRuntime({ parts: { log, state } });
   await publishFeedbackLoad(tested.runtime, total);
@@ -26,6 +26,16 @@ await withServices(['kafka', 'redis'], async (addresses) => {
   const folds: number[] = [];
   const bare: number[] = [];
   for (let round = 0; round < rounds; round++) {
+    await log.ensureTopics([
+      {
+        name: `bare-${round}`,
+        partitions: 6,
+        cleanup: 'delete',
+        recordBytesMax: 1_048_576,
+        replication: 1,
+        minInsyncReplicas: 1,
+      },
+    ]);
     bare.push(await bareLoop(brokers, tested.runtime.topic('predictions'), round));
     folds.push(await foldRound(tested, round));
     if (round === 0) await checkRewards(tested.runtime, total);
@@ -58,10 +68,6 @@ async function foldRound({ runtime }: TestRuntime, round: number): Promise<numbe
 async function bareLoop(brokers: string[], input: string, round: number): Promise<number> {
   const kafka = new Kafka({ clientId: 'bare', brokers, logLevel: logLevel.ERROR });
   const output = `bare-${round}`;
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic: output, numPartitions: 6, replicationFactor: 1 }] });
-  await admin.disconnect();
   const producer = kafka.producer({ maxInFlightRequests: 1 });
   const consumer = kafka.consumer({ groupId: `bare-${round}` });
   await producer.connect();

@@ -1,120 +1,76 @@
 /**
- * The numbers of monitoring: predictions through feature batching, windows and KS with chi-squared; MMD; isolation forest. One thread,
- * synchronous, no log: what a row costs. Beside them, where there is a Python with SciPy, scikit-learn and River (`MILLRACE_PYTHON`), the
- * same by those, on the same numbers of rows. Run: `npx tsx bench/monitoring/detectors.ts [rows] [--json]`.
+ * The numbers of monitoring by themselves, in one thread and processor time: KS, chi-squared and PSI over ten features, MMD, isolation
+ * forest, ADWIN; beside them the same by SciPy, NumPy, scikit-learn and River, installed outside of the project unless they are there already
+ * (needs Python 3 with venv); `--alone` leaves them out.
+ * Run: `npx tsx bench/monitoring/detectors.ts [rows] [--alone] [--json]`.
  */
-import { createTopologyDriver } from '../../runtime/testing/index.ts';
-import { detectorsOf } from '../../schemas/detectors.ts';
-import type { ObservationsSampled, WindowClosed } from '../../schemas/events.ts';
+import { type Detector, detectorsOf } from '../../schemas/detectors.ts';
+import type { Column } from '../../schemas/events.ts';
 import { parseReference, referenceBytes } from '../../services/scorer/reference-sample.ts';
 import { scoreWindow } from '../../services/scorer/score-window.ts';
+import { type AdwinState, EMPTY_ADWIN, stepAdwin } from '../../statistics/adwin.ts';
 import { fitIsolationForest, scoreIsolationForest } from '../../statistics/iforest.ts';
 import { mmdTest } from '../../statistics/mmd.ts';
+import { median } from '../../statistics/quantiles.ts';
 import { seededRandom } from '../../statistics/random.ts';
-import { observationWindows } from '../../topologies/observation-windows.ts';
 import { type Figure, positionals, sayFigures } from '../figures.ts';
-import { pythonFigures } from '../peers/python-detectors.ts';
+import { type PythonFigures, pythonFigures } from '../peers/python-detectors.ts';
+import { columnsOf, features, monitors, windowRows } from './monitored-deployment.ts';
 
 const rows = Number(positionals[0] ?? 200_000);
 const random = seededRandom('bench detectors');
-const normal = (): number => random.normal();
-const code = (): number => random.integer(4);
-const columnsOf = (count: number) =>
-  Array.from({ length: 10 }, (_, column) => ({
-    name: `f${column}`,
-    values: Array.from({ length: count }, column < 8 ? normal : code),
-  }));
-const features = columnsOf(1).map(({ name }, column) => ({
-  name,
-  kind: column < 8 ? ('numeric' as const) : ('categorical' as const),
-}));
-const reference = parseReference(referenceBytes(columnsOf(1_000), []));
-const [detector] = detectorsOf({
-  monitors: {
-    window: { rows: 1_000, minRows: 100, maxAgeMs: 60_000 },
-    referenceHash: 'a'.repeat(64),
-    drift: { alpha: 0.001, correction: 'bonferroni', minEffectSize: 0.1, raiseAfter: 1, clearAfter: 1 },
-  },
-});
-if (detector === undefined) throw new Error('unreachable: drift is asked for');
+const normals = (count: number): number[][] =>
+  Array.from({ length: count }, () => Array.from({ length: features.length }, () => random.normal()));
 
-const batchRows = 100;
-const batches = Array.from({ length: 20 }, () => columnsOf(batchRows));
-const drift = await timed(async () => {
-  const driver = await createTopologyDriver(observationWindows);
-  for (let first = 0; first < rows; first += batchRows) {
-    const offsets = Array.from({ length: batchRows }, (_, row) => first + row);
-    const data: ObservationsSampled = {
-      deployment: 'bench',
-      deploymentVersion: 1,
-      partition: 0,
-      offsets,
-      windowRows: 1_000,
-      windowMinRows: 100,
-      windowMaxAgeMs: 60_000,
-      predictionIds: offsets.map(String),
-      routes: offsets.map(() => 'a'),
-      columns: batches[(first / batchRows) % batches.length] ?? [],
-      outputs: [],
-      stream: 'predictions',
-      times: [],
-      rowsOfPrediction: [],
-      windows: [],
-      online: [],
-    };
-    driver.pipe({ type: 'observations-sampled', data, key: 'bench' });
-    for (const { data: closed } of driver.takeOutputs()) {
-      const { windowId, rows: inWindow, columns, outputs, predictionIds } = closed as WindowClosed;
-      scoreWindow(detector, { windowId, rows: inWindow, columns, outputs, predictionIds, features }, reference);
-    }
-  }
+const [detector] = detectorsOf({ monitors: { ...monitors, referenceHash: 'a'.repeat(64) } }) as [Detector];
+const reference = parseReference(referenceBytes(columnsOf(1_000), []));
+const ids = Array.from({ length: windowRows }, (_, row) => String(row));
+const windows = Array.from({ length: 20 }, () => columnsOf(windowRows));
+const tests = processorSeconds(() => {
+  for (let window = 0; window * windowRows < rows; window++) judge(window, windows[window % windows.length] ?? []);
 });
-const tests = await timed(() => {
-  for (let window = 0; window < rows / 1_000; window++) {
-    const columns = columnsOfWindow(window);
-    const ids = Array.from({ length: 1_000 }, (_, row) => String(row));
-    const whole = { windowId: `w${window}`, rows: 1_000, columns, outputs: [], predictionIds: ids, features };
-    scoreWindow(detector, whole, reference);
-  }
+const mmd = Array.from({ length: 5 }, () => {
+  const [x, y] = [normals(500), normals(500)];
+  return 1_000 * processorSeconds(() => mmdTest(x, y, random, { permutations: 100 }));
 });
-const mmdMs: number[] = [];
-for (let round = 0; round < 5; round++) {
-  const sample = (): number[][] => Array.from({ length: 500 }, () => Array.from({ length: 10 }, normal));
-  const [x, y] = [sample(), sample()];
-  mmdMs.push((await timed(() => mmdTest(x, y, random, { permutations: 100 }))) * 1_000);
-}
-const table = Array.from({ length: 50_000 }, () => Array.from({ length: 10 }, normal));
+const table = normals(50_000);
 const forest = fitIsolationForest(table.slice(0, 2_000), random, {});
-const scoring = await timed(() => {
+const scoring = processorSeconds(() => {
   for (const row of table) scoreIsolationForest(forest, row);
 });
+const stream = Array.from({ length: 100_000 }, () => random.normal());
+const adwin = processorSeconds(() => {
+  let state: AdwinState = EMPTY_ADWIN;
+  for (const value of stream) state = stepAdwin(state, value).state;
+});
 
+const theirs: Partial<PythonFigures> = process.argv.includes('--alone') ? {} : await pythonFigures();
 const figures: readonly Figure[] = [
-  { name: 'windows with KS and chi-squared', value: rows / drift, unit: 'rows/s' },
-  { name: 'KS and chi-squared alone', value: rows / tests, unit: 'rows/s' },
-  { name: 'MMD of 500 × 500 rows, 100 permutations', value: middle(mmdMs), unit: 'ms' },
-  { name: 'isolation forest scoring', value: table.length / scoring, unit: 'rows/s' },
-  ...(await pythonFigures()),
+  beside('KS, chi-squared and PSI of windows of 1,000', 'rows/s', rows / tests, theirs.windows),
+  beside('MMD of 500 × 500 rows, 100 permutations', 'ms', median(mmd), theirs.mmd),
+  beside('isolation forest scoring', 'rows/s', table.length / scoring, theirs.forest),
+  beside('ADWIN', 'values/s', stream.length / adwin, theirs.adwin),
 ];
-for (const { name, value, unit } of figures)
-  console.log(`${name.padEnd(50)} ${Math.round(value).toLocaleString('en')} ${unit}`);
+for (const { name, value, unit, baseline } of figures) {
+  const whole = (number: number): string => Math.round(number).toLocaleString('en');
+  const compared = baseline === undefined ? '' : `, by Python ${whole(baseline)}`;
+  console.log(`${name.padEnd(50)} ${whole(value)} ${unit}${compared}`);
+}
 sayFigures(figures);
 
-function columnsOfWindow(window: number): { name: string; values: number[] }[] {
-  const parts = Array.from({ length: 10 }, (_, part) => batches[(window + part) % batches.length] ?? []);
-  return (parts[0] ?? []).map(({ name }, column) => ({
-    name,
-    values: parts.flatMap((part) => part[column]?.values ?? []),
-  }));
+function judge(window: number, columns: readonly Column[]): void {
+  const whole = { windowId: `w${window}`, rows: windowRows, columns, outputs: [], predictionIds: ids, features };
+  scoreWindow(detector, whole, reference);
 }
 
-/** Processor seconds, so that others on the machine do not count. */
-async function timed(work: () => unknown): Promise<number> {
+function beside(name: string, unit: string, value: number, baseline: number | undefined): Figure {
+  if (baseline === undefined) return { name, value, unit };
+  return { name, value, unit, baseline, ratio: unit === 'ms' ? baseline / value : value / baseline };
+}
+
+/** So that others on the machine do not count. */
+function processorSeconds(work: () => void): number {
   const before = process.cpuUsage();
-  await work();
+  work();
   return process.cpuUsage(before).user / 1e6;
-}
-
-function middle(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -28,7 +28,11 @@ const output = 'task-control';
 const built = await build();
 await withServices(['kafka', 'redis'], async (addresses) => {
   const bootstrap = addresses['MILLRACE_TEST_KAFKA'] ?? '';
-  const log = await openKafkaLog({ brokers: [bootstrap], clientId: 'bench' });
+  const log = await openKafkaLog({
+    brokers: [bootstrap],
+    clientId: 'bench',
+    onClientLog: ({ message }) => console.error(message),
+  });
   const state = await openRedisStateStore({ url: addresses['MILLRACE_TEST_REDIS_URL'] ?? '', prefix: 'bench' });
   const tested = await createTestRuntime({ parts: { log, state }, partitions: { [output]: partitions } });
   await fill(log, tested.runtime.topic(input));

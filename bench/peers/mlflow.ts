@@ -5,7 +5,6 @@
  * Run: `npx tsx bench/peers/mlflow.ts [runs to search] [seconds of each load] [--json]`.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +39,12 @@ interface Measured {
   readonly page: number;
 }
 
+// Not by itself when it is compiled: then the compiler is not there.
+const sources =
+  process.env['MILLRACE_COMPILED'] === undefined
+    ? await (await import('../../test/compiled.ts')).compileSources()
+    : undefined;
+const compiled = process.env['MILLRACE_COMPILED'] ?? sources?.folder ?? '';
 const directory = await mkdtemp(join(tmpdir(), 'millrace-peers-'));
 try {
   const theirs = await measure('MLflow', () => startTheirs(join(directory, 'mlflow')));
@@ -65,6 +70,7 @@ try {
   sayFigures(figures);
 } finally {
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  sources?.remove();
 }
 
 async function measure(name: string, start: () => Promise<Server>): Promise<Measured> {
@@ -152,11 +158,9 @@ async function startTheirs(folder: string): Promise<Server> {
   return { ...server, readyMs: performance.now() - began };
 }
 
-/** The whole platform in one process, as `millrace dev` runs it: compiled when it was built. */
+/** The whole platform in one process, as `millrace dev` of the published package runs it: compiled and bundled. */
 async function startOurs(folder: string): Promise<Server> {
-  const root = join(import.meta.dirname, '..', '..');
-  const built = join(root, 'dist', 'cli', 'main.js');
-  const entry = existsSync(built) ? [built] : ['--import', import.meta.resolve('tsx'), join(root, 'cli', 'main.ts')];
+  const entry = ['--max-semi-space-size=64', join(compiled, 'cli', 'main.js')];
   const began = performance.now();
   const command = [...entry, 'dev', '--no-sample', '--port', '0', '--directory', folder];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { metaOf } from '../../runtime/engine/envelope.ts';
-import type { ServiceRecord } from '../../runtime/engine/service.ts';
+import type { ServiceRecord, ServiceTask } from '../../runtime/engine/service.ts';
 import { positionals, sayFigures } from '../figures.ts';
 import { openServingBench } from './serving-bench.ts';
 
@@ -36,6 +36,7 @@ const batches: ServiceRecord[][] = Array.from({ length: 20 }, (_, batch) =>
   }),
 );
 
+const { signal } = new AbortController();
 let handled = 0;
 let encodeMs = 0;
 let bytes = 0;
@@ -48,7 +49,7 @@ async function runFor(ms: number): Promise<number> {
   const cpuBefore = process.cpuUsage();
   while (performance.now() - started < ms) {
     for (const batch of batches) {
-      const { outputs } = await server.service.handle(batch, undefined as never);
+      const { outputs } = await server.service.handle(batch, { signal } as ServiceTask);
       const encoding = performance.now();
       for (const { topic, type, data } of outputs) {
         if (type !== 'prediction-completed') throw new Error(`unexpected outcome: ${JSON.stringify(data)}`);

@@ -1,4 +1,4 @@
-/** Serves for `http.ts`: `gateway` or `bare`. Says its address, then its CPU time whenever asked. */
+/** Serves for `http.ts` and others: `gateway` (models `iris` and `graph`), `platform` (all of it, `iris` monitored) or `bare`. Says its addresses, then its CPU time whenever asked. */
 import { readFile } from 'node:fs/promises';
 import { fastify } from 'fastify';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -6,7 +6,13 @@ import { Registry } from 'prom-client';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { irisModel, openServingBench } from './serving-bench.ts';
 
-async function serveGateway(): Promise<string> {
+interface Addresses {
+  readonly url: string;
+  /** host:port */
+  readonly grpc?: string;
+}
+
+async function serveGateway(): Promise<Addresses> {
   const { runtime, server } = await openServingBench();
   const gateway = await createGateway({
     runtime,
@@ -15,11 +21,12 @@ async function serveGateway(): Promise<string> {
     metrics: new Registry(),
     version: 'bench',
     port: 0,
+    grpcPort: 0,
   });
-  return (await gateway.listen()).url;
+  return await gateway.listen();
 }
 
-async function serveBare(): Promise<string> {
+async function serveBare(): Promise<Addresses> {
   const session = await InferenceSession.create(await readFile(irisModel), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
@@ -39,13 +46,20 @@ async function serveBare(): Promise<string> {
       })),
     };
   });
-  return await app.listen({ port: 0, host: '127.0.0.1' });
+  return { url: await app.listen({ port: 0, host: '127.0.0.1' }) };
 }
 
-const url = process.argv[2] === 'bare' ? await serveBare() : await serveGateway();
+/** Loaded only then: memory of the others is measured. */
+async function servePlatform(): Promise<Addresses> {
+  const { serveMonitored } = await import('../monitoring/serve-monitored.ts');
+  return await serveMonitored();
+}
+
+const kinds = { bare: serveBare, gateway: serveGateway, platform: servePlatform };
+const addresses = await kinds[process.argv[2] as keyof typeof kinds]();
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ url, cpuUs: user + system });
+  process.send?.({ ...addresses, cpuUs: user + system });
 });
 process.on('disconnect', () => process.exit(0));
-process.send?.({ url, cpuUs: 0 });
+process.send?.({ ...addresses, cpuUs: 0 });

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { positionals, sayFigures } from '../figures.ts';
+import { projectFile } from '../project-file.ts';
 import { irisDocument, openServingBench } from './serving-bench.ts';
 
 const seconds = Number(positionals[0] ?? 10);
@@ -23,7 +24,7 @@ const gateway = await createGateway({
   port: 0,
 });
 const { url } = await gateway.listen();
-const other = await readFile(new URL('../../test/models/iris-random-forest.onnx', import.meta.url));
+const other = await readFile(projectFile('test/models/iris-random-forest.onnx'));
 const { hash } = await runtime.parts.blobs.put(other);
 
 let failed = 0;

@@ -17,7 +17,9 @@ export async function writeArchive(
 ): Promise<{ readonly files: number; readonly fetched: number; readonly seals: Seals }> {
   await mkdir(join(folder, 'files'), { recursive: true });
   const seals = await client.audit.seals();
-  const hashes = [...new Set(seals.sealed.map((seal) => fileOfSeal(seal, seals.redacted)))];
+  const gone = new Set(seals.expired.map(({ topic, partition, sequence }) => `${topic}/${partition}/${sequence}`));
+  const there = seals.sealed.filter(({ topic, partition, sequence }) => !gone.has(`${topic}/${partition}/${sequence}`));
+  const hashes = [...new Set(there.map((seal) => fileOfSeal(seal, seals.redacted)))];
   let fetched = 0;
   for (const [done, hash] of hashes.entries()) {
     progress(done, hashes.length);

@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import type { DataArtifact } from '../../sdk/client/index.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
-import { parseDurationMs } from '../../schemas/durations.ts';
+import type { Client, DataArtifact } from '../../sdk/client/index.ts';
+import { hasCode, MillraceError } from '../../runtime/ports/errors.ts';
+import type { WrittenArtifact } from '../../schemas/api/runs.ts';
+import { durationMs, wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, print, say, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
+import { type LoggedFile, loggedFiles, mustExist } from '../tracking/logged-files.ts';
+import { shownValue } from '../ui/shown-value.ts';
 import { dim } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
 
@@ -18,31 +21,29 @@ export const command: CommandModule = {
   configure: (cmd) => {
     const list = cmd
       .command('list')
-      .description('what tasks wrote: of a run, or newest first')
+      .description('what tasks wrote and what was logged: of a run; without one what tasks wrote, newest first')
       .argument('[run-id]')
-      .option('--task <id>')
-      .option('--step <name>')
-      .option('--name <name>')
+      .option('--task <id>', 'only of this task')
+      .option('--step <name>', 'only of this step')
+      .option('--name <name>', 'only artifacts of this name')
       .option('--limit <n>', 'at most so many', '50');
     list.action(async (runId: string | undefined) => {
       const options = optionsOf<ListOptions>(list);
       const { task: taskId, step, name, limit } = options;
       const given = Object.entries({ runId, taskId, step, name }).filter(([, value]) => value !== undefined);
       await withPlatform(options, async ({ client }) => {
-        const { artifacts } = await client.artifacts.page({ ...Object.fromEntries(given), limit: Number(limit) });
-        show(options, artifacts, (rows) =>
-          rows.length === 0
-            ? dim('no artifacts')
-            : table(rows, [
-                { title: 'RUN', value: (row) => row.runId },
-                { title: 'TASK', value: (row) => row.taskId },
-                { title: 'NAME', value: (row) => row.name },
-                { title: 'CODEC', value: ({ codec }) => codec },
-                { title: 'BYTES', value: ({ sizeBytes }) => sizeBytes, align: 'right' },
-                { title: 'WRITTEN', value: ({ writtenAt }) => ago(writtenAt) },
-                { title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
-              ]),
-        );
+        const most = wholeNumber('--limit', limit);
+        const { artifacts } = await client.artifacts.page({ ...Object.fromEntries(given), limit: most });
+        const ofTasks = taskId !== undefined || step !== undefined || name !== undefined;
+        const files = runId === undefined || ofTasks ? [] : await loggedFiles(client, runId, most);
+        if (runId !== undefined && !ofTasks && artifacts.length + files.length === 0) await mustExist(client, runId);
+        show(options, [...artifacts, ...files], () => {
+          if (artifacts.length + files.length === 0) return dim('no artifacts');
+          return [
+            ...(artifacts.length > 0 ? [taskTable(artifacts)] : []),
+            ...(files.length > 0 ? [fileTable(files)] : []),
+          ].join('\n');
+        });
       });
     });
     const saved = cmd
@@ -78,8 +79,8 @@ export const command: CommandModule = {
       .option('--grace <duration>', 'leave alone what was put since', '1d');
     gc.action(async () => {
       const options = optionsOf<{ dryRun?: boolean; olderThan: string; grace: string }>(gc);
-      const olderThanMs = durationOf('--older-than', options.olderThan);
-      const graceMs = durationOf('--grace', options.grace);
+      const olderThanMs = durationMs('--older-than', options.olderThan);
+      const graceMs = durationMs('--grace', options.grace);
       const dryRun = options.dryRun === true;
       await withPlatform(options, async ({ client }) => {
         const report = await client.artifacts.collect({ dryRun, olderThanMs, graceMs });
@@ -98,12 +99,21 @@ export const command: CommandModule = {
     const get = cmd
       .command('get')
       .description('the value of an artifact: of a task, or by its hash')
-      .argument('<what>', '<run id>/<task>/<name>, or the hash')
+      .argument('<what>', '<run id>/<task>/<name>, <run id>/<path of a logged file>, or the hash')
       .option('-o, --output <file>', 'write the bytes there');
     get.action(async (what: string) => {
       const options = optionsOf<{ output?: string }>(get);
       await withPlatform(options, async ({ client }) => {
         const artifact = await found(what, async (filter) => await client.artifacts.list({ ...filter, limit: 1 }));
+        if (artifact === undefined) {
+          const file = await loggedFile(client, what);
+          if (options.output === undefined) process.stdout.write(file);
+          else {
+            writeFileSync(options.output, file);
+            say(`${file.length} bytes: ${options.output}`);
+          }
+          return;
+        }
         if (options.output !== undefined) {
           writeFileSync(options.output, await artifact.bytes());
           say(`${artifact.sizeBytes} bytes, ${artifact.codec}: ${options.output}`);
@@ -111,7 +121,7 @@ export const command: CommandModule = {
         }
         const value = await artifact.value();
         if (options.json !== true && typeof value === 'string') print(value);
-        else print(JSON.stringify(shown(value), null, 2));
+        else print(JSON.stringify(shownValue(value), null, 2));
       });
     });
   },
@@ -124,24 +134,46 @@ type Found = (filter: {
   name?: string;
 }) => Promise<readonly DataArtifact[]>;
 
-async function found(what: string, list: Found): Promise<DataArtifact> {
+async function found(what: string, list: Found): Promise<DataArtifact | undefined> {
   const [, runId, taskId, name] = /^([^/]+)\/(.+)\/([^/]+)$/.exec(what) ?? [];
   const filter =
     runId === undefined || taskId === undefined || name === undefined
       ? { hash: what }
       : { runId, taskId: taskId.split('/').at(-1) ?? taskId, name };
   const [artifact] = await list(filter);
-  if (artifact === undefined) throw new MillraceError('NOT_FOUND', `there is no artifact '${what}'`);
   return artifact;
 }
 
-/** Bytes as their number: a terminal shows no more of them. */
-export function shown(value: unknown): unknown {
-  return value instanceof Uint8Array ? `${value.length} bytes` : value;
+/** Its bytes. NOT_FOUND when the run has no such file. */
+async function loggedFile(client: Client, what: string): Promise<Uint8Array> {
+  const [, runId = '', path = ''] = /^([0-9A-Za-z_-]+)\/(.+)$/.exec(what) ?? [];
+  try {
+    if (path !== '') return await client.tracking.artifact(runId, path);
+  } catch (error) {
+    if (!hasCode(error, 'NOT_FOUND')) throw error;
+  }
+  throw new MillraceError(
+    'NOT_FOUND',
+    `there is no artifact '${what}': \`millrace artifacts list <run id>\` names them`,
+  );
 }
 
-function durationOf(option: string, text: string): number {
-  const ms = parseDurationMs(text);
-  if (ms === undefined) throw new MillraceError('INVALID_ARGUMENT', `${option} ${text}: write it as 90d, 12h or 30m`);
-  return ms;
+function taskTable(rows: readonly WrittenArtifact[]): string {
+  return table(rows, [
+    { title: 'RUN', value: (row) => row.runId },
+    { title: 'TASK', value: (row) => row.taskId },
+    { title: 'NAME', value: (row) => row.name },
+    { title: 'CODEC', value: ({ codec }) => codec },
+    { title: 'BYTES', value: ({ sizeBytes }) => sizeBytes, align: 'right' },
+    { title: 'WRITTEN', value: ({ writtenAt }) => ago(writtenAt) },
+    { title: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
+  ]);
+}
+
+function fileTable(rows: readonly LoggedFile[]): string {
+  return table(rows, [
+    { title: 'RUN', value: (row) => row.runId },
+    { title: 'FILE', value: ({ path }) => path },
+    { title: 'BYTES', value: ({ sizeBytes }) => sizeBytes ?? '', align: 'right' },
+  ]);
 }

@@ -6,11 +6,13 @@ import { Option } from 'commander';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { AuditEntry, AuditVerification } from '../../sdk/client/index.ts';
 import { csvRow } from '../audit/csv.ts';
+import { drawSeals } from '../audit/draw-seals.ts';
+import { retentionVerbs } from '../audit/retention-verbs.ts';
 import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
-import { dim, green, red } from '../ui/style.ts';
-import { ago, table } from '../ui/table.ts';
+import { green, red } from '../ui/style.ts';
+import { table } from '../ui/table.ts';
 
 interface ExportOptions {
   readonly format: 'jsonl' | 'csv';
@@ -45,28 +47,7 @@ export const command: CommandModule = {
     seals.action(async () => {
       const options = optionsOf(seals);
       await withPlatform(options, async ({ client }) => {
-        show(options, await client.audit.seals(), ({ sealed, failed, redacted }) =>
-          sealed.length + failed.length === 0
-            ? dim('nothing is sealed yet: a chain is sealed each 4,096 records, or an hour after its first')
-            : [
-                table(sealed, [
-                  { title: 'CHAIN', value: ({ topic, partition }) => `${topic}/${partition}` },
-                  { title: 'SEAL', value: ({ sequence }) => sequence, align: 'right' },
-                  { title: 'OFFSETS', value: ({ fromOffset, toOffset }) => `${fromOffset}..${toOffset}` },
-                  { title: 'RECORDS', value: ({ records }) => records, align: 'right' },
-                  { title: 'UP TO', value: ({ timeMs }) => ago(timeMs) },
-                  { title: 'SIGNED BY', value: ({ keyId }) => (keyId === '' ? dim('nobody') : keyId) },
-                  { title: 'FILE', value: ({ fileHash }) => fileHash.slice(0, 12) },
-                ]),
-                ...failed.map(({ topic, partition, sequence, reason }) =>
-                  red(`seal ${sequence} of ${topic}/${partition} could not be made: ${reason}`),
-                ),
-                ...redacted.map(({ topic, partition, offset, fields, actor, reason }) => {
-                  const what = fields.length === 0 ? 'all' : fields.join(', ');
-                  return `${topic}/${partition}@${offset}: ${what} redacted by ${actor}: ${reason}`;
-                }),
-              ].join('\n'),
-        );
+        show(options, await client.audit.seals(), drawSeals);
       });
     });
 
@@ -90,7 +71,7 @@ export const command: CommandModule = {
     const exported = cmd
       .command('export')
       .description('events of the audited topics in the order of time')
-      .addOption(new Option('--format <format>').choices(['jsonl', 'csv']).default('jsonl'))
+      .addOption(new Option('--format <format>', 'of the output').choices(['jsonl', 'csv']).default('jsonl'))
       .option('--topic <name>', 'only of this topic')
       .option('--since <time>', 'appended at or after: ISO 8601, or milliseconds')
       .option('--until <time>', 'appended before')
@@ -107,6 +88,8 @@ export const command: CommandModule = {
         if (output !== undefined) say(`${counted.entries} entries: ${output}`);
       });
     });
+
+    retentionVerbs(cmd);
 
     const redact = cmd
       .command('redact')
@@ -178,6 +161,7 @@ function drawVerification({
             { title: 'SEALS', value: ({ seals }) => seals, align: 'right' },
             { title: 'RECORDS', value: ({ recordsVerified }) => recordsVerified, align: 'right' },
             { title: 'REDACTED', value: ({ recordsRedacted }) => recordsRedacted, align: 'right' },
+            { title: 'EXPIRED', value: ({ filesExpired }) => filesExpired, align: 'right' },
             { title: 'SIGNED', value: ({ signed, seals }) => `${signed} of ${seals}`, align: 'right' },
             { title: 'LAST SEAL', value: ({ lastSeal }) => lastSeal.slice(0, 16) },
             { title: '', value: ({ problems }) => verdict(problems) },

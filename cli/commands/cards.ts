@@ -1,17 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { taskTarget, wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, print, say, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim, green } from '../ui/style.ts';
 import { table } from '../ui/table.ts';
-import { targetOf } from './logs.ts';
 
 export const command: CommandModule = {
   configure: (cmd) => {
     const list = cmd.command('list').description('cards of the steps of a run').argument('<run>');
     list.action(async (target: string) => {
       const options = optionsOf(list);
-      const { runId } = targetOf(target);
+      const { runId } = taskTarget(target);
       await withPlatform(options, async ({ client }) => {
         const cards = await client.runs.cards(runId);
         show(options, cards, (rows) =>
@@ -36,13 +36,13 @@ export const command: CommandModule = {
       .option('--out <file>', 'into a file (default: to standard output)');
     get.action(async (target: string) => {
       const options = optionsOf<{ card?: string; attempt?: string; out?: string }>(get);
-      const { runId, of } = targetOf(target);
+      const { runId, of } = taskTarget(target);
       if (of === undefined) throw new MillraceError('INVALID_ARGUMENT', 'which task? millrace cards get <run>/<task>');
       await withPlatform(options, async ({ client }) => {
         const { card, attempt } = options;
         const text = await client.runs.card(runId, of, {
           card,
-          attempt,
+          attempt: wholeNumber('--attempt', attempt)?.toString(),
           format: options.json === true ? 'json' : 'html',
         });
         if (options.out === undefined) print(text);

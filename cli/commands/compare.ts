@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { Client } from '../../sdk/client/index.ts';
-import { type CommandModule, optionsOf, say, show } from '../command.ts';
+import { type CommandModule, optionsOf, repeatable, say, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { comparisonHtml, comparisonSvg } from '../tracking/comparison-page.ts';
 import { comparisonText } from '../tracking/comparison-text.ts';
@@ -21,7 +21,7 @@ export const command: CommandModule = {
   configure: (cmd) => {
     cmd
       .argument('<run-id...>', 'two or more')
-      .option('--metric <key>', 'curve to draw (repeatable; default: all that have several points)', collect, [])
+      .option('--metric <key>', 'curve to draw (repeatable; default: all that have several points)', repeatable, [])
       .option('--all', 'also what is the same everywhere')
       .option('--svg <file>', 'the curves as a picture')
       .option('--html <file>', 'table and curves as a page that needs no network');
@@ -64,5 +64,3 @@ function written(file: string, text: string): void {
   writeFileSync(file, text);
   say(`wrote ${file}`);
 }
-
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];

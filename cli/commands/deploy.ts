@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
-import type { FlowDeployOptions } from '../../sdk/client/index.ts';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import type { DeployedVersion, FlowDeployOptions } from '../../sdk/client/index.ts';
 import {
   type BundledDeployment,
   Deployment,
@@ -10,6 +11,7 @@ import {
 } from '../../sdk/deployment/index.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { existingFile, loadDefault } from '../load-file.ts';
+import { withSource } from '../run/flow-source.ts';
 import { withPlatform } from '../session.ts';
 
 export const command: CommandModule = {
@@ -31,22 +33,31 @@ export const command: CommandModule = {
         await withPlatform(options, async ({ client }) => {
           if (isFlow(exported)) {
             const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
-            const deployed = await client.flows.deploy(await bundleFlow(path), flowOptions(options));
+            const flow = await bundleFlow(path);
+            const graph = withSource(flow.graph as FlowGraph, path);
+            const deployed = await client.flows.deploy({ ...flow, graph }, flowOptions(options));
             show(options, deployed, ({ flow, version }) => `flow ${flow} is at version ${version}`);
             next(options, `millrace flows show ${deployed.flow}`, `millrace flows start ${deployed.flow}`);
             return;
           }
           const spec = text === undefined ? specOf(exported, path) : parsed(text, path);
           const deployed = await client.deploy(await bundled(spec, path, text === undefined));
-          show(options, deployed, ({ deployment, version }) => `deployment ${deployment} is at version ${version}`);
+          show(options, deployed, deployedText);
           next(
             options,
-            `millrace predict ${deployed.deployment} '[…]'`,
+            deployed.ready === false
+              ? `millrace deployments status ${deployed.deployment}`
+              : `millrace predict ${deployed.deployment} '[…]'`,
             `millrace deployments show ${deployed.deployment}`,
           );
         });
       }),
 };
+
+function deployedText({ deployment, version, ready, reason = '' }: DeployedVersion): string {
+  const text = `deployment ${deployment} is at version ${version}`;
+  return ready === false ? `${text}, which is not ready: ${reason}` : text;
+}
 
 interface FlowOptions {
   readonly branch?: string;
@@ -97,11 +108,23 @@ async function bundled(
   return { spec, code: await bundleFunctions(path, files) };
 }
 
+/** What is wrong with a deployment is told as its problems are, without the place in the SDK that found them. */
+function valid(spec: () => DeploymentSpec): DeploymentSpec {
+  try {
+    return spec();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new MillraceError('INVALID_ARGUMENT', error.message, { cause: error });
+  }
+}
+
 /** The file has its own copy of the SDK, so the deployment is known by its plain form. */
 function specOf(exported: unknown, path: string): DeploymentSpec {
-  if (exported instanceof Deployment) return exported.spec();
-  if (typeof exported === 'object' && exported !== null && 'spec' in exported && typeof exported.spec === 'function')
-    return exported.spec() as DeploymentSpec;
+  if (exported instanceof Deployment) return valid(() => exported.spec());
+  if (typeof exported === 'object' && exported !== null && 'spec' in exported && typeof exported.spec === 'function') {
+    const { spec } = exported;
+    return valid(() => spec.call(exported) as DeploymentSpec);
+  }
   if (typeof exported === 'object' && exported !== null && 'routes' in exported) return exported as DeploymentSpec;
   throw new MillraceError('INVALID_ARGUMENT', `${path} exports neither a flow nor a deployment by default`);
 }

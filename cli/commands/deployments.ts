@@ -1,5 +1,5 @@
-import { MillraceError } from '../../runtime/ports/errors.ts';
-import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
+import { type DeploymentDocument, type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import type { DeploymentVersion } from '../../sdk/client/index.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -22,11 +22,7 @@ export const command: CommandModule = {
             : table(rows, [
                 { title: 'DEPLOYMENT', value: ({ deployment }) => deployment },
                 { title: 'VERSION', value: ({ version }) => version, align: 'right' },
-                {
-                  title: 'ROUTES',
-                  value: ({ document }) =>
-                    document.routes.map((route) => `${route.name}=${modelsText(route)} (${route.weight})`).join(', '),
-                },
+                { title: 'ROUTES', value: ({ document }) => routesText(document) },
                 { title: 'APPLIED', value: ({ appliedAt }) => ago(appliedAt) },
                 { title: 'BY', value: ({ actor }) => actor },
               ]),
@@ -72,9 +68,14 @@ export const command: CommandModule = {
             { title: 'VERSION', value: ({ version }) => version, align: 'right' },
             { title: 'IN FORCE FROM', value: ({ appliedAt }) => new Date(appliedAt).toISOString() },
             { title: 'BY', value: ({ actor }) => actor },
-            ...(at === undefined
-              ? []
-              : [{ title: 'SHARES', value: ({ weights = [] }: DeploymentVersion) => sharesText(weights) }]),
+            { title: 'ROUTES', value: ({ document }) => routesText(JSON.parse(document) as DeploymentDocument) },
+            // Of a bandit or a rollout what it came to, and why; at a time, of every deployment.
+            ...(versions.some(({ weights }) => weights !== undefined)
+              ? [{ title: 'SHARES', value: ({ weights = [] }: DeploymentVersion) => sharesText(weights) }]
+              : []),
+            ...(versions.some(({ reason }) => reason !== undefined)
+              ? [{ title: 'WHY', value: ({ reason = '' }: DeploymentVersion) => reason }]
+              : []),
           ]),
         ),
       );
@@ -87,15 +88,13 @@ export const command: CommandModule = {
       .argument('[version]', 'default: the one before the current');
     rollback.action(async (deployment: string, text: string | undefined) => {
       const options = optionsOf(rollback);
-      if (text !== undefined && !/^[1-9]\d{0,8}$/.test(text)) {
-        throw new MillraceError('INVALID_ARGUMENT', `the version must be a whole number from 1, got '${text}'`);
-      }
+      const restored = wholeNumber('[version]', text);
       await withPlatform(options, async ({ client }) =>
         show(
           options,
-          await client.deployments.rollback(deployment, text === undefined ? undefined : Number(text)),
-          ({ version, restored }) =>
-            `deployment ${deployment} is at version ${version}, which is version ${restored} again`,
+          await client.deployments.rollback(deployment, restored),
+          ({ version, restored: of }) =>
+            `deployment ${deployment} is at version ${version}, which is version ${of} again`,
         ),
       );
     });
@@ -111,6 +110,10 @@ export const command: CommandModule = {
 };
 
 /** `iris v3`, or of a graph all its models; 'code' when it has none. */
+function routesText({ routes }: Pick<DeploymentDocument, 'routes'>): string {
+  return routes.map((route) => `${route.name}=${modelsText(route)} (${route.weight})`).join(', ');
+}
+
 function modelsText(route: DeploymentRoute): string {
   const models = modelsOfRoute(route).map(({ model: { model, modelVersion } }) => `${model} v${modelVersion}`);
   return models.length === 0 ? 'code' : models.join(' + ');

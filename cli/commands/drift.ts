@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { DriftReplay, ShownDrift } from '../../sdk/client/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, optionsOf, say, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
@@ -14,7 +15,7 @@ export const command: CommandModule = {
     const list = cmd
       .command('list')
       .description('drift findings, newest first')
-      .option('--deployment <name>')
+      .option('--deployment <name>', 'only of this deployment')
       .option('--limit <n>', 'at most so many', '20');
     list.action(async () => {
       const options = optionsOf<{ deployment?: string; limit: string }>(list);
@@ -22,7 +23,7 @@ export const command: CommandModule = {
       await withPlatform(options, async ({ client }) => {
         const findings = await client.maintenance.findings({
           kind: 'drift',
-          limit: Number(limit),
+          limit: wholeNumber('--limit', limit),
           ...(deployment === undefined ? {} : { deployment }),
         });
         show(options, findings, (rows) =>

@@ -1,7 +1,7 @@
 import { type CommandModule, optionsOf, print } from '../command.ts';
 import { withPlatform } from '../session.ts';
+import { shownValue } from '../ui/shown-value.ts';
 import { bold, dim } from '../ui/style.ts';
-import { shown } from './artifacts.ts';
 
 export const command: CommandModule = {
   configure: (cmd) =>
@@ -19,7 +19,7 @@ export const command: CommandModule = {
           });
           const values: Record<string, Record<string, unknown>> = {};
           for (const artifact of artifacts)
-            (values[artifact.taskId] ??= {})[artifact.name] = shown(await artifact.value());
+            (values[artifact.taskId] ??= {})[artifact.name] = shownValue(await artifact.value());
           if (options.json === true) {
             print(JSON.stringify({ runId: run.id, flow: run.flow, status: run.status, tasks: values }, null, 2));
             return;

@@ -1,4 +1,5 @@
 import type { Experiment, ViewType } from '../../sdk/client/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { runTable } from '../tracking/run-table.ts';
@@ -30,7 +31,7 @@ export const command: CommandModule = {
       const options = optionsOf<{ limit: string }>(one);
       await withPlatform(options, async ({ client }) => {
         const experiment = await client.tracking.experiment(nameOrId);
-        const limit = Number(options.limit);
+        const limit = wholeNumber('--limit', options.limit);
         const { runs } = await client.tracking.search({ experiments: [experiment.experimentId], limit });
         show(options, { ...experiment, runs }, () =>
           [
@@ -50,7 +51,11 @@ export const command: CommandModule = {
       });
     });
 
-    const create = cmd.command('create').argument('<name>').option('--tag <key=value>', 'repeatable', collect, []);
+    const create = cmd
+      .command('create')
+      .description('a new one; its name is given once')
+      .argument('<name>')
+      .option('--tag <key=value>', 'repeatable', collect, []);
     create.action(async (name: string) => {
       const options = optionsOf<{ tag: readonly string[] }>(create);
       await withPlatform(options, async ({ client }) => {
@@ -60,7 +65,11 @@ export const command: CommandModule = {
       });
     });
 
-    const rename = cmd.command('rename').argument('<name-or-id>').argument('<new-name>');
+    const rename = cmd
+      .command('rename')
+      .description('gives it another name; its id stays')
+      .argument('<name-or-id>')
+      .argument('<new-name>');
     rename.action(async (nameOrId: string, name: string) => {
       const options = optionsOf(rename);
       await withPlatform(options, async ({ client }) => {

@@ -1,4 +1,4 @@
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { finiteNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 
@@ -15,9 +15,9 @@ export const command: CommandModule = {
         const { label, id } = options;
         const feedback = {
           predictionId,
-          truth: numberOf('--truth', options.truth),
+          truth: finiteNumber('--truth', options.truth),
           label,
-          reward: numberOf('--reward', options.reward),
+          reward: finiteNumber('--reward', options.reward),
           id,
         };
         await withPlatform(options, async ({ client }) => {
@@ -30,10 +30,3 @@ export const command: CommandModule = {
         });
       }),
 };
-
-function numberOf(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (text.trim() !== '' && Number.isFinite(number)) return number;
-  throw new MillraceError('INVALID_ARGUMENT', `${flag} must be a finite number, got '${text}'`);
-}

@@ -1,3 +1,4 @@
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim, yellow } from '../ui/style.ts';
@@ -8,15 +9,15 @@ export const command: CommandModule = {
     const list = cmd
       .command('list')
       .description('newest first')
-      .option('--deployment <name>')
-      .option('--kind <kind>', 'drift, outliers, experiment or alert')
+      .option('--deployment <name>', 'only of this deployment')
+      .option('--kind <kind>', 'drift, outliers, experiment, quality or alert')
       .option('--limit <n>', 'at most so many', '20');
     list.action(async () => {
       const options = optionsOf<{ deployment?: string; kind?: string; limit: string }>(list);
       const { deployment, kind, limit } = options;
       await withPlatform(options, async ({ client }) => {
         const findings = await client.maintenance.findings({
-          limit: Number(limit),
+          limit: wholeNumber('--limit', limit),
           ...(deployment === undefined ? {} : { deployment }),
           ...(kind === undefined ? {} : { kind }),
         });

@@ -2,13 +2,13 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { FlowGraph } from '../../schemas/flow-graph.ts';
 import type { ShownFlow } from '../../sdk/client/index.ts';
-import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
+import { jsonObject, namedValues, wholeNumber } from '../arguments.ts';
+import { type CommandModule, next, optionsOf, repeatable, say, show } from '../command.ts';
 import { flowSvg } from '../flow-picture/flow-svg.ts';
 import { flowText } from '../flow-picture/flow-text.ts';
 import { withPlatform } from '../session.ts';
 import { bold, dim, green, yellow } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
-import { objectOf } from './trigger.ts';
 
 export const command: CommandModule = {
   configure: (cmd) => {
@@ -87,6 +87,7 @@ function drawFlow({
   triggers,
   policy,
   next: slots = {},
+  waits = [],
 }: ShownFlow): string {
   const lines = [
     `${bold(flow)} v${version} ${paused ? yellow('paused') : green('active')}, ${running} running, ${waiting} waiting`,
@@ -99,6 +100,7 @@ function drawFlow({
     const slot = slots[name];
     lines.push(`  on      ${name} ${dim(JSON.stringify(rest))}${typeof slot === 'string' ? ` next ${slot}` : ''}`);
   }
+  for (const { what, reason, since } of waits) lines.push(yellow(`  waits   ${what}: ${reason}, asked ${ago(since)}`));
   if (triggers.length === 0) lines.push(dim('  nothing starts it but people'));
   return lines.join('\n');
 }
@@ -108,13 +110,15 @@ function start(cmd: Command): void {
     .command('start')
     .description('start a run of the deployed version')
     .argument('<flow>')
-    .option('-P, --parameters <json>', 'parameters as a JSON object', '{}')
+    .option('-P, --param <name=value>', 'a parameter (repeatable)', repeatable, [])
+    .option('--parameters <json>', 'parameters as a JSON object', '{}')
     .option('--no-cache', 'run memoised steps again, whatever is remembered')
-    .option('--tag <tag>', 'a tag of the run (repeatable)', (tag: string, all: string[]) => [...all, tag], []);
+    .option('--tag <tag>', 'a tag of the run (repeatable)', repeatable, []);
   sub.action(async (flow: string) => {
-    const options = optionsOf<{ parameters: string; tag: string[]; cache: boolean }>(sub);
+    const options = optionsOf<{ param: string[]; parameters: string; tag: string[]; cache: boolean }>(sub);
+    const parameters = { ...jsonObject(options.parameters), ...namedValues('-P', options.param) };
     await withPlatform(options, async ({ client }) => {
-      const started = await client.production.start(flow, objectOf(options.parameters), {
+      const started = await client.production.start(flow, parameters, {
         tags: options.tag,
         refresh: !options.cache,
       });
@@ -168,7 +172,7 @@ function history(cmd: Command): void {
     .option('--limit <n>', 'at most so many', '20');
   sub.action(async (flow: string) => {
     const options = optionsOf<{ slots?: boolean; limit: string }>(sub);
-    const limit = Number(options.limit);
+    const limit = wholeNumber('--limit', options.limit);
     await withPlatform(options, async ({ client }) => {
       if (options.slots === true) {
         show(options, await client.production.slots(flow, limit), (rows) =>

@@ -45,7 +45,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'predictions',
-    summary: 'show, batch, and why they came out as they did',
+    summary: 'search, show, batch, and why they came out as they did',
     load: async () => (await import('./predictions.ts')).command,
   },
   {
@@ -66,7 +66,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'describe',
-    summary: 'topics, topologies and services as text or diagram',
+    summary: 'topics and topologies as text or diagram',
     load: async () => (await import('./describe.ts')).command,
   },
   {
@@ -86,7 +86,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'artifacts',
-    summary: 'list and get what tasks wrote',
+    summary: 'list and get what tasks wrote, their checkpoints, and remove what nobody needs (gc)',
     load: async () => (await import('./artifacts.ts')).command,
   },
   {
@@ -106,7 +106,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'deployments',
-    summary: 'list, show, roll out, roll back and remove deployments, with their history',
+    summary: 'list, show, status, rollout, rollback and remove deployments, with their history',
     load: async () => (await import('./deployments.ts')).command,
   },
   {
@@ -136,7 +136,8 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'models',
-    summary: 'list, show, register, search, describe, tag, stage and delete models and versions, move aliases',
+    summary:
+      'list, card, register, search, describe, tag, stage and delete models and versions; alias, protect, rules, approve, reject; history, at',
     load: async () => (await import('./models.ts')).command,
   },
   {
@@ -155,13 +156,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./replay.ts')).command,
   },
   {
+    name: 'features',
+    summary: 'statistics of the features and outputs of a deployment over time',
+    load: async () => (await import('./features.ts')).command,
+  },
+  {
     name: 'quality',
     summary: 'quality metrics of a deployment from feedback',
     load: async () => (await import('./quality.ts')).command,
   },
   {
     name: 'webhooks',
-    summary: 'signed requests for events: create, list, remove, pause, resume, test, deliveries',
+    summary: 'signed requests for events: create, list, remove, pause, resume, test, deliveries, redeliver',
     load: async () => (await import('./webhooks.ts')).command,
   },
   { name: 'operations', summary: 'who asked for what', load: async () => (await import('./operations.ts')).command },
@@ -172,7 +178,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'audit',
-    summary: 'verify, export, seal and redact the audit trail',
+    summary: 'verify, export, archive and redact the audit trail, list its seals',
     load: async () => (await import('./audit.ts')).command,
   },
   {

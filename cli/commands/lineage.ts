@@ -1,6 +1,8 @@
 /** OpenLineage events as they come, for a collector such as Marquez. */
-import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
-import { type CommandModule, optionsOf, print } from '../command.ts';
+import { setTimeout } from 'node:timers/promises';
+import { messageOf } from '../../runtime/ports/errors.ts';
+import { namedValue, wholeNumber } from '../arguments.ts';
+import { type CommandModule, optionsOf, print, repeatable } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { untilStopped } from '../until-stopped.ts';
 
@@ -8,7 +10,7 @@ interface Options {
   readonly fromBeginning?: boolean;
   readonly limit?: string;
   readonly to?: string;
-  readonly header?: readonly string[];
+  readonly header: readonly string[];
 }
 
 /** Between two tries of a collector that is away, milliseconds: doubled each time. */
@@ -21,12 +23,15 @@ export const command: CommandModule = {
       .option('--from-beginning', 'everything that is there first')
       .option('--limit <n>', 'stop after so many events')
       .option('--to <url>', 'post each event there, such as http://localhost:5000/api/v1/lineage')
-      .option('--header <name:value>', 'header of these posts; may be repeated', collect, [])
+      .option('--header <name:value>', 'header of these posts; may be repeated', repeatable, [])
       .action(async () => {
         const options = optionsOf<Options>(cmd);
-        const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(options.limit);
-        if (!(limit >= 1)) throw new MillraceError('INVALID_ARGUMENT', `--limit is ${options.limit}: give 1 or more`);
-        const headers = headersOf(options.header ?? []);
+        const limit = wholeNumber('--limit', options.limit) ?? Number.POSITIVE_INFINITY;
+        const headers = Object.fromEntries(
+          options.header
+            .map((pair) => namedValue('--header', pair, ':'))
+            .map(([name, value]) => [name.trim(), value.trim()] as const),
+        );
         const stopping = new AbortController();
         await withPlatform(options, async ({ client }) => {
           let told = 0;
@@ -50,20 +55,6 @@ export const command: CommandModule = {
         });
       }),
 };
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
-function headersOf(pairs: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf(':');
-      if (at < 1) throw new MillraceError('INVALID_ARGUMENT', `--header is '${pair}': give it as name:value`);
-      return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
-    }),
-  );
-}
 
 /** In order, again until it is taken; what the collector refuses is told and passed over. */
 async function post(
@@ -92,6 +83,6 @@ async function post(
     }
     if (signal.aborted) return;
     process.stderr.write(`${why}; again in ${waitMs} ms\n`);
-    await new Promise<void>((resolve) => setTimeout(resolve, waitMs));
+    await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { modelRuleVerbs } from '../tracking/model-rule-verbs.ts';
@@ -59,18 +60,15 @@ export const command: CommandModule = {
       const options = optionsOf<{ remove?: true }>(alias);
       if ((version === undefined) !== (options.remove === true))
         throw new MillraceError('INVALID_ARGUMENT', 'give the version that the alias is to name, or --remove');
+      const number = wholeNumber('[version]', version);
       await withPlatform(options, async ({ client }) => {
-        if (version === undefined) {
+        if (number === undefined) {
           await client.registry.removeAlias(model, name);
           show(options, { model, alias: name, removed: true }, () => `models:/${model}@${name} names nothing any more`);
           return;
         }
-        await client.models.setAlias(model, name, Number(version));
-        show(
-          options,
-          { model, alias: name, version: Number(version) },
-          () => `models:/${model}@${name} is version ${version}`,
-        );
+        await client.models.setAlias(model, name, number);
+        show(options, { model, alias: name, version: number }, () => `models:/${model}@${name} is version ${number}`);
       });
     });
     modelVerbs(cmd);

@@ -1,3 +1,4 @@
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim } from '../ui/style.ts';
@@ -8,15 +9,15 @@ export const command: CommandModule = {
     const list = cmd
       .command('list')
       .description('newest first')
-      .option('--object <id>')
-      .option('--by <actor>')
+      .option('--object <id>', 'only what was asked for this run, flow, deployment, …')
+      .option('--by <actor>', 'only what this actor asked for')
       .option('--limit <n>', 'at most so many', '20');
     list.action(async () => {
       const options = optionsOf<{ object?: string; by?: string; limit: string }>(list);
       const { object, by, limit } = options;
       await withPlatform(options, async ({ client }) => {
         const operations = await client.maintenance.operations({
-          limit: Number(limit),
+          limit: wholeNumber('--limit', limit),
           ...(object === undefined ? {} : { object }),
           ...(by === undefined ? {} : { actor: by }),
         });

@@ -1,9 +1,10 @@
 import { askedMethods } from '../../schemas/explainers.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { ShownPrediction } from '../../sdk/client/index.ts';
 import { type BatchOptions, runBatch } from '../run/batch-run.ts';
+import { finiteNumber, wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
+import { listVerb } from '../request-log.ts';
 import { withPlatform } from '../session.ts';
 import { attributionText } from '../ui/attribution-plot.ts';
 import { dim } from '../ui/style.ts';
@@ -39,15 +40,21 @@ export const command: CommandModule = {
       });
     });
 
+    listVerb(cmd);
+
     const batch = cmd
       .command('batch')
       .description('a file through a deployment, in chunks, as a run; `millrace resume` goes on with one that stopped')
       .argument('<deployment>')
       .argument('<data>', 'a file, or <run id>/<artifact>')
-      .option('--format <format>', 'csv, jsonl, json or npy (default: by the ending of the name)')
+      .option('--format <format>', 'csv, jsonl, json, npy, parquet or arrow (default: by the ending of the name)')
       .option('--chunk-rows <n>', 'rows of a task', '500')
       .option('--max-workers <n>', 'tasks that may be under way at once')
-      .option('--out <file>', 'also write the results into this file, as JSON lines');
+      .option('--out <file>', 'also write the results into this file')
+      .option(
+        '--out-format <format>',
+        'of the results: jsonl, csv, parquet or arrow (default: by the ending of --out, else jsonl)',
+      );
     batch.action(async (deployment: string, data: string) => {
       const options = optionsOf<BatchOptions>(batch);
       await withPlatform(options, async ({ client }) => await runBatch(client, deployment, data, options));
@@ -67,9 +74,9 @@ export const command: CommandModule = {
       await withPlatform(options, async ({ client }) => {
         const computed = await client.attributions.compute(id, {
           method,
-          row: numberOf('--row', row),
+          row: wholeNumber('--row', row, { least: 0 }),
           output,
-          target: target === undefined ? undefined : numberOf('--target', target),
+          target: finiteNumber('--target', target),
         });
         show(options, computed, attributionText);
         next(options, `millrace explain ${id}`, `millrace predictions attributions ${id}`);
@@ -105,9 +112,3 @@ function predictionText(shown: ShownPrediction): string {
 }
 
 const ms = (value: number): string => `${Number(value.toPrecision(3))} ms`;
-
-function numberOf(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new MillraceError('INVALID_ARGUMENT', `${option} must be a number, got '${text.slice(0, 40)}'`);
-}

@@ -1,4 +1,7 @@
-import type { QualityNumber, QualityWindow } from '../../sdk/client/index.ts';
+import { MillraceError } from '../../runtime/ports/errors.ts';
+import { parseTime } from '../../schemas/api/time-text.ts';
+import type { QualityNumber, QualityWindow, RewardFailures } from '../../sdk/client/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim, yellow } from '../ui/style.ts';
@@ -7,8 +10,9 @@ import { ago, table } from '../ui/table.ts';
 interface QualityOptions {
   readonly route?: string;
   readonly segment?: string;
-  readonly version?: string;
+  readonly deploymentVersion?: string;
   readonly windows: string;
+  readonly until?: string;
 }
 
 export const command: CommandModule = {
@@ -18,15 +22,21 @@ export const command: CommandModule = {
       .argument('<deployment>')
       .option('--route <name>', 'only this route; "" for all together')
       .option('--segment <feature=value>', 'only this segment; "" for all rows')
-      .option('--version <n>', 'only this version of the deployment')
-      .option('--windows <n>', 'so many of each series', '1');
+      .option('--deployment-version <n>', 'this version of the deployment (default: the newest that has windows)')
+      .option('--windows <n>', 'so many of each series', '1')
+      .option('--until <time>', 'windows that ended before, ISO 8601 or milliseconds');
     cmd.action(async (deployment: string) => {
       const options = optionsOf<QualityOptions>(cmd);
-      const { route, segment, version, windows } = options;
-      const search = { deployment, route, segment, windows: Number(windows) };
+      const { route, segment, windows } = options;
+      const until = options.until === undefined ? undefined : parseTime(options.until);
+      if (options.until !== undefined && until === undefined)
+        throw new MillraceError('INVALID_ARGUMENT', `--until ${options.until} is no time: ISO 8601, or milliseconds`);
+      const version = wholeNumber('--deployment-version', options.deploymentVersion);
+      const search = { deployment, version, route, segment, until, windows: wholeNumber('--windows', windows) };
       await withPlatform(options, async ({ client }) => {
-        const found = await client.quality({ ...search, version: version === undefined ? undefined : Number(version) });
-        show(options, found, draw);
+        const found = await client.quality(search);
+        const failed = await client.rewardFailures(deployment);
+        show(options, found, (windows) => [draw(windows), ...failed.map(drawFailures)].join('\n'));
       });
     });
   },
@@ -39,6 +49,7 @@ function draw(windows: readonly QualityWindow[]): string {
     ...rewardRows(window),
   ]);
   return table(rows, [
+    { title: 'VERSION', value: ({ window }) => `v${window.deploymentVersion}` },
     { title: 'ROUTE', value: ({ window }) => (window.route === '' ? dim('all') : String(window.route)) },
     { title: 'MODEL', value: ({ window }) => (window.route === '' ? '' : `${window.model}/${window.modelVersion}`) },
     { title: 'SEGMENT', value: ({ window }) => (window.segment === '' ? dim('all') : String(window.segment)) },
@@ -49,6 +60,12 @@ function draw(windows: readonly QualityWindow[]): string {
     { title: 'WHEN', value: ({ window }) => ago(window.toMs) },
     { title: '', value: ({ note }) => note },
   ]);
+}
+
+/** One line a code: the feedback counts all the same, so nothing else would show it. */
+function drawFailures({ code, count, reason, predictionId, at }: RewardFailures): string {
+  const times = `${count} reward${count === 1 ? '' : 's'} not made`;
+  return `${yellow(`${times}, ${code}`)}: ${reason} ${dim(`(the newest: prediction ${predictionId}, ${ago(at)})`)}`;
 }
 
 function rewardRows(window: QualityWindow) {

@@ -1,9 +1,10 @@
-import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
-import { exitCode } from '../exit-codes.ts';
+import type { FlowGraph } from '../../schemas/flow-graph.ts';
+import { type CommandModule, optionsOf, repeatable, show } from '../command.ts';
 import { existingFile } from '../load-file.ts';
+import { graphOfRun } from '../run/graph-of-run.ts';
+import { followRun } from '../run/follow-run.ts';
+import { withSource } from '../run/flow-source.ts';
 import { withPlatform } from '../session.ts';
-import { bold, dim } from '../ui/style.ts';
-import { endOf, outcomeText } from './runs.ts';
 
 interface ResumeOptions {
   readonly from?: string;
@@ -20,7 +21,7 @@ export const command: CommandModule = {
       .option('--from <step>', 'run everything from this step on again (default: what did not end well)')
       .option('--in-place', 'go on under the same run id (default: a new run)')
       .option('--deployed', 'with the code of the deployed version of the flow')
-      .option('--tag <tag>', 'of the new run (repeatable)', (value: string, all: string[]) => [...all, value], [])
+      .option('--tag <tag>', 'of the new run (repeatable)', repeatable, [])
       .action(async (origin: string, file: string | undefined) => {
         const options = optionsOf<ResumeOptions>(cmd);
         const { from, inPlace = false, deployed = false, tag: tags } = options;
@@ -37,19 +38,18 @@ export const command: CommandModule = {
             show(options, started, ({ reason }) => `it waits: ${reason ?? ''}`);
             return;
           }
-          const { runId } = started;
-          say(`${bold(started.flow)} ${dim(`run ${runId}${inPlace ? ' goes on' : ` resumes ${origin}`}`)}`);
-          const run = await endOf(client, runId);
-          const cloned = run.tasks.filter(({ originRunId }) => originRunId !== null).length;
-          const more = inPlace ? '' : `, ${cloned} of ${run.tasks.length} tasks taken over`;
-          show(options, run, () => `${outcomeText(run)}${more}`);
-          if (run.status !== 'completed') process.exitCode = exitCode.failure;
-          next(options, `millrace runs show ${runId}`);
+          const { runId, flow: name, requestId } = started;
+          // the request of a run with the code of another one does not say its graph again
+          const graph = deployed || inPlace ? undefined : await graphOfRun(client, origin);
+          const drawn = flow === undefined ? graph : flow.graph;
+          const resumed = inPlace ? { requestId, resumes: ' goes on' } : { resumes: ` resumes ${origin}` };
+          await followRun(client, { runId, flow: name, graph: drawn, ...resumed }, options);
         });
       }),
 };
 
 async function bundled(file: string) {
   const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
-  return await bundleFlow(file);
+  const bundled = await bundleFlow(file);
+  return { ...bundled, graph: withSource(bundled.graph as FlowGraph, file) };
 }

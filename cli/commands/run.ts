@@ -3,22 +3,28 @@ import type { Command } from 'commander';
 import type { FlowBundle } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { FlowGraph } from '../../schemas/flow-graph.ts';
-import { type CommandModule, optionsOf, print } from '../command.ts';
+import { jsonObject, namedValues } from '../arguments.ts';
+import { type CommandModule, optionsOf, print, repeatable, show } from '../command.ts';
 import { existingFile } from '../load-file.ts';
+import { withSource } from '../run/flow-source.ts';
 import { followRun } from '../run/follow-run.ts';
+import { fetchProject, isGitAddress } from '../run/git-project.ts';
 import { flowHelp } from '../run/flow-help.ts';
 import { parametersOfEnvironment, parametersOfWords, withFiles } from '../run/given-parameters.ts';
 import { changedGraph, type GraphChanges } from '../run/graph-changes.ts';
-import { loadPlatformAhead, withPlatform } from '../session.ts';
-import { objectOf } from './trigger.ts';
+import { projectHelp } from '../run/project-help.ts';
+import { type GlobalOptions, withPlatform } from '../session.ts';
 
 interface RunOptions extends GraphChanges {
   readonly param: readonly string[];
   readonly parameters: string;
   readonly entryPoint?: string;
+  readonly revision?: string;
   readonly tag: readonly string[];
   readonly help?: boolean;
 }
+
+type Options = RunOptions & GlobalOptions;
 
 interface ToRun {
   readonly bundled: FlowBundle;
@@ -27,8 +33,8 @@ interface ToRun {
 }
 
 /** The flow of a file or of a project's entry point, with the parameters as it names them. */
-async function prepare(path: string, words: readonly string[], options: RunOptions): Promise<ToRun> {
-  const said = { ...objectOf(options.parameters), ...Object.fromEntries(options.param.map(pair)) };
+async function prepare(path: string, file: string, words: readonly string[], options: RunOptions): Promise<ToRun> {
+  const said = { ...jsonObject(options.parameters), ...namedValues('-P', options.param) };
   if (statSync(path).isDirectory()) {
     const { bundleProject } = await import('../../runtime/adapters/bundler/bundle-project.ts');
     const texts = Object.entries(said).map(([name, value]) => [
@@ -39,7 +45,9 @@ async function prepare(path: string, words: readonly string[], options: RunOptio
       throw new MillraceError('INVALID_ARGUMENT', `${words[0]}: parameters of a project are -P name=value`);
     const given = Object.fromEntries(texts) as Record<string, string>;
     const project = await bundleProject(path, { entry: options.entryPoint, parameters: given });
-    return { bundled: project, graph: project.graph as FlowGraph, parameters: project.parameters };
+    const source = { entryPoint: options.entryPoint ?? 'main', ...(isGitAddress(file) ? { uri: file } : {}) };
+    const graph = withSource(project.graph as FlowGraph, path, source);
+    return { bundled: project, graph, parameters: project.parameters };
   }
   if (options.entryPoint !== undefined)
     throw new MillraceError(
@@ -48,24 +56,19 @@ async function prepare(path: string, words: readonly string[], options: RunOptio
     );
   const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
   const bundled = await bundleFlow(path);
-  const graph = bundled.graph as FlowGraph;
+  const graph = withSource(bundled.graph as FlowGraph, path);
   const environment = parametersOfEnvironment(process.env, graph.parameters);
   const parameters = { ...environment, ...said, ...parametersOfWords(words, graph.parameters) };
   return { bundled, graph, parameters };
 }
 
-function pair(text: string): readonly [string, string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw new MillraceError('INVALID_ARGUMENT', `-P ${text}: write it as name=value`);
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-const repeatable = (value: string, all: readonly string[]): readonly string[] => [...all, value];
+/** A run that is over sooner leaves its monitors and audit trails to the next process. */
+const watchersAfterMs = 1_000;
 
 export const command: CommandModule = {
   configure: (cmd) =>
     cmd
-      .argument('[file]', 'a file that exports a flow by default, or an MLproject folder')
+      .argument('[file]', 'a file that exports a flow by default, an MLproject folder, or the git address of one')
       .argument('[parameters...]', "the flow's parameters: --alpha 0.5, --name=value, --flag, --no-flag")
       .allowUnknownOption()
       .helpOption(false)
@@ -73,6 +76,7 @@ export const command: CommandModule = {
       .option('-P, --param <name=value>', 'a parameter (repeatable)', repeatable, [])
       .option('--parameters <json>', 'parameters as a JSON object', '{}')
       .option('-e, --entry-point <name>', 'entry point of an MLproject folder (default: main)')
+      .option('-v, --revision <name>', 'of a git address: commit, branch or tag')
       .option('--with <retry>', 'for steps that say nothing themselves: retry, or retry:5 (repeatable)', repeatable, [])
       .option('--max-workers <n>', 'tasks that may be under way at once')
       .option('--max-splits <n>', 'items that a foreach may have')
@@ -89,20 +93,45 @@ async function run(cmd: Command, file: string | undefined): Promise<void> {
     cmd.outputHelp();
     return;
   }
-  const path = existingFile(file);
-  if (options.help === true && statSync(path).isFile()) {
+  if (!isGitAddress(file)) {
+    if (options.revision !== undefined)
+      throw new MillraceError('INVALID_ARGUMENT', `-v names a revision of a git address, and ${file} is none`);
+    await runPath(cmd, existingFile(file), file, options);
+    return;
+  }
+  const project = await fetchProject(file, options.revision);
+  try {
+    await runPath(cmd, existingFile(project.folder), file, options);
+  } finally {
+    await project.remove();
+  }
+}
+
+async function runPath(cmd: Command, path: string, file: string, options: Options): Promise<void> {
+  if (options.help === true && statSync(path).isDirectory()) {
+    const { readMlProject } = await import('../../runtime/adapters/bundler/mlproject.ts');
+    show(options, readMlProject(path), (project) => projectHelp(file, project));
+    return;
+  }
+  if (options.help === true) {
     const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
     const { graph } = await bundleFlow(path);
     if (options.json === true) print(JSON.stringify((graph as FlowGraph).parameters, null, 2));
     else print(flowHelp(file, graph as FlowGraph));
     return;
   }
-  void loadPlatformAhead(options);
-  const { bundled, graph, parameters } = await prepare(path, cmd.args.slice(1), options);
-  const changed = changedGraph(graph, options);
-  await withPlatform(options, async ({ client }) => {
-    const values = await withFiles(parameters, graph.parameters, (content) => client.files.upload(content));
-    const { runId } = await client.flows.run({ ...bundled, graph: changed }, values, { tags: options.tag });
-    await followRun(client, runId, changed, options);
-  });
+  // A compiler and a child process of their own make the bundle while this process opens the directory.
+  const preparing = prepare(path, file, cmd.args.slice(1), options);
+  preparing.catch(() => undefined);
+  await withPlatform(
+    options,
+    async ({ client }) => {
+      const { bundled, graph, parameters } = await preparing;
+      const changed = changedGraph(graph, options);
+      const values = await withFiles(parameters, graph.parameters, (content) => client.files.upload(content));
+      const { runId } = await client.flows.run({ ...bundled, graph: changed }, values, { tags: options.tag });
+      await followRun(client, { runId, flow: changed.name, graph: changed }, options);
+    },
+    { watchersAfterMs },
+  );
 }

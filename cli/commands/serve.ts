@@ -1,4 +1,5 @@
-import { type CommandModule, optionsOf, say } from '../command.ts';
+import { messageOf } from '../../runtime/ports/errors.ts';
+import { type CommandModule, optionsOf, say, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { configurationOf } from '../session.ts';
 import { untilStopped } from '../until-stopped.ts';
@@ -13,8 +14,10 @@ export const command: CommandModule = {
         const options = optionsOf<{ topologies?: boolean; list?: boolean }>(cmd);
         const { roles } = await import('../../services/all-in-one/roles.ts');
         if (options.list === true) {
-          for (const { name, kind, summary } of roles)
-            process.stdout.write(`${name.padEnd(28)} ${kind.padEnd(9)} ${summary}\n`);
+          const all = roles.map(({ name, kind, summary }) => ({ name, kind, summary }));
+          show(options, all, (rows) =>
+            rows.map(({ name, kind, summary }) => `${name.padEnd(28)} ${kind.padEnd(9)} ${summary}`).join('\n'),
+          );
           return;
         }
         const topologies =
@@ -25,11 +28,17 @@ export const command: CommandModule = {
           configuration: configurationOf(options),
           only: wanted.length === 0 ? undefined : wanted,
         });
-        await platform.ready();
-        say(
-          `serving ${wanted.length === 0 ? 'everything' : wanted.join(', ')}${platform.probesUrl === undefined ? '' : ` at ${platform.probesUrl}`}`,
+        // from here on it ends when it is told to, and in order
+        const stopped = untilStopped();
+        const what = wanted.length === 0 ? 'everything' : wanted.join(', ');
+        const where = platform.probesUrl === undefined ? '' : ` at ${platform.probesUrl}`;
+        say(`starting ${what}${where}: /readyz says what it waits for`);
+        platform.ready().then(
+          () => say(`serving ${what}${where}`),
+          (error: unknown) =>
+            say(`not ready${where}: ${messageOf(error)}. What can work does; /readyz says what has stopped`),
         );
-        await untilStopped();
+        await stopped;
         await platform.close();
         process.exitCode = exitCode.ok;
       }),

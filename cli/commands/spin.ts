@@ -10,13 +10,15 @@ import { type FlowGraph, isTask } from '../../schemas/flow-graph.ts';
 import { resolveParameters } from '../../schemas/flow-parameters.ts';
 import { stepOfTask } from '../../schemas/task-id.ts';
 import type { Client } from '../../sdk/client/index.ts';
-import { type CommandModule, optionsOf, print, say } from '../command.ts';
+import { looseValue, namedValues, taskTarget } from '../arguments.ts';
+import { type CommandModule, optionsOf, print, repeatable, say } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
+import { onInterrupt } from '../interrupt.ts';
 import { existingFile } from '../load-file.ts';
-import { targetOf } from './logs.ts';
 import { SpinBlobs } from '../run/spin-blobs.ts';
 import { shownLine } from '../run/run-views.ts';
 import { type GlobalOptions, withPlatform } from '../session.ts';
+import { shownValue } from '../ui/shown-value.ts';
 import { bold, dim, green, red } from '../ui/style.ts';
 import { duration, table } from '../ui/table.ts';
 
@@ -25,8 +27,6 @@ interface SpinOptions {
   readonly artifact: readonly string[];
   readonly out?: string;
 }
-
-const repeatable = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 /** Runs one step of a past run again on this machine. Nothing of it is on the log: no run, no artifacts, no models. */
 export const command: CommandModule = {
@@ -39,7 +39,7 @@ export const command: CommandModule = {
       .option('--out <folder>', 'write what it returns there')
       .action(async (target: string, file: string | undefined) => {
         const options = optionsOf<SpinOptions>(cmd);
-        const { runId, of: taskId } = targetOf(target);
+        const { runId, of: taskId } = taskTarget(target);
         if (taskId === undefined)
           throw new MillraceError('INVALID_ARGUMENT', 'which task? millrace spin <run>/<task> [file]');
         await withPlatform(options, async ({ client, configuration }) => {
@@ -81,7 +81,6 @@ async function spin(client: Client, toSpin: ToSpin): Promise<void> {
   const startedMs = performance.now();
   let outcome: TaskOutcome;
   try {
-    const stop = (): void => handle.cancel('Ctrl-C');
     const handle = executor.start(work, {
       line: (kept) => {
         const { timeMs, stream, text } = parseLogLine(kept);
@@ -91,9 +90,15 @@ async function spin(client: Client, toSpin: ToSpin): Promise<void> {
       card: () => undefined,
       checkpoint: () => Promise.resolve(),
     });
-    process.once('SIGINT', stop);
-    outcome = await handle.outcome;
-    process.removeListener('SIGINT', stop);
+    const giveBack = onInterrupt(() => {
+      process.exitCode = exitCode.interrupted;
+      handle.cancel('Ctrl-C');
+    });
+    try {
+      outcome = await handle.outcome;
+    } finally {
+      giveBack();
+    }
   } finally {
     await executor.close();
   }
@@ -114,7 +119,7 @@ async function changedWork(past: TaskWork, toSpin: ToSpin, blobs: BlobStore): Pr
         .map(({ name }) => name)
         .join(', ')}`,
     );
-  const given = pairs('-P', options.param);
+  const given = namedValues('-P', options.param);
   const before = JSON.parse(past.parameters) as Readonly<Record<string, unknown>>;
   const changed = { ...before, ...given };
   const resolved =
@@ -123,10 +128,10 @@ async function changedWork(past: TaskWork, toSpin: ToSpin, blobs: BlobStore): Pr
       : resolveParameters(flow.parameters, known(flow, changed));
   if (resolved.problems !== undefined) throw new MillraceError('INVALID_ARGUMENT', resolved.problems.join('; '));
   const values: Record<string, unknown> = { ...resolved.values };
-  if (flow === undefined) for (const [name, text] of Object.entries(given)) values[name] = looseJson(text);
+  if (flow === undefined) for (const [name, text] of Object.entries(given)) values[name] = looseValue(text);
   const own = step !== undefined && isTask(step) ? { timeoutMs: step.timeoutMs, settings: settingsOf(past, step) } : {};
-  const replaced = Object.entries(pairs('--artifact', options.artifact)).map(([name, text]): ArtifactRef => {
-    const { codec, bytes } = encodeArtifact(name, looseJson(text));
+  const replaced = Object.entries(namedValues('--artifact', options.artifact)).map(([name, text]): ArtifactRef => {
+    const { codec, bytes } = encodeArtifact(name, looseValue(text));
     return { name, codec, hash: '0'.repeat(64), sizeBytes: bytes.length, inline: Buffer.from(bytes) };
   });
   const names = new Set(replaced.map(({ name }) => name));
@@ -172,24 +177,6 @@ function known(
   return Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(parameters, name)));
 }
 
-function pairs(option: string, texts: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf('=');
-      if (at < 1) throw new MillraceError('INVALID_ARGUMENT', `${option} ${text}: write it as name=value`);
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
-}
-
-function looseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
-
 interface Told {
   readonly name: string;
   readonly codec: string;
@@ -207,7 +194,7 @@ async function tell(
   { blobs, tookMs }: { readonly blobs: BlobStore; readonly tookMs: number },
 ): Promise<void> {
   if (outcome.type === 'failed') {
-    process.exitCode = exitCode.failure;
+    process.exitCode ??= exitCode.failure;
     const { kind, message, stack } = outcome;
     if (options.json === true) print(JSON.stringify({ outcome: 'failed', kind, message, stack }, null, 2));
     else print(`${red('✘')} ${bold(taskId)} ${red(kind)}: ${message}${stack === '' ? '' : `\n${dim(stack)}`}`);
@@ -261,6 +248,7 @@ async function write(folder: string, name: string, codec: string, bytes: Uint8Ar
 
 function shortValue(codec: string, bytes: Uint8Array): string {
   if (codec !== 'json' && codec !== 'text') return `${codec}, ${bytes.length} bytes`;
-  const text = codec === 'text' ? String(decodeArtifact(codec, bytes)) : Buffer.from(bytes).toString('utf8');
+  const value = decodeArtifact(codec, bytes);
+  const text = codec === 'text' ? String(value) : JSON.stringify(shownValue(value));
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

@@ -1,4 +1,4 @@
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { jsonObject } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { drawHypothetical } from './triggers.ts';
@@ -16,12 +16,12 @@ export const command: CommandModule = {
         const payload = options.data ?? argument;
         await withPlatform(options, async ({ client }) => {
           if (options.dryRun === true) {
-            show(options, await client.tryTrigger(name, objectOf(payload)), drawHypothetical);
+            show(options, await client.tryTrigger(name, jsonObject(payload)), drawHypothetical);
             return;
           }
           const answer = await client.trigger(
             name,
-            objectOf(payload),
+            jsonObject(payload),
             options.id === undefined ? {} : { id: options.id },
           );
           show(options, answer, ({ triggerId }) => `triggered ${name} as ${triggerId}`);
@@ -29,17 +29,3 @@ export const command: CommandModule = {
         });
       }),
 };
-
-/** A JSON object from the command line. */
-export function objectOf(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch {
-    // said below
-  }
-  throw new MillraceError(
-    'INVALID_ARGUMENT',
-    `expected a JSON object such as '{"seed": 40}', got '${text.slice(0, 80)}'`,
-  );
-}

@@ -8,7 +8,10 @@ export const command: CommandModule = {
     const explain = cmd
       .command('explain')
       .description('what became of an event: the flows that it matched or not, and why')
-      .argument('<event-id>', 'as `millrace trigger` answers it, the ce_id of a producer, or a run id for its end');
+      .argument(
+        '<event-id>',
+        'as `millrace trigger` answers it, the id that its publisher gave, or a run id for its end',
+      );
     explain.action(async (eventId: string) => {
       const options = optionsOf(explain);
       await withPlatform(options, async ({ client }) => {
@@ -24,9 +27,12 @@ export const command: CommandModule = {
 /** One line for each trigger: what it did with the event, and why. */
 export function drawExplanation({ eventId, name, deliveries, outcomes }: TriggerExplanation): string {
   const lines = [`${bold(name)} ${dim(eventId)}`];
-  for (const { at, source, outcome } of deliveries) {
+  for (const [index, { at, source, outcome }] of deliveries.entries()) {
     const where = source === null ? '' : ` at ${source.topic}/${source.partition}@${source.offset}`;
-    lines.push(dim(`  came ${new Date(at).toISOString()}${where}: ${outcome.split(':')[0] ?? ''}`));
+    const [became = ''] = outcome.split(':');
+    const repeats = deliveries.slice(0, index).some((earlier) => earlier.outcome === 'matched');
+    const said = repeats && became === 'matched' ? 'a repeat: the first one counts, also for what it says' : became;
+    lines.push(dim(`  came ${index > 0 ? 'again ' : ''}${new Date(at).toISOString()}${where}: ${said}`));
   }
   const judged = new Set(outcomes.map(({ flow, trigger }) => `${flow} ${trigger}`));
   const seen = new Set<string>();

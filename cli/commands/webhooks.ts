@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { DeliveryAttempt, WebhookDeliveries, WebhookOptions } from '../../sdk/client/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, say, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
@@ -24,9 +25,9 @@ export const command: CommandModule = {
       .option('--type <event...>', 'only these events of the topic')
       .option('--deployment <name>', 'only events of this deployment')
       .option('--filter <json>', 'only events that pass, like {"gt": {"data.version": 3}}')
-      .addOption(new Option('--format <format>').choices(['standard', 'mlflow']).default('standard'))
+      .addOption(new Option('--format <format>', 'of its requests').choices(['standard', 'mlflow']).default('standard'))
       .option('--secret <text>', 'signing secret (default: one is made)')
-      .option('--description <text>')
+      .option('--description <text>', 'for people')
       .addOption(new Option('--from <where>', 'where it begins').choices(['latest', 'earliest']).default('latest'));
     create.action(async (id: string | undefined) => {
       const options = optionsOf<CreateOptions>(create);
@@ -92,19 +93,42 @@ export const command: CommandModule = {
       });
     });
 
+    const again = cmd
+      .command('redeliver')
+      .description('send an event again, now, under the id that it had')
+      .argument('<id>', 'of the webhook')
+      .argument('<delivery-id>', 'as `deliveries` shows it');
+    again.action(async (id: string, deliveryId: string) => {
+      const options = optionsOf(again);
+      await withPlatform(options, async ({ client }) => {
+        const attempt = await client.webhooks.redeliver(id, deliveryId);
+        show(options, attempt, outcomeText);
+        if (attempt.outcome !== 'delivered') process.exitCode = exitCode.failure;
+      });
+    });
+
     const deliveries = cmd
       .command('deliveries')
       .description('what became of the newest requests')
       .argument('<id>')
-      .addOption(new Option('--outcome <outcome>').choices(['delivered', 'failed', 'dead', 'expired']))
-      .option('--limit <n>', 'at most so many', '20');
+      .addOption(
+        new Option('--outcome <outcome>', 'only requests with this outcome').choices([
+          'delivered',
+          'failed',
+          'dead',
+          'expired',
+        ]),
+      )
+      .option('--limit <n>', 'at most so many', '20')
+      .option('--cursor <cursor>', 'the page behind another one');
     deliveries.action(async (id: string) => {
-      const options = optionsOf<{ outcome?: string; limit: string }>(deliveries);
-      const { outcome, limit } = options;
+      const options = optionsOf<{ outcome?: string; limit: string; cursor?: string }>(deliveries);
+      const { outcome, limit, cursor } = options;
       await withPlatform(options, async ({ client }) => {
-        const found = await client.webhooks.deliveries(id, { outcome, limit: Number(limit) });
+        const found = await client.webhooks.deliveries(id, { outcome, limit: wholeNumber('--limit', limit), cursor });
         show(options, found, drawDeliveries);
         if (found.behind > 0) say(`${found.behind} records of the topic are still to come`);
+        if (found.next !== null) next(options, `--cursor ${found.next}`);
       });
     });
   },

@@ -1,4 +1,5 @@
 /** Copies what was logged to a run, in batches; every call may be made again and changes nothing then. */
+import { hash } from 'node:crypto';
 import type { MlflowServer } from './mlflow-server.ts';
 import type { MlflowPair, MlflowPoint, MlflowRun } from '../../schemas/api/mlflow.ts';
 
@@ -41,14 +42,42 @@ export async function copyRun(source: MlflowServer, run: MlflowRun, target: Targ
   }
   const outputs = run.outputs?.model_outputs ?? [];
   if (outputs.length > 0) await server.post('runs/outputs', { run_id, models: outputs });
-  const files = await source.files({ runId: run.info.run_id });
+  const from = { root: run.info.artifact_uri, runId: run.info.run_id };
+  const copied = await copyFiles(source, await source.files({ runId: run.info.run_id }), from, server, {
+    root: target.artifactUri,
+    runId: run_id,
+  });
+  const problems = [...copied.problems, ...(await differences(run, points, target))];
+  return { points, files: copied.files, bytes: copied.bytes, problems };
+}
+
+interface FilesOf {
+  /** Artifact URI of a run or logged model. */
+  readonly root: string;
+  /** undefined: of a logged model. */
+  readonly runId: string | undefined;
+}
+
+/** Reads each file back, and compares it by its hash. */
+export async function copyFiles(
+  source: MlflowServer,
+  files: readonly { readonly path: string }[],
+  from: FilesOf,
+  server: MlflowServer,
+  to: FilesOf,
+): Promise<{ readonly files: number; readonly bytes: number; readonly problems: readonly string[] }> {
+  const problems: string[] = [];
   let bytes = 0;
   for (const { path } of files) {
-    const content = await source.download(run.info.artifact_uri, path, run.info.run_id);
-    await server.upload(target.artifactUri, path, content);
+    const content = await source.download(from.root, path, from.runId);
+    await server.upload(to.root, path, content);
+    const [was, is] = [content, await server.download(to.root, path, to.runId)].map((each) =>
+      hash('sha256', each, 'hex'),
+    );
+    if (was !== is) problems.push(`file '${path}' has the hash ${is?.slice(0, 12)}, it had ${was?.slice(0, 12)}`);
     bytes += content.length;
   }
-  return { points, files: files.length, bytes, problems: await differences(run, files, points, target) };
+  return { files: files.length, bytes, problems };
 }
 
 /** Tag of a run that was copied whole: the digest of what it was. */
@@ -88,12 +117,7 @@ async function pairsIn(
 }
 
 /** Reads the copy back. */
-async function differences(
-  run: MlflowRun,
-  files: readonly { readonly path: string; readonly file_size?: number }[],
-  points: number,
-  { server, runId }: Target,
-): Promise<readonly string[]> {
+async function differences(run: MlflowRun, points: number, { server, runId }: Target): Promise<readonly string[]> {
   const problems: string[] = [];
   const { run: copy } = (await server.get(`runs/get?run_id=${encodeURIComponent(runId)}`)) as { run: MlflowRun };
   for (const kind of ['params', 'tags'] as const) {
@@ -109,10 +133,5 @@ async function differences(
   let copied = 0;
   for (const key of latest.keys()) for await (const _ of server.history(runId, key)) copied += 1;
   if (copied !== points) problems.push(`${copied} points of metrics of ${points}`);
-  const sizes = new Map((await server.files({ runId })).map(({ path, file_size }) => [path, file_size]));
-  for (const { path, file_size } of files) {
-    if (sizes.get(path) !== file_size)
-      problems.push(`file '${path}' has ${sizes.get(path)} bytes, it had ${file_size}`);
-  }
   return problems;
 }

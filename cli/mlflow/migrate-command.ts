@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { optionsOf, say, show } from '../command.ts';
+import { optionsOf, repeatable, say, show } from '../command.ts';
 import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
 import { red } from '../ui/style.ts';
 import { type MigrateReport, migrate } from './migrate.ts';
 import { MlflowServer } from './mlflow-server.ts';
+import { theirToken } from './their-token.ts';
 
 interface MigrateCommandOptions {
   readonly experiment: readonly string[];
@@ -21,13 +22,20 @@ export function migrateCommand(cmd: Command, direction: 'import' | 'export'): vo
         : 'the same, to an MLflow server',
     )
     .argument('<uri>', 'such as http://127.0.0.1:5000')
-    .option('--experiment <name>', 'only this one, with the versions of its runs (repeatable)', collect, [])
-    .option('--token <token>', 'bearer token of that server (default: MLFLOW_TRACKING_TOKEN)');
+    .option('--experiment <name>', 'only this one, with the versions of its runs (repeatable)', repeatable, [])
+    .option(
+      '--token <token>',
+      'bearer token of that server (default: MLFLOW_TRACKING_TOKEN, if MLFLOW_TRACKING_URI is that server)',
+    );
   mlflow.action(async (uri: string) => {
     const options = optionsOf<MigrateCommandOptions>(mlflow);
-    const { experiment, token = process.env['MLFLOW_TRACKING_TOKEN'] } = options;
+    const { experiment } = options;
     await withPlatform(options, async ({ url, configuration }) => {
       const ours = new MlflowServer({ url, token: configuration['http.token'] || undefined });
+      const token = theirToken({
+        ...{ given: options.token, uri, environment: process.env },
+        platform: { url, token: configuration['http.token'] },
+      });
       const theirs = new MlflowServer({ url: uri, token });
       const [source, target] = direction === 'import' ? [theirs, ours] : [ours, theirs];
       let said = '';
@@ -57,5 +65,3 @@ function reportText({ experiments, runs, loggedModels, models, versions, problem
     ...problems.map((problem) => red(problem)),
   ].join('\n');
 }
-
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];

@@ -5,7 +5,8 @@
 import { messageOf } from '../../runtime/ports/errors.ts';
 import { copyRun, markTag } from './copy-run.ts';
 import { digestOf, type MlflowServer } from './mlflow-server.ts';
-import type { MlflowExperiment, MlflowLoggedModel, MlflowRun } from '../../schemas/api/mlflow.ts';
+import type { MlflowExperiment, MlflowRun } from '../../schemas/api/mlflow.ts';
+import { copyLoggedModels, copyModelMetrics } from './copy-logged-models.ts';
 import { copyRegistry } from './copy-registry.ts';
 
 interface MigrateOptions {
@@ -37,6 +38,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   const runs = { copied: 0, unchanged: 0, points: 0, files: 0, bytes: 0 };
   const ids = new Map<string, string>();
   const modelIds = new Map<string, string>();
+  const deleted = new Set<string>();
   let loggedModels = 0;
   const there = new Map<string, MlflowExperiment>();
   for await (const experiment of target.experiments()) there.set(experiment.name, experiment);
@@ -50,13 +52,10 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   for (const experiment of chosen) {
     const experimentId = await experimentIn(target, experiment, there.get(experiment.name));
     const known = await copiesIn(target, experimentId, keepIds);
-    for await (const model of source.loggedModels(experiment.experiment_id)) {
-      loggedModels += 1;
-      await attempt(problems, `logged model ${model.info.model_id}`, async () => {
-        modelIds.set(model.info.model_id, await copyLoggedModel(source, target, keepIds, experimentId, model));
-      });
-    }
+    const models = await copyLoggedModels({ source, target, keepIds, experimentId, modelIds, problems }, experiment);
+    loggedModels += models.length;
     for await (const run of source.runs(experiment.experiment_id)) {
+      if (run.info.lifecycle_stage === 'deleted') deleted.add(run.info.run_id);
       onProgress?.(`${experiment.name}: ${runs.copied + runs.unchanged} runs`);
       await attempt(problems, `run ${run.info.run_id}`, async () => {
         const copy = known.get(run.info.run_id);
@@ -87,6 +86,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
         runs.bytes += copied.bytes;
       });
     }
+    await copyModelMetrics(target, models, { ids, deleted, modelIds, problems });
     if (experiment.lifecycle_stage === 'deleted')
       await target.post('experiments/delete', { experiment_id: experimentId });
   }
@@ -194,28 +194,4 @@ function withModels(run: MlflowRun, ids: ReadonlyMap<string, string>): MlflowRun
     inputs: { ...inputs, model_inputs: renamed(inputs.model_inputs) },
     outputs: { model_outputs: renamed(outputs.model_outputs) },
   };
-}
-
-async function copyLoggedModel(
-  source: MlflowServer,
-  target: MlflowServer,
-  keepIds: boolean,
-  experiment_id: string,
-  { info, data = {} }: MlflowLoggedModel,
-): Promise<string> {
-  const { name, model_type, source_run_id, tags = [] } = info;
-  const body = { experiment_id, name, model_type, source_run_id, tags, params: data.params };
-  let id = info.model_id;
-  if (keepIds) await target.call('POST', '/api/v1/imports/logged-models', { ...body, model_id: id });
-  else {
-    const made = (await target.post('logged-models', body)) as { model: MlflowLoggedModel };
-    id = made.model.info.model_id;
-  }
-  const { model } = (await target.get(`logged-models/${id}`)) as { model: MlflowLoggedModel };
-  for (const { path } of await source.files({ modelId: info.model_id })) {
-    const content = await source.download(info.artifact_uri, path, undefined);
-    await target.upload(model.info.artifact_uri, path, content);
-  }
-  await target.call('PATCH', `/api/2.0/mlflow/logged-models/${id}`, { model_id: id, status: info.status });
-  return id;
 }

@@ -15,6 +15,7 @@ export interface BatchOptions {
   readonly chunkRows: string;
   readonly maxWorkers?: string;
   readonly out?: string;
+  readonly outFormat?: string;
 }
 
 /** By the ending of the file's name. */
@@ -24,7 +25,12 @@ const formats: Readonly<Record<string, string>> = {
   '.ndjson': 'jsonl',
   '.json': 'json',
   '.npy': 'npy',
+  '.parquet': 'parquet',
+  '.arrow': 'arrow',
+  '.arrows': 'arrow',
+  '.feather': 'arrow',
 };
+const outputs = ['jsonl', 'csv', 'parquet', 'arrow'];
 
 export async function runBatch(
   client: Client,
@@ -33,15 +39,24 @@ export async function runBatch(
   options: GlobalOptions & BatchOptions,
 ): Promise<void> {
   await client.deployments.show(deployment);
+  const output = outputOf(options);
   const { bundleFlow } = await import('../../runtime/adapters/bundler/bundle-flow.ts');
   const bundled = await bundleFlow(flowFile());
   const graph = changedGraph(bundled.graph as FlowGraph, { with: [], maxWorkers: options.maxWorkers });
   const source = await sourceOf(client, data, options.format);
-  const parameters = { deployment, data: source.file, format: source.format, chunkRows: options.chunkRows };
+  const parameters = { deployment, data: source.file, format: source.format, chunkRows: options.chunkRows, output };
   const { runId } = await client.flows.run({ ...bundled, graph }, parameters, { tags: [`deployment:${deployment}`] });
-  await followRun(client, runId, graph, options);
-  if (options.out !== undefined && (await client.runs.show(runId)).status === 'completed')
+  await followRun(client, { runId, flow: graph.name, graph }, options);
+  if (options.out !== undefined && (await client.runs.show(runId, { limit: 0 })).status === 'completed')
     await save(client, runId, options.out);
+}
+
+/** What is said, else what the name of the file ends in, else JSON lines. */
+function outputOf({ out, outFormat }: BatchOptions): string {
+  const named = out === undefined ? undefined : formats[extname(out).toLowerCase()];
+  const format = outFormat ?? (named !== undefined && outputs.includes(named) ? named : 'jsonl');
+  if (outputs.includes(format)) return format;
+  throw new MillraceError('INVALID_ARGUMENT', `results are written as ${outputs.join(', ')}, not as '${format}'`);
 }
 
 /** The flow as this package has it: from its sources, or compiled. */
@@ -62,7 +77,7 @@ async function sourceOf(client: Client, data: string, given: string | undefined)
   if (format === undefined) {
     throw new MillraceError(
       'INVALID_ARGUMENT',
-      `the ending of ${data} says no format: --format csv, jsonl, json or npy`,
+      `the ending of ${data} says no format: --format csv, jsonl, json, npy, parquet or arrow`,
     );
   }
   let bytes: Uint8Array;

@@ -10,22 +10,30 @@ import { type FirstCause, RunProgress } from './run-progress.ts';
 import { JsonView, LiveView, PlainView, type RunView } from './run-views.ts';
 import { watchRun } from './watch-run.ts';
 
-export async function followRun(
-  client: Client,
-  runId: string,
-  graph: FlowGraph,
-  options: GlobalOptions,
-): Promise<void> {
+/** A run that was asked for, or to go on. */
+export interface BegunRun {
+  readonly runId: string;
+  readonly flow: string;
+  /** @default as the run tells it */
+  readonly graph?: FlowGraph | undefined;
+  /** What it has to do with another run, behind its id. */
+  readonly resumes?: string;
+  /** The request by which it goes on in place. */
+  readonly requestId?: string;
+}
+
+export async function followRun(client: Client, begun: BegunRun, options: GlobalOptions): Promise<void> {
+  const { runId, flow, graph, resumes = '', requestId } = begun;
   const progress = new RunProgress(graph);
-  if (options.json !== true) say(`${bold(graph.name)} ${dim(`run ${runId}`)}`);
+  if (options.json !== true) say(`${bold(flow)} ${dim(`run ${runId}${resumes}`)}`);
   const view = viewOf(runId, progress, options);
   try {
-    await watchRun(client, runId, progress, view);
+    await watchRun(client, runId, progress, view, requestId);
   } finally {
     view.close();
   }
   if (view instanceof JsonView) view.ended(await client.runs.show(runId));
-  else tellEnd(runId, progress);
+  else tellEnd(begun, progress);
   const status = progress.end?.status;
   if (status === 'failed') process.exitCode = exitCode.failure;
   if (status === 'cancelled' && process.exitCode === undefined) process.exitCode = exitCode.failure;
@@ -43,12 +51,13 @@ function viewOf(runId: string, progress: RunProgress, { json }: GlobalOptions): 
 }
 
 /** The outcome; of a failed run the first cause, whatever failed after it. */
-function tellEnd(runId: string, { end, cause, startedMs = 0, graph }: RunProgress): void {
+function tellEnd({ runId, flow }: BegunRun, { end, cause, startedMs = 0, taken }: RunProgress): void {
   if (end === undefined) return;
   const took = duration(end.atMs - startedMs);
   const text = { completed: green('✔ completed'), failed: red('✘ failed'), cancelled: yellow('■ cancelled') };
   const lines = cause === undefined ? [] : [causeLine(cause)];
-  print([`${text[end.status]} ${bold(graph.name)} ${dim(`run ${runId}`)} after ${took}`, ...lines].join('\n'));
+  const over = taken.over === 0 ? '' : `, ${taken.over} of ${taken.of} tasks taken over`;
+  print([`${text[end.status]} ${bold(flow)} ${dim(`run ${runId}`)} after ${took}${over}`, ...lines].join('\n'));
 }
 
 /** Where it was thrown is in the logs: here its frames would name lines of the bundle. */

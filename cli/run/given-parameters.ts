@@ -1,8 +1,8 @@
 /** Parameters of a run, from the command line and the environment, as the flow names them. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { editDistance } from '../../runtime/config/resolve.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { nearest } from '../../runtime/config/nearest.ts';
+import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
 
 type Specs = Readonly<Record<string, ParameterSpec>>;
@@ -80,7 +80,7 @@ function contentOf(name: string, path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new MillraceError('INVALID_ARGUMENT', `parameter '${name}': the file ${path} cannot be read: ${why}`, {
       cause,
     });
@@ -102,11 +102,8 @@ function unexpected(word: string): MillraceError {
 
 function unknownFlag(flag: string, specs: Specs): MillraceError {
   const known = Object.keys(specs).map(flagOf);
-  const [near] = known
-    .map((other) => ({ other, distance: editDistance(other, flag) }))
-    .filter(({ distance }) => distance <= 2)
-    .sort((a, b) => a.distance - b.distance);
-  const meant = near === undefined ? '' : ` Did you mean ${near.other}?`;
+  const near = nearest(flag, known, 2);
+  const meant = near === undefined ? '' : ` Did you mean ${near}?`;
   const has = known.length === 0 ? 'it has no parameters' : `its parameters are ${known.join(', ')}`;
   return new MillraceError(
     'INVALID_ARGUMENT',

@@ -1,3 +1,4 @@
+import { wholeNumber } from '../arguments.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { type FlowGraph, flowLimits, isTask, refreshed, type RetryPolicy } from '../../schemas/flow-graph.ts';
 
@@ -16,8 +17,12 @@ const retryTimes = 3;
 export function changedGraph(graph: FlowGraph, changes: GraphChanges): FlowGraph {
   const { maxWorkers, maxSplits, cache = true } = changes;
   const limits = {
-    ...(maxWorkers === undefined ? {} : { maxWorkers: count('--max-workers', maxWorkers, flowLimits.maxWorkers) }),
-    ...(maxSplits === undefined ? {} : { maxSplits: count('--max-splits', maxSplits, flowLimits.maxSplits) }),
+    ...(maxWorkers === undefined
+      ? {}
+      : { maxWorkers: wholeNumber('--max-workers', maxWorkers, { most: flowLimits.maxWorkers }) }),
+    ...(maxSplits === undefined
+      ? {}
+      : { maxSplits: wholeNumber('--max-splits', maxSplits, { most: flowLimits.maxSplits }) }),
   };
   const retry = changes.with.map(retryOf).at(-1);
   const steps = graph.steps.map((step) => {
@@ -48,10 +53,4 @@ function wrong(text: string): MillraceError {
     'INVALID_ARGUMENT',
     `--with ${text}: write --with retry, --with retry:5 or --with retry:times=5,backoffMs=1000,factor=2`,
   );
-}
-
-function count(option: string, text: string, max: number): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
-  throw new MillraceError('INVALID_ARGUMENT', `${option} must be an integer from 1 to ${max}, got '${text}'`);
 }

@@ -2,6 +2,7 @@
 import type { EventOf } from '../../schemas/events.ts';
 import { type FlowGraph, type GraphStep, isPoint, isTask, scopesOf } from '../../schemas/flow-graph.ts';
 import { stepOfTask } from '../../schemas/task-id.ts';
+import { type Offered, type Waiting, waitingByClass } from './waiting-text.ts';
 
 export type RunEvent = EventOf<'runs'> & { readonly timeMs: number };
 
@@ -13,6 +14,8 @@ export interface StepProgress {
   readonly completed: number;
   /** Of these, without having run: outcomes of memoised steps. */
   readonly recalled: number;
+  /** Of these, without having run: outcomes of the run that is resumed. */
+  readonly takenOver: number;
   readonly failed: number;
   readonly retried: number;
   readonly firstMs: number;
@@ -39,37 +42,57 @@ type Counting = Mutable<Omit<StepProgress, 'running' | 'total'>> & {
 };
 
 export class RunProgress {
-  readonly graph: FlowGraph;
+  #graph: FlowGraph | undefined;
   readonly #steps = new Map<string, Counting>();
   /** Items of foreachs that are known so far, by the foreach. */
   readonly #items = new Map<string, number>();
-  readonly #around: ReadonlyMap<string, GraphStep | undefined>;
+  #around: ReadonlyMap<string, GraphStep | undefined> = new Map();
+  /** Tasks that a run which goes on in place may run once more. */
+  readonly #done = new Set<string>();
   readonly #failures = new Map<string, FirstCause>();
+  readonly #offered = new Map<string, Offered>();
   startedMs: number | undefined;
   end: RunEnd | undefined;
   cause: FirstCause | undefined;
 
-  constructor(graph: FlowGraph) {
-    this.graph = graph;
-    this.#around = loopsAround(graph);
+  /** Without a graph it is the one that the run was requested with. */
+  constructor(graph?: FlowGraph) {
+    if (graph !== undefined) this.#draws(graph);
+  }
+
+  get taken(): { readonly over: number; readonly of: number } {
+    const steps = [...this.#steps.values()];
+    const sum = (of: 'takenOver' | 'completed'): number => steps.reduce((total, step) => total + step[of], 0);
+    return { over: sum('takenOver'), of: sum('completed') };
   }
 
   take(event: RunEvent): void {
     const { timeMs } = event;
     switch (event.type) {
       case 'run-requested':
-        this.startedMs = timeMs;
+        // one that goes on in place with its own code has no other graph than before
+        if (event.data.graph !== '') this.#draws(JSON.parse(event.data.graph) as FlowGraph);
+        this.#begin(timeMs);
         return;
       case 'task-started': {
         const { taskId, token } = event.data;
         const step = this.#step(taskId, timeMs);
+        if (this.#done.delete(taskId)) step.completed -= 1;
         step.running.set(taskId, { sinceMs: timeMs, attempt: token.attempt });
+        this.#offered.delete(taskId);
+        return;
+      }
+      case 'phase-lapsed': {
+        const { taskId, phase, compute = '', waitsSince = null } = event.data;
+        if (phase === 'started') this.#ended(taskId, timeMs);
+        if (waitsSince !== null) this.#offered.set(taskId, { taskId, compute, sinceMs: waitsSince });
         return;
       }
       case 'task-completed': {
         const { taskId, split = null } = event.data;
         const step = this.#ended(taskId, timeMs);
         step.completed += 1;
+        this.#done.add(taskId);
         if (split !== null && split !== undefined)
           this.#items.set(step.step, (this.#items.get(step.step) ?? 0) + split.size);
         return;
@@ -87,10 +110,12 @@ export class RunProgress {
         return;
       }
       case 'task-closed': {
-        if (event.data.outcome !== 'recalled') return;
-        const step = this.#ended(event.data.taskId, timeMs);
+        const { taskId, outcome } = event.data;
+        this.#offered.delete(taskId);
+        if (outcome !== 'recalled' && outcome !== 'cloned') return;
+        const step = this.#ended(taskId, timeMs);
         step.completed += 1;
-        step.recalled += 1;
+        step[outcome === 'recalled' ? 'recalled' : 'takenOver'] += 1;
         return;
       }
       case 'run-completed':
@@ -117,18 +142,43 @@ export class RunProgress {
     return [...this.#steps.values()].map((step) => ({ ...step, total: this.#total(step.step) }));
   }
 
+  /** Tasks that no worker has taken in time; nobody waits once the run has ended. */
+  waiting(): readonly Waiting[] {
+    return this.end === undefined ? waitingByClass(this.#offered.values()) : [];
+  }
+
   /** Whether nothing more comes: exit hooks run after the end. */
   get over(): boolean {
     const { end } = this;
     if (end === undefined) return false;
-    const { hooks = {} } = this.graph;
+    const hooks = this.#graph?.hooks ?? {};
     const hook = end.status === 'completed' ? hooks.success : end.status === 'failed' ? hooks.error : undefined;
     if (hook === undefined) return true;
     const run = this.#steps.get(end.status === 'completed' ? '-success' : '-error');
     return run !== undefined && run.running.size === 0 && run.completed + run.failed > run.retried;
   }
 
+  #draws(graph: FlowGraph): void {
+    this.#graph = graph;
+    this.#around = loopsAround(graph);
+  }
+
+  /** For the first time, or again in place: then what has ended well stays. */
+  #begin(timeMs: number): void {
+    this.startedMs = timeMs;
+    this.end = undefined;
+    this.cause = undefined;
+    this.#failures.clear();
+    this.#offered.clear();
+    for (const step of this.#steps.values()) {
+      step.running.clear();
+      step.failed = 0;
+      step.retried = 0;
+    }
+  }
+
   #total(step: string): number | undefined {
+    if (this.#graph === undefined) return undefined;
     const around = this.#around.get(step);
     if (around === undefined) return 1;
     if (around.kind === 'foreach') return this.#items.get(around.name);
@@ -142,7 +192,7 @@ export class RunProgress {
       known.lastMs = timeMs;
       return known;
     }
-    const none = { completed: 0, recalled: 0, failed: 0, retried: 0, firstMs: timeMs, lastMs: timeMs };
+    const none = { completed: 0, recalled: 0, takenOver: 0, failed: 0, retried: 0, firstMs: timeMs, lastMs: timeMs };
     const fresh = { step, running: new Map<string, { sinceMs: number; attempt: number }>(), ...none };
     this.#steps.set(step, fresh);
     return fresh;

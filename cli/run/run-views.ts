@@ -6,6 +6,7 @@ import { LiveRegion, type Terminal } from '../ui/live-region.ts';
 import { bar } from '../ui/plot.ts';
 import { cyan, dim, green, padEnd, red, yellow } from '../ui/style.ts';
 import { duration } from '../ui/table.ts';
+import { waitingText } from './waiting-text.ts';
 import { leftMs, type RunEvent, type RunProgress, type StepProgress } from './run-progress.ts';
 
 export interface RunView {
@@ -63,6 +64,8 @@ export class PlainView implements RunView {
   readonly #progress: RunProgress;
   readonly #say: (text: string) => void;
   readonly #tenths = new Map<string, number>();
+  /** Compute classes of which it was said that they are missing. */
+  #missing: readonly string[] = [];
 
   constructor(runId: string, progress: RunProgress, write: (text: string) => void = say) {
     this.#runId = runId;
@@ -72,6 +75,10 @@ export class PlainView implements RunView {
 
   event(event: RunEvent): void {
     for (const text of happened(event, this.#progress, this.#tenths, true)) this.#say(text);
+    const waiting = this.#progress.waiting();
+    const news = waiting.filter(({ compute }) => !this.#missing.includes(compute));
+    for (const one of news) this.#say(yellow(`  ${waitingText(one, event.timeMs)}`));
+    this.#missing = waiting.map(({ compute }) => compute);
   }
 
   line(line: StepLine): void {
@@ -129,6 +136,7 @@ export class LiveView implements RunView {
     const active = this.#progress.steps().filter(({ running }) => running.size > 0);
     const lines = active.slice(0, activeMax).map((step) => activeLine(step, spinner, this.#now()));
     if (active.length > activeMax) lines.push(dim(`    and ${active.length - activeMax} more steps`));
+    for (const one of this.#progress.waiting()) lines.push(yellow(`  ${waitingText(one, this.#now())}`));
     if (this.#note !== '') lines.push(yellow(`  ${this.#note}`));
     this.#region.update(this.#said, lines);
     this.#said = [];
@@ -180,10 +188,10 @@ function happened(
     }
     case 'task-closed': {
       const { taskId, outcome, originRunId = null } = event.data;
-      if (outcome !== 'recalled') return [];
+      if (outcome !== 'recalled' && outcome !== 'cloned') return [];
       const step = progress.steps().find((one) => one.step === stepOfTask(taskId));
-      if (alone(taskId) || step === undefined)
-        return [`  ${green('✔')} ${taskId} ${dim(`recalled from run ${originRunId}`)}`];
+      const how = outcome === 'cloned' ? 'taken over' : `recalled from run ${originRunId}`;
+      if (alone(taskId) || step === undefined) return [`  ${green('✔')} ${taskId} ${dim(how)}`];
       return tenth(step, tenths, starts);
     }
     case 'task-retried': {
@@ -195,15 +203,18 @@ function happened(
   }
 }
 
-/** Tasks in loops are many: they are told by tenths. */
+/** Tasks in loops are many: they are told by tenths; of rounds, whose number is not known before, the first ten and then every tenth, hundredth and so on. */
 function tenth(step: StepProgress, tenths: Map<string, number>, starts: boolean): readonly string[] {
-  const { completed, recalled, total, firstMs, lastMs } = step;
-  if (total === undefined) return [];
+  const { completed, recalled, takenOver, total, firstMs, lastMs } = step;
+  if (total === undefined) {
+    const every = 10 ** Math.max(0, Math.ceil(Math.log10(completed)) - 1);
+    return starts && completed % every === 0 ? [`  ${dim('…')} ${step.step} ${completed} done`] : [];
+  }
   const now = Math.floor((10 * completed) / total);
   if (now <= (tenths.get(step.step) ?? 0)) return [];
   tenths.set(step.step, now);
   if (completed < total) return starts ? [`  ${dim('…')} ${step.step} ${completed}/${total}`] : [];
-  const from = recalled === 0 ? '' : `, ${recalled} recalled`;
+  const from = `${recalled === 0 ? '' : `, ${recalled} recalled`}${takenOver === 0 ? '' : `, ${takenOver} taken over`}`;
   return [`  ${green('✔')} ${step.step} ${total} tasks ${dim(`${duration(lastMs - firstMs)}${from}`)}`];
 }
 

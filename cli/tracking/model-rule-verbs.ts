@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { AliasRuleDocument, RegistryMove } from '../../sdk/client/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { optionsOf, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim } from '../ui/style.ts';
@@ -82,10 +83,11 @@ export function modelRuleVerbs(cmd: Command): void {
       .option('--reason <text>', 'kept with the decision', '');
     deciding.action(async (model: string, alias: string, version: string) => {
       const options = optionsOf<{ reason: string }>(deciding);
+      const number = wholeNumber('<version>', version);
       await withPlatform(options, async ({ client }) => {
-        if (verb === 'approve') await client.registry.approve(model, alias, Number(version));
-        else await client.registry.reject(model, alias, Number(version), options.reason);
-        show(options, { model, alias, version: Number(version), decision: verb }, () =>
+        if (verb === 'approve') await client.registry.approve(model, alias, number);
+        else await client.registry.reject(model, alias, number, options.reason);
+        show(options, { model, alias, version: number, decision: verb }, () =>
           verb === 'approve' ? `models:/${model}@${alias} is version ${version}` : `version ${version} was put away`,
         );
       });

@@ -1,10 +1,14 @@
 /** Verbs of `models` beyond list and alias. */
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { RegisteredVersion } from '../../sdk/client/index.ts';
-import { optionsOf, show } from '../command.ts';
+import { wholeNumber } from '../arguments.ts';
+import { optionsOf, repeatable, say, show } from '../command.ts';
 import { withPlatform } from '../session.ts';
 import { dim } from '../ui/style.ts';
 import { ago, table } from '../ui/table.ts';
+import { cardHtml, cardMarkdown } from './model-card-page.ts';
 
 interface RegisterOptions {
   readonly run?: string;
@@ -19,8 +23,8 @@ export function modelVerbs(cmd: Command): void {
     .argument('<model>')
     .argument('<source>', 'runs:/<run>/<path>, models:/m-<id>, mlflow-artifacts:/…, or an address on another store')
     .option('--run <run-id>', 'the run that made it (default: that of a runs:/ source)')
-    .option('--description <text>')
-    .option('--tag <key=value>', 'repeatable', collect, []);
+    .option('--description <text>', 'of the version, Markdown')
+    .option('--tag <key=value>', 'repeatable', repeatable, []);
   register.action(async (model: string, source: string) => {
     const options = optionsOf<RegisterOptions>(register);
     const { run, description, tag } = options;
@@ -29,6 +33,28 @@ export function modelVerbs(cmd: Command): void {
       const tags = Object.fromEntries(tag.map(pairOf));
       const version = await client.registry.register(model, { source, runId, description, tags });
       show(options, version, ({ version: number }) => `models:/${model}/${number}`);
+    });
+  });
+
+  const card = cmd
+    .command('card')
+    .description('what a version is, how it was made, how good it was then and is now: as Markdown, or as a page')
+    .argument('<model/version>', 'or <model>@<alias>')
+    .option('--html <file>', 'a page that needs no network');
+  card.action(async (what: string) => {
+    const options = optionsOf<{ html?: string }>(card);
+    const [, model = '', version, alias = ''] = /^(?:models:\/)?(.+?)(?:\/(\d+)|@(.+))$/.exec(what) ?? [];
+    if (model === '') {
+      throw new MillraceError('INVALID_ARGUMENT', `'${what}' names no version: say wine/3, or wine@champion`);
+    }
+    await withPlatform(options, async ({ client }) => {
+      const found = await client.models.card(model, version === undefined ? alias : Number(version));
+      if (options.html === undefined) {
+        show(options, found, cardMarkdown);
+        return;
+      }
+      writeFileSync(options.html, cardHtml(found));
+      say(`wrote ${options.html}`);
     });
   });
 
@@ -45,7 +71,7 @@ export function modelVerbs(cmd: Command): void {
 
   const describe = cmd
     .command('describe')
-    .description('sets the description of a model or of one version: its model card, Markdown')
+    .description('sets the description of a model or of one version, Markdown: the beginning of its card')
     .argument('<model[/version]>')
     .argument('<text>');
   describe.action(async (what: string, text: string) => {
@@ -62,7 +88,7 @@ export function modelVerbs(cmd: Command): void {
     .description('sets tags, or takes them away')
     .argument('<model[/version]>')
     .argument('[key=value...]')
-    .option('--remove <key>', 'repeatable', collect, []);
+    .option('--remove <key>', 'repeatable', repeatable, []);
   tag.action(async (what: string, given: readonly string[]) => {
     const options = optionsOf<{ remove: readonly string[] }>(tag);
     const { model, version } = named(what);
@@ -82,9 +108,10 @@ export function modelVerbs(cmd: Command): void {
     .option('--archive-existing', 'other versions leave the stage');
   stage.action(async (model: string, version: string, to: string) => {
     const options = optionsOf<{ archiveExisting?: true }>(stage);
+    const number = wholeNumber('<version>', version);
     await withPlatform(options, async ({ client }) => {
-      await client.registry.stage(model, Number(version), to, options.archiveExisting === true);
-      show(options, { model, version: Number(version), stage: to }, () => `${model}/${version} is in ${to}`);
+      await client.registry.stage(model, number, to, options.archiveExisting === true);
+      show(options, { model, version: number, stage: to }, () => `${model}/${version} is in ${to}`);
     });
   });
 
@@ -120,8 +147,6 @@ function named(what: string): { readonly model: string; readonly version: number
   const [, model = what, version] = /^(.+)\/(\d+)$/.exec(what) ?? [];
   return { model, version: version === undefined ? undefined : Number(version) };
 }
-
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
 function pairOf(pair: string): readonly [string, string] {
   const at = pair.indexOf('=');

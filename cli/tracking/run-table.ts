@@ -1,5 +1,5 @@
 /** Tracked runs as text. */
-import type { RunUses, TrackedRun } from '../../sdk/client/index.ts';
+import type { ArtifactEntry, RunUses, TrackedRun } from '../../sdk/client/index.ts';
 import { dim, green, red, yellow } from '../ui/style.ts';
 import { ago, duration, table } from '../ui/table.ts';
 
@@ -24,7 +24,7 @@ export function runTable(runs: readonly TrackedRun[]): string {
 }
 
 /** What was logged to a run, and what came of it. */
-export function runText(run: TrackedRun, uses: RunUses): string {
+export function runText(run: TrackedRun, uses: RunUses, files: readonly ArtifactEntry[]): string {
   const section = (title: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : [dim(title), ...lines.map((line) => `  ${line}`)];
   return [
@@ -42,6 +42,10 @@ export function runText(run: TrackedRun, uses: RunUses): string {
       run.datasets.map(({ name, digest }) => `${name} ${digest}`),
     ),
     ...section(
+      'files',
+      files.map(({ path, isFolder, sizeBytes }) => (isFolder ? `${path}/` : `${path} ${sizeBytes ?? 0} bytes`)),
+    ),
+    ...section(
       'models',
       uses.models.map(
         ({ model, version, aliases }) => `${model}/${version}${aliases.map((alias) => ` @${alias}`).join('')}`,
@@ -52,10 +56,10 @@ export function runText(run: TrackedRun, uses: RunUses): string {
 }
 
 function deploymentLines(use: RunUses['deployments'][number]): readonly string[] {
-  const { deployment, route, model, version, share, evidence, findings } = use;
+  const { deployment, route, model, version, share, traffic, evidence, findings } = use;
   const known =
     evidence === null
-      ? ''
+      ? `, ${traffic.completed} answers${traffic.failed > 0 ? `, ${traffic.failed} failures of all routes` : ''}`
       : `, ${evidence.requests} requests, ${evidence.failures} failures${evidence.rewards > 0 ? `, mean reward ${short(evidence.rewardSum / evidence.rewards)}` : ''}`;
   return [
     `${deployment}, route ${route} with ${model}/${version}: ${Math.round(share * 100)} % of the traffic${known}`,

@@ -1,9 +1,11 @@
 /** Verbs of `runs` for tracked runs, those of flows among them. */
 import type { Command } from 'commander';
 import { hasCode } from '../../runtime/ports/errors.ts';
-import type { Client, MetricPoint, RunUses, TrackedRun } from '../../sdk/client/index.ts';
+import type { ArtifactEntry, Client, MetricPoint, RunUses, TrackedRun } from '../../sdk/client/index.ts';
 import { syncSpool } from '../../sdk/tracking/index.ts';
-import { next, optionsOf, show } from '../command.ts';
+import { wholeNumber } from '../arguments.ts';
+import { next, optionsOf, repeatable, show } from '../command.ts';
+import { exitCode } from '../exit-codes.ts';
 import { withPlatform } from '../session.ts';
 import { sparkline } from '../ui/plot.ts';
 import { dim } from '../ui/style.ts';
@@ -22,8 +24,8 @@ export function trackedRunVerbs(cmd: Command): void {
     .command('search')
     .description("tracked runs, those of flows among them, by MLflow's filters and more: docs/tracking.md")
     .argument('[filter]', "such as \"metrics.rmse < 0.8 AND (params.depth = '6' OR tags.team = 'a')\"")
-    .option('--experiment <name-or-id>', 'repeatable; default: all', collect, [])
-    .option('--order <key>', 'such as "metrics.rmse ASC" (repeatable; default: newest first)', collect, [])
+    .option('--experiment <name-or-id>', 'repeatable; default: all', repeatable, [])
+    .option('--order <key>', 'such as "metrics.rmse ASC" (repeatable; default: newest first)', repeatable, [])
     .option('--deleted', 'those that were deleted')
     .option('--cursor <token>', 'the page behind another one')
     .option('--limit <n>', 'at most so many', '20');
@@ -36,7 +38,7 @@ export function trackedRunVerbs(cmd: Command): void {
         filter,
         orderBy,
         pageToken,
-        limit: Number(limit),
+        limit: wholeNumber('--limit', limit),
         view: deleted === true ? 'DELETED_ONLY' : undefined,
       });
       show(options, runs, runTable);
@@ -81,7 +83,9 @@ export function trackedRunVerbs(cmd: Command): void {
     const options = optionsOf(sync);
     await withPlatform(options, async ({ url, configuration }) => {
       const token = configuration['http.token'];
-      show(options, await syncSpool({ url, token, spool }), (synced) =>
+      const all = await syncSpool({ url, token, spool });
+      if (all.some(({ refused }) => refused.length > 0)) process.exitCode = exitCode.failure;
+      show(options, all, (synced) =>
         synced.length === 0
           ? dim('nothing waits')
           : synced
@@ -101,10 +105,12 @@ export function trackedRunVerbs(cmd: Command): void {
 export async function trackedOf(
   client: Client,
   runId: string,
-): Promise<{ readonly tracked: TrackedRun; readonly uses: RunUses } | undefined> {
+): Promise<
+  { readonly tracked: TrackedRun; readonly uses: RunUses; readonly files: readonly ArtifactEntry[] } | undefined
+> {
   try {
     const tracked = await client.tracking.run(runId);
-    return { tracked, uses: await client.runs.uses(runId) };
+    return { tracked, uses: await client.runs.uses(runId), files: await client.tracking.artifacts(runId) };
   } catch (error) {
     if (hasCode(error, 'NOT_FOUND')) return undefined;
     throw error;
@@ -124,5 +130,3 @@ function curveText(key: string, points: readonly MetricPoint[]): string {
     sparkline(values, 72),
   ].join('\n');
 }
-
-const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];

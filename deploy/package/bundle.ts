@@ -3,24 +3,26 @@
  * path, and what they share lies in chunks beside them. A process that loads some thirty files starts in a third of the time of one that
  * loads the fifteen hundred they were made from.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { packageRooms } from '../../runtime/adapters/child-module.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Modules of threads and children, and the services' own flows: started by their path, as the ending of their name says. */
+const startedModules = [
+  ...filesOf('runtime', /-(thread|child)\.ts$/),
+  ...filesOf('services', /-(thread|child|flow)\.ts$/),
+];
 
 /** What is started or imported by its path: the program, the doors of the package, and the modules of child processes and threads. */
 export const packageEntries = [
   'cli/main',
-  'sdk/index',
-  'sdk/flow/index',
-  'sdk/onnx/index',
-  'sdk/project/index',
-  'sdk/deployment/index',
-  'sdk/client/index',
-  'statistics/index',
   'runtime/testing/index',
-  'runtime/adapters/process-executor/step-child',
-  'services/scorer/score-thread',
-  'services/model-server/code/code-thread',
+  ...Object.values(packageRooms).map((room) => `${room}/index`),
+  ...startedModules,
 ];
 
 /** Packages of hundreds of small modules without native code; the others stay outside. */
@@ -57,8 +59,10 @@ export async function bundlePackage(options: {
   });
   for (const { path, text } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
-    const up = relative(dirname(path), outdir);
-    writeFileSync(path, text.replaceAll(rootMark, `new URL("${up === '' ? '.' : up}/", import.meta.url)`));
+    const up = relative(dirname(path), outdir) || '.';
+    // in a source map it is quoted text already
+    const own = path.endsWith('.js') ? `new URL("${up}/", import.meta.url)` : 'import.meta.url';
+    writeFileSync(path, text.replaceAll(rootMark, own));
   }
 }
 
@@ -88,4 +92,10 @@ function ownAddress(root: string): Plugin {
       });
     },
   };
+}
+
+/** Paths without `.ts`, relative to the root. */
+function filesOf(room: string, ending: RegExp): readonly string[] {
+  const files = readdirSync(join(root, room), { recursive: true }) as string[];
+  return files.filter((file) => ending.test(file)).map((file) => join(room, file.replace(/\.ts$/, '')));
 }

@@ -46,6 +46,13 @@ export const alertRules: readonly AlertRule[] = [
     summary: '{{ $labels.task }} has stopped',
   },
   {
+    alert: 'MillraceProcessUnready',
+    expr: 'millrace_ready == 0',
+    for: '10m',
+    severity: 'page',
+    summary: '{{ $labels.instance }} is not ready',
+  },
+  {
     alert: 'MillraceTaskBehind',
     expr: 'millrace_task_lag_records > 1000 and millrace_task_age_seconds > 60',
     for: '5m',
@@ -108,6 +115,20 @@ export const alertRules: readonly AlertRule[] = [
     for: '30m',
     severity: 'ticket',
     summary: 'the error of {{ $labels.deployment }} by {{ $labels.route }} is half as large again as a day ago',
+  },
+  {
+    alert: 'MillraceRewardsFail',
+    expr: 'sum by (deployment, code) (increase(millrace_reward_failed_total[1h])) > 10',
+    for: '5m',
+    severity: 'ticket',
+    summary: 'the reward function of {{ $labels.deployment }} fails: {{ $labels.code }}',
+  },
+  {
+    alert: 'MillraceWebhookGaveUp',
+    expr: 'sum(increase(millrace_task_records_total{outcome=~"requests[.](dead|expired)"}[1h])) > 0',
+    for: '0m',
+    severity: 'ticket',
+    summary: 'events could not be sent to a webhook, and are not tried again',
   },
 ];
 

@@ -157,6 +157,10 @@ export const dashboards: readonly Dashboard[] = [
                 expression: 'millrace_experiment_threshold{deployment=~"$deployment"}',
                 legend: '{{deployment}} threshold',
               },
+              {
+                expression: 'millrace_experiment_ratio_p_value{deployment=~"$deployment"}',
+                legend: '{{deployment}} sample ratio',
+              },
             ],
           },
           {
@@ -252,6 +256,58 @@ export const dashboards: readonly Dashboard[] = [
             queries: one(
               `sum by (verdict) (increase(millrace_outlier_rows_total{deployment=~"$deployment"}[1h]))`,
               '{{verdict}}',
+            ),
+          },
+        ],
+      },
+      {
+        title: 'Quality',
+        panels: [
+          {
+            title: 'Quality of the last window',
+            description: 'All rows of all routes and of each; docs/monitoring.md says what each metric is.',
+            unit: 'short',
+            queries: one(
+              'millrace_quality{deployment=~"$deployment",segment=""}',
+              '{{deployment}} {{route}} {{metric}}',
+            ),
+          },
+          {
+            title: 'By segment',
+            unit: 'short',
+            queries: one(
+              'millrace_quality{deployment=~"$deployment",segment!="",route=""}',
+              '{{deployment}} {{segment}} {{metric}}',
+            ),
+          },
+          {
+            title: 'Rewards that a function did not make',
+            unit: 'short',
+            queries: one(
+              'sum by (deployment, code) (increase(millrace_reward_failed_total{deployment=~"$deployment"}[1h]))',
+              '{{deployment}} {{code}}',
+            ),
+          },
+        ],
+      },
+      {
+        title: 'Webhooks',
+        panels: [
+          {
+            title: 'Requests by outcome',
+            unit: 'reqps',
+            queries: one(
+              `sum by (outcome) (rate(millrace_task_records_total{outcome=~"requests[.].*"}[${window}]))`,
+              '{{outcome}}',
+            ),
+          },
+          {
+            title: 'Given up in an hour',
+            unit: 'short',
+            kind: 'stat',
+            queries: one(
+              'sum(increase(millrace_task_records_total{outcome=~"requests[.](dead|expired)"}[1h])) or vector(0)',
+              'dead or expired',
             ),
           },
         ],

@@ -51,7 +51,6 @@ export function kubernetesManifests(): string {
     }),
     // with a model server of its own, so that it answers predictions over HTTP too
     processOf('gateway', ['provenance', 'model-server', 'gateway'], {
-      'http.host': '0.0.0.0',
       'http.hosts': ['', `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`]
         .map((end) => `gateway${end}`)
         .join(','),
@@ -103,6 +102,9 @@ function configuration(): Manifest {
   const set: Partial<Record<SettingName, string>> = {
     profile: 'cluster',
     'log.level': 'info',
+    // for probes and scrapers, and the token of the secret guards it
+    'http.host': '0.0.0.0',
+    'worker.tracking_url': `http://gateway.${namespace}:${httpPort}`,
     'kafka.bootstrap': 'kafka-kafka-bootstrap:9092',
     'redis.url': 'redis://redis:6379',
     's3.endpoint': 'http://s3:7070',
@@ -124,13 +126,7 @@ function processOf(name: string, serves: readonly string[], more: Partial<Record
   const [cpu, memory, limit] = sizes[name] ?? usualSize;
   const lasting = stateful.has(name);
   const probe = (path: string): Manifest => ({
-    exec: {
-      command: [
-        'node',
-        '-e',
-        `fetch('http://127.0.0.1:${httpPort}${path}').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`,
-      ],
-    },
+    httpGet: { path, port: httpPort },
     periodSeconds: 15,
     timeoutSeconds: 10,
   });
@@ -138,6 +134,7 @@ function processOf(name: string, serves: readonly string[], more: Partial<Record
     name: 'millrace',
     image,
     args: ['serve', ...serves],
+    ports: [{ name: 'http', containerPort: httpPort }],
     envFrom: [{ configMapRef: { name: 'millrace' } }, { secretRef: { name: 'millrace-credentials' } }],
     env: [
       { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },

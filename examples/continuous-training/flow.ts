@@ -14,7 +14,6 @@ const model = 'wine-quality';
 export default flow('wine-quality')
   .parameter('wines', { type: 'file', required: true, help: 'CSV of the tasted wines' })
   .parameter('alpha', { type: 'number', default: 0.001, help: 'strength of the penalty' })
-  .parameter('platform', { type: 'string', default: 'http://127.0.0.1:7400', help: 'where production is asked for' })
   .step('load', (_, { parameters }) => {
     const wines = parseWines(parameters.wines);
     const rows = splitLikeNumpy(wines.quality.length, 40);
@@ -24,18 +23,14 @@ export default flow('wine-quality')
     const { coefficients, intercept } = fitElasticNet(train.x, train.quality, { alpha: parameters.alpha });
     return { onnx: encodeLinearRegression({ coefficients, intercept, outputName: 'quality' }) };
   })
-  .step(
-    'compare',
-    async ({ onnx, test }, { parameters }) => {
-      const { version, served } = await inProduction(parameters.platform);
-      return {
-        candidateRmse: await rmse(onnx, test),
-        productionRmse: served === null ? null : await rmse(served, test),
-        productionVersion: version,
-      };
-    },
-    { secrets: { TOKEN: { provider: 'env', key: 'MILLRACE_HTTP_TOKEN' } } },
-  )
+  .step('compare', async ({ onnx, test }) => {
+    const { version, served } = await inProduction();
+    return {
+      candidateRmse: await rmse(onnx, test),
+      productionRmse: served === null ? null : await rmse(served, test),
+      productionVersion: version,
+    };
+  })
   .switch(
     'verdict',
     ({ candidateRmse, productionRmse }): 'promote' | 'keep' =>
@@ -59,9 +54,9 @@ export default flow('wine-quality')
     return { summary: told };
   });
 
-/** The version that the alias names, and its bytes; null: there is none yet. */
-async function inProduction(url: string): Promise<{ version: number | null; served: Uint8Array | null }> {
-  const millrace = connect({ url, token: process.env['TOKEN'] });
+/** The version that the alias names, and its bytes; null: there is none yet. Every step finds its platform here, with a token that may read. */
+async function inProduction(): Promise<{ version: number | null; served: Uint8Array | null }> {
+  const millrace = connect({ url: process.env['MILLRACE_URL'], token: process.env['MILLRACE_TOKEN'] });
   const known = (await millrace.models.list()).some(({ model: name }) => name === model);
   const { aliases, versions } = known ? await millrace.models.show(model) : { aliases: {}, versions: [] };
   const version = (aliases as Readonly<Record<string, number>>)['production'] ?? null;

@@ -2,6 +2,7 @@
  * The flow of the demo: a trigger `diamonds-arrived` starts it, two families of models are trained side by side, both are registered.
  */
 import { flow } from '../../sdk/flow/index.ts';
+import type { StepTracking } from '../../sdk/tracking/index.ts';
 import { recommendedReferenceRows } from '../../schemas/recommended-monitors.ts';
 import { readDiamonds } from './data.ts';
 import { evaluate } from './evaluation.ts';
@@ -22,8 +23,8 @@ export default flow('diamonds')
     return { train: buildDataset(train), test: buildDataset(test), reference: { columns } };
   })
   .branch('train', {
-    linear: ({ train, test }) => ({ candidate: judged(trainElasticNet(train), test, train) }),
-    trees: ({ train, test }) => ({ candidate: judged(trainBoostedTrees(train), test, train) }),
+    linear: (data, { tracking }) => ({ candidate: judged('linear', trainElasticNet(data.train), data, tracking) }),
+    trees: (data, { tracking }) => ({ candidate: judged('trees', trainBoostedTrees(data.train), data, tracking) }),
   })
   .join('choose', ({ linear, trees }) => ({
     ranked: [
@@ -44,8 +45,23 @@ export default flow('diamonds')
     return { best: ranked[0]?.alias ?? '' };
   });
 
-/** A model with its figures on rows that it has not met, beside those of always answering the mean. */
-function judged({ family, parameters, onnx, predict }: PriceModel, test: Dataset, train: Dataset) {
+/**
+ * A model with its figures on rows that it has not met, beside those of always answering the mean. They are tracked as well, with parameters and
+ * digests of the data, below the model's name.
+ */
+function judged(
+  name: string,
+  model: PriceModel,
+  { train, test }: { readonly train: Dataset; readonly test: Dataset },
+  tracking: StepTracking,
+) {
+  const { family, parameters, onnx, predict } = model;
+  tracking.autolog(model, {
+    name,
+    train: { x: train.x, y: train.prices, name: 'diamonds-train' },
+    test: { x: test.x, y: test.prices, name: 'diamonds-test' },
+    outputName: 'price',
+  });
   const mean = train.prices.reduce((sum, price) => sum + price, 0) / train.prices.length;
   const { rmse, mae, r2 } = evaluate(predict(test.x), test.prices);
   const baseline = evaluate(

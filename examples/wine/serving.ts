@@ -1,27 +1,37 @@
 /**
  * From data to everything that is asked of a model: one flow trains it, deploys it, and asks it in the three ways that applications do: at
  * once, later, and for a whole table. Deploying is one call that names the model by its alias; nothing is packed, and no credentials are
- * in the flow.
+ * in the flow. Where the platform asks for a token, the token of a step reads and asks, and may not deploy: there the step `deploy` is
+ * left to `millrace deploy`.
  */
-import { connect, deployment, encodeLinearRegression, flow } from '../../sdk/index.ts';
+import { connect, deployment, encodeLinearRegression, flow, type RowMatrix } from '../../sdk/index.ts';
 import { fitElasticNet } from '../diamonds/elastic-net.ts';
 import { parseWines, selectWines } from './data.ts';
 import { splitLikeNumpy } from './split.ts';
 
 const name = 'wine-quality';
-/** Every step finds the gateway of its platform here. */
-const platform = () => connect({ url: process.env['MILLRACE_URL'] });
+/** Every step finds the gateway of its platform here, with a token of its run. */
+const platform = () => connect({ url: process.env['MILLRACE_URL'], token: process.env['MILLRACE_TOKEN'] });
 
 export default flow('wine-serving')
   .parameter('wines', { type: 'file', as: 'text', default: 'wine-quality.csv', help: 'measurements and quality' })
   .parameter('alpha', { type: 'number', default: 0.1, help: 'strength of the penalty' })
-  .step('train', (_, { parameters, models }) => {
+  .step('train', (_, { parameters, models, tracking }) => {
     const data = parseWines(parameters.wines);
     const split = splitLikeNumpy(data.x.rows, 40);
     const [train, test] = [selectWines(data, split.train), selectWines(data, split.test)];
     const options = { alpha: parameters.alpha, l1Ratio: 0.1, standardize: false };
     const { coefficients, intercept } = fitElasticNet(train.x, train.quality, options);
     const onnx = encodeLinearRegression({ coefficients, intercept, outputName: 'quality' });
+    // One call: parameters, quality on both parts of the data, their digests, and the model as a folder of the run.
+    tracking.autolog(
+      { family: 'elastic-net', parameters: options, onnx, predict: (x) => linear(x, coefficients, intercept) },
+      {
+        train: { x: train.x, y: train.quality, name: 'wine-train' },
+        test: { x: test.x, y: test.quality, name: 'wine-test' },
+        outputName: 'quality',
+      },
+    );
     models.register(name, { onnx, alias: 'champion', description: 'quality of a wine by its measurements' });
     const rows = Array.from({ length: test.x.rows }, (__, row) => [
       ...test.x.values.subarray(row * test.x.columns, (row + 1) * test.x.columns),
@@ -72,6 +82,12 @@ export default flow('wine-serving')
     const rmse = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
     return { rmse, predicted: squares.length, realtime: before.realtime, later: before.later };
   });
+
+function linear(x: RowMatrix, weights: Float64Array, intercept: number): Float64Array {
+  return Float64Array.from({ length: x.rows }, (_, row) =>
+    weights.reduce((sum, weight, column) => sum + weight * (x.values[row * x.columns + column] ?? 0), intercept),
+  );
+}
 
 interface Chunk {
   readonly rows: readonly (readonly number[])[];

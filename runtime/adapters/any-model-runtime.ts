@@ -12,11 +12,11 @@ export interface ModelRuntimes {
 
 export function createAnyModelRuntime({ onnx, remote, mlflow }: ModelRuntimes): ModelRuntime {
   return {
-    load: async (bytes) => {
-      if (!isListing(bytes)) return await onnx.load(bytes);
+    load: async (bytes, progress) => {
+      if (!isListing(bytes)) return await onnx.load(bytes, progress);
       const { source, files } = readListing(bytes);
       const runtime = files.length === 0 && /^(?:https?|grpcs?):\/\//.test(source) ? remote : mlflow;
-      return await runtime.load(bytes);
+      return await runtime.load(bytes, progress);
     },
   };
 }

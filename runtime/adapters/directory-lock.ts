@@ -146,11 +146,15 @@ const isLockContent = (content: unknown): content is LockContent =>
   typeof content.token === 'string';
 
 function checkFormat(directory: string, supported: number): number {
+  const found = readFormat(directory, supported);
+  if (found === undefined) writeFormat(directory, supported);
+  return found ?? supported;
+}
+
+/** The format of a directory, without touching it; undefined when it has none yet. NEWER_FORMAT when it is above `supported`, CORRUPT when it says nothing. */
+export function readFormat(directory: string, supported: number): number | undefined {
   const path = join(directory, 'format.json');
-  if (!existsSync(path)) {
-    writeFormat(directory, supported);
-    return supported;
-  }
+  if (!existsSync(path)) return undefined;
   const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
   const found =
     typeof content === 'object' && content !== null && 'formatVersion' in content ? content.formatVersion : undefined;

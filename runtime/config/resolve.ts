@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { createRequire } from 'node:module';
 import { MillraceError, messageOf } from '../ports/errors.ts';
+import { nearest } from './nearest.ts';
 import { type Configuration, environmentName, type Setting, type SettingName, settings } from './settings.ts';
 
 export interface ConfigurationSources {
@@ -71,23 +72,61 @@ function check(name: SettingName, setting: Setting, { value, where }: Found, pro
       problems.push(`${where} must be true or false, got ${got}`);
       break;
     case 'text':
-      if (
-        typeof value === 'string' &&
-        (setting.pattern === undefined || new RegExp(`^${setting.pattern}$`).test(value))
-      )
+      if (typeof value === 'string' && (!('pattern' in setting) || new RegExp(`^${setting.pattern}$`).test(value)))
         return value;
+      problems.push(`${where} must be ${'pattern' in setting ? setting.accepts : 'a text'}, got ${got}`);
+      break;
+    case 'list': {
+      const items = itemsOf(value);
+      const whole = new RegExp(`^${setting.item}$`);
+      const wrong = items?.find((item) => typeof item !== 'string' || !whole.test(item));
+      if (items !== undefined && wrong === undefined && (items.length > 0 || setting.mayBeEmpty === true)) return items;
       problems.push(
-        `${where} must be a text${setting.pattern === undefined ? '' : ` that matches ${setting.pattern}`}, got ${got}`,
+        `${where} must be ${setting.accepts}, by comma, got ${items === undefined || items.length === 0 ? got : `'${String(wrong)}'`}`,
       );
       break;
+    }
+    case 'json': {
+      const parsed = typeof value === 'string' ? parsedJson(value) : value;
+      if (hasShape(parsed, setting.shape)) return parsed;
+      const what = setting.shape === 'texts' ? 'a JSON object whose values are texts' : 'a JSON list of objects';
+      problems.push(`${where} must be ${what}, got '${typeof value === 'string' ? value : JSON.stringify(value)}'`);
+      break;
+    }
   }
   return settings[name].default;
 }
 
-/** Nested keys become dotted names. */
+/** Undefined for what is no list. */
+function itemsOf(value: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value as readonly unknown[];
+  if (typeof value !== 'string') return undefined;
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasShape(value: unknown, shape: 'texts' | 'objects'): boolean {
+  const isObject = (item: unknown): boolean => typeof item === 'object' && item !== null && !Array.isArray(item);
+  if (shape === 'objects') return Array.isArray(value) && value.every(isObject);
+  return isObject(value) && Object.values(value as object).every((item) => typeof item === 'string');
+}
+
+/** Nested keys become dotted names; what a setting takes as an object stays one. */
 function readFile(path: string, problems: string[]): Readonly<Record<string, unknown>> {
   let content: unknown;
   try {
+    // Loaded when there is a file: most processes have none.
+    const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
     content = parse(readFileSync(path, 'utf8'));
   } catch (error) {
     problems.push(`${path} cannot be read: ${messageOf(error)}`);
@@ -105,30 +144,17 @@ function readFile(path: string, problems: string[]): Readonly<Record<string, unk
 
 function flatten(prefix: string, from: Readonly<Record<string, unknown>>, to: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(from)) {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    const setting: Setting | undefined = Object.hasOwn(settings, prefix + key)
+      ? settings[(prefix + key) as SettingName]
+      : undefined;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && setting?.type !== 'json')
       flatten(`${prefix}${key}.`, value as Record<string, unknown>, to);
     else to[prefix + key] = value;
   }
 }
 
 function unknownName(name: string, where: string): string {
-  const near = Object.keys(settings)
-    .map((known) => ({ known, distance: editDistance(name, known) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const hint = near !== undefined && near.distance <= 3 ? `; did you mean '${near.known}'?` : '';
+  const near = nearest(name, Object.keys(settings), 3);
+  const hint = near === undefined ? '' : `; did you mean '${near}'?`;
   return `'${name}' (${where}) is no setting${hint}`;
-}
-
-/** Levenshtein distance. */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -3,7 +3,7 @@
  * reference page `docs/configuration.md` is generated from here.
  *
  * A setting `kafka.bootstrap` is the environment variable MILLRACE_KAFKA_BOOTSTRAP, the flag `--set kafka.bootstrap=…`, and
- * `kafka: { bootstrap: … }` in `millrace.yaml`. Precedence: flag, environment, file, profile, default.
+ * `kafka: { bootstrap: … }` in `millrace.yaml`. Precedence: flag, environment, file, default.
  */
 export type Setting =
   | {
@@ -11,7 +11,32 @@ export type Setting =
       readonly default: string;
       readonly doc: string;
       readonly secret?: true;
-      readonly pattern?: string;
+    }
+  | {
+      readonly type: 'text';
+      readonly default: string;
+      readonly doc: string;
+      /** A regular expression for the whole of it, and the same in words. */
+      readonly pattern: string;
+      readonly accepts: string;
+    }
+  | {
+      /** Comma-separated; blanks around items do not count. A file may give a list. */
+      readonly type: 'list';
+      /** A regular expression for the whole of an item, and the same in words. */
+      readonly item: string;
+      readonly accepts: string;
+      /** @default false */
+      readonly mayBeEmpty?: true;
+      readonly default: readonly string[];
+      readonly doc: string;
+    }
+  | {
+      /** JSON; a file may give it as YAML. `texts`: an object whose values are texts. `objects`: a list of objects. */
+      readonly type: 'json';
+      readonly shape: 'texts' | 'objects';
+      readonly default: Readonly<Record<string, string>> | readonly Readonly<Record<string, unknown>>[];
+      readonly doc: string;
     }
   | { readonly type: 'choice'; readonly choices: readonly string[]; readonly default: string; readonly doc: string }
   | {
@@ -72,9 +97,12 @@ export const settings = {
     doc: 'Bearer token that every call must carry; empty: none is asked for (loopback only).',
   },
   'http.hosts': {
-    type: 'text',
-    default: '',
-    doc: 'Comma-separated Host names that are served beside the loopback names.',
+    type: 'list',
+    item: '[^\\s,/]+',
+    accepts: 'host names',
+    mayBeEmpty: true,
+    default: [],
+    doc: 'Host names that are served beside the loopback names.',
   },
   'http.body_bytes_max': {
     type: 'integer',
@@ -87,14 +115,22 @@ export const settings = {
     type: 'text',
     default: '',
     pattern: '[0-9]{0,5}',
+    accepts: 'a port, or nothing',
     doc: 'Port of the Open Inference Protocol over gRPC, on the address and with the token of HTTP; empty: not served; 0 takes a free one.',
   },
 
-  'kafka.bootstrap': { type: 'text', default: '127.0.0.1:9092', doc: 'Comma-separated host:port of brokers.' },
+  'kafka.bootstrap': {
+    type: 'list',
+    item: '[^\\s:,]+:[0-9]+',
+    accepts: 'host:port',
+    default: ['127.0.0.1:9092'],
+    doc: 'Some of the brokers; the others are learnt from them.',
+  },
   'kafka.prefix': {
     type: 'text',
     default: '',
     pattern: '[a-zA-Z0-9._-]*',
+    accepts: "letters, digits, '.', '_' and '-'",
     doc: 'Put before every topic and group name.',
   },
   'kafka.replication': { type: 'integer', min: 1, max: 9, default: 1, doc: 'Copies of each partition.' },
@@ -137,25 +173,34 @@ export const settings = {
     doc: 'PostgreSQL that all instances share for queries, postgres://user:password@host:port/database; empty: SQLite files of each process.',
   },
 
-  's3.endpoint': { type: 'text', default: 'http://127.0.0.1:9000', doc: 'S3 endpoint.' },
+  's3.endpoint': { type: 'text', default: 'http://127.0.0.1:9000', doc: "S3 endpoint; empty: Amazon's of the region." },
   's3.region': { type: 'text', default: 'us-east-1', doc: 'S3 region.' },
   's3.bucket': {
     type: 'text',
     default: 'millrace',
     doc: 'Bucket for artifacts and snapshots; it is made when absent.',
   },
-  's3.access_key_id': { type: 'text', default: '', doc: 'S3 access key id.' },
+  's3.access_key_id': {
+    type: 'text',
+    default: '',
+    doc: "S3 access key id; empty: what the AWS SDK finds (its variables and files, the machine's role).",
+  },
   's3.secret_access_key': { type: 'text', default: '', secret: true, doc: 'S3 secret access key.' },
 
-  'registry.url': { type: 'text', default: 'http://127.0.0.1:8081', doc: 'Confluent-compatible schema registry.' },
+  'registry.url': {
+    type: 'text',
+    default: 'http://127.0.0.1:8081',
+    doc: 'Confluent-compatible schema registry; where it asks for them, https://name:password@host.',
+  },
 
   'worker.slots': { type: 'integer', min: 1, max: 256, default: 4, doc: 'Steps that run at once in a step worker.' },
   'worker.memory_mb': { type: 'integer', min: 64, max: 1_048_576, default: 2_048, doc: 'Memory limit of a step, MiB.' },
   'worker.compute': {
-    type: 'text',
-    default: 'process',
-    pattern: '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$',
-    doc: 'Compute class that a step worker serves: it takes the steps that ask for it. Steps that ask for none are of the class process.',
+    type: 'list',
+    item: '[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?',
+    accepts: "names of up to 40 lower-case letters, digits and '-'",
+    default: ['process'],
+    doc: 'Compute classes that a step worker serves, such as process,gpu: it takes the steps that ask for one of them. Steps that ask for none are of the class process.',
   },
   'worker.tracking_url': {
     type: 'text',
@@ -185,14 +230,16 @@ export const settings = {
     doc: 'Image of steps that name none; an image of a step has a program millrace of this version on its PATH.',
   },
   'kubernetes.node_selector': {
-    type: 'text',
-    default: '{}',
-    doc: 'Labels of the nodes that may take the steps of this worker, JSON: {"pool":"gpu"}.',
+    type: 'json',
+    shape: 'texts',
+    default: {},
+    doc: 'Labels of the nodes that may take the steps of this worker: {"pool":"gpu"}.',
   },
   'kubernetes.tolerations': {
-    type: 'text',
-    default: '[]',
-    doc: 'Tolerations of the steps of this worker, JSON as in a pod: [{"key":"gpu","operator":"Exists"}].',
+    type: 'json',
+    shape: 'objects',
+    default: [],
+    doc: 'Tolerations of the steps of this worker, as in a pod: [{"key":"gpu","operator":"Exists"}].',
   },
   'kubernetes.gpu_resource': {
     type: 'text',
@@ -218,11 +265,17 @@ export const settings = {
     default: '127.0.0.1',
     doc: 'Address on which a Kubernetes worker listens for the pods of its steps; every call must show the token of such a pod.',
   },
-  'kubernetes.door_port': { type: 'integer', min: 0, max: 65_535, default: 7_402, doc: 'Port of it; 0: any.' },
+  'kubernetes.door_port': {
+    type: 'integer',
+    min: 0,
+    max: 65_535,
+    default: 7_402,
+    doc: 'Port on which a Kubernetes worker listens for the pods of its steps; 0 takes a free one.',
+  },
   'kubernetes.door_url': {
     type: 'text',
     default: '',
-    doc: 'Where pods reach it; empty: http://<kubernetes.door_host>:<port>.',
+    doc: 'Address at which the pods of steps reach their Kubernetes worker; empty: http://<kubernetes.door_host>:<kubernetes.door_port>.',
   },
   'model_server.threads': { type: 'integer', min: 1, max: 64, default: 1, doc: 'Threads of one model session.' },
   'model_server.models_max': {
@@ -239,10 +292,54 @@ export const settings = {
     default: 512,
     doc: 'Files of the models in memory together, MiB.',
   },
+  'model_server.in_flight_max': {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 2_000,
+    doc: 'Predictions by HTTP and gRPC under way in a process; more are turned away (503 with Retry-After, RESOURCE_EXHAUSTED).',
+  },
+  'model_server.queue_max': {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 1_000,
+    doc: 'Requests that wait for one model: of HTTP and gRPC, which are turned away beyond, and as many by topic, whose partitions then wait.',
+  },
+  'model_server.model_calls': {
+    type: 'integer',
+    min: 1,
+    max: 64,
+    default: 1,
+    doc: 'Calls at once of one model in this process.',
+  },
+  'model_server.batching': {
+    type: 'choice',
+    choices: ['adaptive', 'fixed'],
+    default: 'adaptive',
+    doc: 'adaptive: rows of a call and the wait for them are chosen for each model from its measured run times and arrivals. fixed: model_server.batch_rows and model_server.batch_wait_ms.',
+  },
+  'model_server.batch_rows': {
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 512,
+    doc: 'Most rows of one call of a model, if model_server.batching is fixed.',
+  },
+  'model_server.batch_wait_ms': {
+    type: 'integer',
+    min: 0,
+    max: 10_000,
+    default: 0,
+    doc: 'How long a free model waits for a call of model_server.batch_rows rows, milliseconds, if model_server.batching is fixed.',
+  },
   'model_server.remote_servers': {
-    type: 'text',
-    default: '',
-    doc: 'Comma-separated host:port of Open Inference Protocol servers whose models may be served from here; empty: none.',
+    type: 'list',
+    item: '[^\\s,]+',
+    accepts: 'host:port',
+    mayBeEmpty: true,
+    default: [],
+    doc: 'Open Inference Protocol servers, host:port, whose models may be served from here.',
   },
   'model_server.remote_timeout_ms': {
     type: 'integer',
@@ -251,10 +348,20 @@ export const settings = {
     default: 10_000,
     doc: 'Longest time of one call of a model on another server, milliseconds.',
   },
+  'model_server.remote_calls': {
+    type: 'integer',
+    min: 1,
+    max: 1_000,
+    default: 8,
+    doc: 'Calls at once of one model on another server.',
+  },
   'model_server.reply_topics': {
-    type: 'text',
-    default: '',
-    doc: 'Comma-separated names of the topics, prefix included, that prediction requests may ask to be answered on.',
+    type: 'list',
+    item: '[a-zA-Z0-9._-]+',
+    accepts: 'names of topics',
+    mayBeEmpty: true,
+    default: [],
+    doc: 'Names of the topics, prefix included, that prediction requests may ask to be answered on.',
   },
   'feedback.wait_ms': {
     type: 'integer',
@@ -270,9 +377,12 @@ export const settings = {
     doc: 'Encrypts the signing secrets of webhooks on the log, 32 characters or more, the same for gateways and egress; empty: the local profile keeps one in its directory, the cluster profile makes no webhooks.',
   },
   'webhooks.allow': {
-    type: 'text',
-    default: '',
-    doc: 'Comma-separated networks (10.1.0.0/16, 127.0.0.1/32, fd00::/8) that webhooks may reach although they are private; plain http is spoken to these alone.',
+    type: 'list',
+    item: '[0-9a-fA-F.:]+/[0-9]{1,3}',
+    accepts: 'networks such as 10.1.0.0/16',
+    mayBeEmpty: true,
+    default: [],
+    doc: 'Networks (10.1.0.0/16, 127.0.0.1/32, fd00::/8) that webhooks may reach although they are private; plain http is spoken to these alone.',
   },
   'webhooks.attempts': {
     type: 'integer',
@@ -300,12 +410,17 @@ export const settings = {
     default: false,
     doc: 'Rebuild a task whose state is ahead of its topic, as a new branch of its origin, instead of refusing to start (the local profile always does).',
   },
+  'engine.watchers_thread': {
+    type: 'switch',
+    default: true,
+    doc: 'Run the topologies that only watch (monitors, audit trails, rewards, lineage) in a thread of their own, where folding does not hold up predictions and flows (local profile); they share one state file with them.',
+  },
   'engine.snapshot_every_records': {
     type: 'integer',
     min: 100,
     max: 1_000_000_000,
     default: 100_000,
-    doc: 'Records between two snapshots of a task.',
+    doc: 'Records between two snapshots of a task; where fewer come, one a day.',
   },
   'log.delete_read': {
     type: 'switch',
@@ -327,7 +442,13 @@ type ValueOf<S extends Setting> = S extends { type: 'integer' }
   ? number
   : S extends { type: 'switch' }
     ? boolean
-    : string;
+    : S extends { type: 'list' }
+      ? readonly string[]
+      : S extends { type: 'json'; shape: 'texts' }
+        ? Readonly<Record<string, string>>
+        : S extends { type: 'json' }
+          ? readonly Readonly<Record<string, unknown>>[]
+          : string;
 
 /** A validated configuration: every setting has a value. */
 export type Configuration = { readonly [N in SettingName]: ValueOf<(typeof settings)[N]> };

@@ -1,4 +1,5 @@
 import { EventCodec } from '../../schemas/codec/event-codec.ts';
+import { publishedBy } from '../../schemas/derived-ids.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import { recordBytesMax, type TopicEntry, type TopicName, topicNames, topics } from '../../schemas/topics.ts';
 import { MillraceError } from '../ports/errors.ts';
@@ -20,6 +21,7 @@ import type {
   Runtime,
   Table,
   TableTopic,
+  TaskReports,
   TaskStats,
 } from './runtime.ts';
 import type { IdentifiedOutput, Service } from './service.ts';
@@ -38,8 +40,6 @@ export interface RuntimeOptions {
   readonly snapshotEveryRecords?: number;
   /** Copies of each partition on Kafka. @default 1 */
   readonly replication?: number;
-  /** Who speaks when `publish` is called. @default 'platform' */
-  readonly by?: string;
   /** Partition counts other than the catalogue's, for tests. */
   readonly partitions?: Partial<Record<TopicName, number>>;
 }
@@ -90,6 +90,7 @@ class EngineRuntime implements Runtime {
   readonly #hosts = new Set<TaskHost>();
   readonly #projections = new Set<ProjectionRunner>();
   readonly #followers = new Set<Follower<EventTopic> | FollowedTable<TableTopic>>();
+  readonly #others: TaskReports[] = [];
 
   constructor(context: EngineContext, codec: EventCodec, prefix: string, options: RuntimeOptions) {
     this.parts = context.parts;
@@ -164,7 +165,7 @@ class EngineRuntime implements Runtime {
   }
 
   async publish(outputs: readonly IdentifiedOutput[]): Promise<readonly PublishedAt[]> {
-    return await publish(outputs, this.#options.by ?? 'platform', this.#context);
+    return await publish(outputs, publishedBy, this.#context);
   }
 
   async openTable<T extends TableTopic>(topic: T): Promise<Table<T>> {
@@ -195,12 +196,23 @@ class EngineRuntime implements Runtime {
     return decoded.input as FollowedEvent<T>;
   }
 
+  include(others: TaskReports): void {
+    this.#others.push(others);
+  }
+
   stats(): readonly TaskStats[] {
-    return [...this.#hosts, ...this.#projections].flatMap((host) => host.stats());
+    return [...this.#hosts, ...this.#projections, ...this.#others].flatMap((part) => part.stats());
+  }
+
+  async statsNow(): Promise<readonly TaskStats[]> {
+    const others = (await Promise.all(this.#others.map((part) => part.statsNow()))).flat();
+    return [...[...this.#hosts, ...this.#projections].flatMap((host) => host.stats()), ...others];
   }
 
   stopped(): readonly string[] {
-    return [...this.#hosts, ...this.#projections, ...this.#followers].flatMap((part) => part.stopped());
+    return [...this.#hosts, ...this.#projections, ...this.#followers, ...this.#others].flatMap((part) =>
+      part.stopped(),
+    );
   }
 
   async close(): Promise<void> {

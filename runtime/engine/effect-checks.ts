@@ -1,4 +1,4 @@
-import { MillraceError } from '../ports/errors.ts';
+import { invalidArgument, MillraceError } from '../ports/errors.ts';
 import type { EncodedOutput } from './output-encoder.ts';
 import type { Effects } from './topology.ts';
 
@@ -36,22 +36,21 @@ export function checkEffects({ put, delete: remove, setTimers, clearTimers, coun
   for (const name of clearTimers ?? []) checkKey(name);
   for (const { name, dueMs } of setTimers ?? []) {
     checkKey(name);
-    if (!Number.isFinite(dueMs)) throw invalid(`the timer '${name}' is due at ${dueMs}, which is no time`);
+    if (!Number.isFinite(dueMs)) throw invalidArgument(`the timer '${name}' is due at ${dueMs}, which is no time`);
   }
   for (const counter in count)
-    if (!Number.isFinite(count[counter])) throw invalid(`the counter '${counter}' cannot grow by ${count[counter]}`);
+    if (!Number.isFinite(count[counter]))
+      throw invalidArgument(`the counter '${counter}' cannot grow by ${count[counter]}`);
 }
 
 function checkKey(key: string): void {
   if (!isStateKey(key))
-    throw invalid(`a key of the state must be at most 1,000 ASCII characters, got ${JSON.stringify(key).slice(0, 80)}`);
+    throw invalidArgument(
+      `a key of the state must be at most 1,000 ASCII characters, got ${JSON.stringify(key).slice(0, 80)}`,
+    );
 }
 
 /** False for a key that no store takes; it has no value. */
 export function isStateKey(key: string): boolean {
   return keyPattern.test(key);
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

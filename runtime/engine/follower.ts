@@ -57,6 +57,9 @@ export class Follower<T extends EventTopic> implements Running {
           }),
         revoked: () => undefined,
         records: (partition, records) => this.#enqueue(partition, records),
+        passed: ({ partition }, _, to) => {
+          this.#work = this.#work.then(() => void this.#positions.set(partition, to));
+        },
         failed: (error) => this.#fail(error),
       },
     );

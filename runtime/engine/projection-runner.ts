@@ -1,5 +1,5 @@
 import type { EventTopic } from '../../schemas/events.ts';
-import { hasCode, MillraceError, messageOf } from '../ports/errors.ts';
+import { hasCode, MillraceError, mayHeal, messageOf } from '../ports/errors.ts';
 import { type LogRecord, partitionName, type Subscription, type TopicPartition } from '../ports/log.ts';
 import type { QueryStore, RowChange } from '../ports/query-store.ts';
 import { crashPoint } from './crash-points.ts';
@@ -10,7 +10,9 @@ import { ProjectionSource } from './projection-source.ts';
 import type { PublishedAt, TaskStats } from './runtime.ts';
 
 /** Events of one transaction, about. While it catches up many are worth their number: each page is written once for all of them. */
-const eventsPerWrite = 20_000;
+const eventsPerWrite = 5_000;
+/** Writes that wait or are under way while the next events are read: one is made ready while one is written. */
+const writesAhead = 2;
 /** Records that are decoded at once: of a few, all but the rows dies young. */
 const recordsPerTake = 500;
 const queueRecords = 8_000;
@@ -23,10 +25,17 @@ interface Taken {
   readonly records: LogRecord[];
 }
 
+/** What one write takes, by source, and its end. */
+interface UnderWay {
+  readonly taken: ReadonlyMap<string, Taken>;
+  readonly done: Promise<void>;
+}
+
 /**
  * Keeps the tables of one projection in step with the log. Rows, positions and the receivers' watermarks of all partitions that have
  * something move in one transaction, by compare-and-set: a crash leaves all of it or nothing, a repeat is dropped by its ordinal, and
- * of two instances that write the same records one is refused, reads where the other came to, and goes on from there.
+ * of two instances that write the same records one is refused, reads where the other came to, and goes on from there. While one
+ * transaction is under way the next is made ready; each follows from the one before, so that after one that failed none succeeds.
  *
  * A store of one's own is filled from all partitions. A shared one is filled by a consumer group: each partition by one instance.
  */
@@ -45,8 +54,10 @@ export class ProjectionRunner implements RunningProjection {
   #hurry: (() => void) | undefined;
   #awaited = 0;
   #loop: Promise<void> = Promise.resolve();
+  #underWay: UnderWay[] = [];
   /** Records to write one by one. */
   #careful = 0;
+  #indexed: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #status: TaskStats['status'] = 'opening';
   #commits = 0;
@@ -88,13 +99,32 @@ export class ProjectionRunner implements RunningProjection {
           this.#sources.get(partitionName(partition))?.enqueue(records, end);
           this.#wake?.();
         },
+        passed: (partition, from, to) => {
+          this.#sources.get(partitionName(partition))?.passed(from, to);
+          this.#wake?.();
+        },
         failed: (error) => this.#fail(error, 'the subscription of a projection has stopped'),
       },
     );
+    this.#indexWhenFilled();
+  }
+
+  /** Of a shared store no instance knows when it is filled. */
+  #indexWhenFilled(): void {
+    if (this.#store.shared) return;
+    this.#indexed = this.#reach(this.#endsAtStart).then(
+      () => this.#store.filled(),
+      () => undefined,
+    );
+    this.#indexed.catch((error: unknown) => {
+      const facts = { projection: this.#projection.name, error: messageOf(error) };
+      this.#context.parts.logger.warn(facts, 'tables stay without indexes until the next start');
+    });
   }
 
   async ready(): Promise<void> {
     await this.#reach(this.#endsAtStart);
+    await this.#indexed.catch(() => undefined);
   }
 
   async passed(places: readonly PublishedAt[], timeoutMs: number): Promise<void> {
@@ -143,6 +173,7 @@ export class ProjectionRunner implements RunningProjection {
     this.#hurry?.();
     await this.#subscription?.close();
     await this.#loop;
+    await Promise.allSettled(this.#underWay.map(({ done }) => done));
     if (this.#status !== 'failed') this.#status = 'closed';
   }
 
@@ -176,28 +207,31 @@ export class ProjectionRunner implements RunningProjection {
     logger.warn(facts, 'the tables were filled from another log; they are filled again');
     await this.#store.reset();
     for (const source of sources) await source.open(undefined);
+    if (this.#subscription !== undefined) this.#indexWhenFilled();
   }
 
   async #run(): Promise<void> {
     const { logger, clock } = this.#context.parts;
-    let waitMs = 20;
+    let waitMs = 0;
+    let commits = 0;
     while (!this.#abort.signal.aborted) {
       try {
         if (this.#status === 'reopening') await this.#reopen();
         crashPoint('before-poll');
         if (!(await this.#step())) await this.#rest();
-        waitMs = 20;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        if (!hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT'))
-          return this.#fail(error, 'a projection has stopped');
+        if (!mayHeal(error)) return this.#fail(error, 'a projection has stopped');
         const facts = { projection: this.#projection.name, error: messageOf(error) };
         if (hasCode(error, 'FENCED'))
           logger.debug(facts, 'another instance has written; a projection reads its positions again');
         else logger.warn(facts, 'a projection reads its positions again');
         this.#status = 'reopening';
+        // A step begins a write and does not wait for it: only one that was committed says that the store is well again.
+        const isNew = this.#commits > commits || waitMs === 0 || hasCode(error, 'FENCED');
+        waitMs = isNew ? 20 : Math.min(2 * waitMs, 2_000);
+        commits = this.#commits;
         await new Promise<void>((resolve) => clock.after(waitMs, resolve));
-        waitMs = Math.min(2 * waitMs, 2_000);
       }
     }
   }
@@ -229,23 +263,46 @@ export class ProjectionRunner implements RunningProjection {
     }
   }
 
-  /** Writes what is there, once; false when there was nothing. */
+  /** Begins to write what is there; false when there was nothing, and nothing is under way. */
   async #step(): Promise<boolean> {
     const careful = this.#careful > 0;
     const taken = new Map<string, Taken>();
     const changes: RowChange[] = [];
+    let hasWaited = false;
     try {
+      if (careful) await this.#settle(0);
       await this.#collect(taken, changes, careful);
       if (careful) this.#careful -= 1;
-      await this.#write([...taken.values()], changes, careful);
+      // What is empty at the end of a source is passed over once all before it is written: then it is looked at again.
+      hasWaited = this.#underWay.length > 0;
+      this.#begin(taken, changes, careful);
+      await this.#settle(careful || taken.size === 0 ? 0 : writesAhead - 1);
     } catch (error) {
-      for (const { source, records } of taken.values()) source.queue.putBack(records);
+      const failed = this.#underWay;
+      this.#underWay = [];
+      // Each follows from the one before, so none of the later ones will have been done.
+      await Promise.allSettled(failed.map(({ done }) => done));
+      const back = [...failed.map((write) => write.taken), ...(failed.at(-1)?.taken === taken ? [] : [taken])];
+      for (const { source, records } of back.reverse().flatMap((each) => [...each.values()]))
+        source.queue.putBack(records);
       if (!hasCode(error, 'INVALID_ARGUMENT') || careful) throw error;
       // Some event among these makes a row that does not fit. One by one, it alone loses its rows.
-      this.#careful = [...taken.values()].reduce((sum, { records }) => sum + records.length, 0);
+      this.#careful = back.reduce(
+        (sum, each) => [...each.values()].reduce((records, mine) => records + mine.records.length, sum),
+        0,
+      );
       await this.#reopen();
     }
-    return taken.size > 0;
+    return taken.size > 0 || hasWaited;
+  }
+
+  /** Waits until so many writes are left; throws why the oldest has failed, which stays. */
+  async #settle(left: number): Promise<void> {
+    for (let oldest = this.#underWay[0]; oldest !== undefined && this.#underWay.length > left; ) {
+      await oldest.done;
+      this.#underWay.shift();
+      oldest = this.#underWay[0];
+    }
   }
 
   /** In turns, a little of each source, until nothing is left or it is enough for one write. */
@@ -272,13 +329,20 @@ export class ProjectionRunner implements RunningProjection {
     }
   }
 
+  #begin(taken: ReadonlyMap<string, Taken>, changes: readonly RowChange[], careful: boolean): void {
+    const done = this.#write([...taken.values()], changes, careful);
+    // Whoever settles hears of it.
+    done.catch(() => undefined);
+    this.#underWay.push({ taken, done });
+  }
+
   async #write(taken: readonly Taken[], changes: readonly RowChange[], careful: boolean): Promise<void> {
     const moving = taken.flatMap(({ source }) => {
       const move = source.move();
       return move === undefined ? [] : [{ source, move }];
     });
     if (moving.length === 0) return;
-    const moves = moving.map(({ move }) => move);
+    const moves = moving.map(({ move: { events: _events, ...move } }) => move);
     crashPoint('before-commit');
     const began = performance.now();
     try {
@@ -311,7 +375,7 @@ export class ProjectionRunner implements RunningProjection {
   async #rest(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (this.#abort.signal.aborted || [...this.#sources.values()].some(({ queue }) => queue.size > 0)) resolve();
+      if (this.#abort.signal.aborted || [...this.#sources.values()].some(({ hasMore }) => hasMore)) resolve();
     });
     if (this.#awaited > 0 || this.#abort.signal.aborted) return;
     await new Promise<void>((resolve) => {

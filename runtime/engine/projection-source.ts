@@ -34,11 +34,16 @@ export class ProjectionSource {
   #receiver = new Receiver({}, idWindow);
   /** Everything before this offset was delivered: it will not come by itself again. */
   #delivered = 0;
-  /** Of the prepared records. */
+  /** Where the log said last that no record lies. */
+  #empty = { from: 0, to: 0 };
+  /** Of the prepared records that no write has yet. */
   #last: LogRecord | undefined;
   #prepared = 0;
+  /** What the store says when all writes under way are done. */
   #stored: number | undefined;
   #position = 0;
+  /** Offset of the record to prepare next. */
+  #next = 0;
   #timeMs = 0;
 
   constructor(
@@ -67,18 +72,31 @@ export class ProjectionSource {
     this.#delivered = Math.max(this.#delivered, (records.at(-1)?.offset ?? -1) + 1);
   }
 
+  /** No record lies in `[from, to)`. */
+  passed(from: number, to: number): void {
+    this.#empty = { from: this.#empty.to === from ? this.#empty.from : from, to };
+    this.#delivered = Math.max(this.#delivered, to);
+  }
+
+  /** Whether `take` has more to give, or to pass over. */
+  get hasMore(): boolean {
+    return this.queue.size > 0 || this.#next < this.#delivered;
+  }
+
   /** What is next: from the queue; or from the log, when the position went back behind what was delivered. */
   async take(max: number): Promise<readonly LogRecord[]> {
     const taken = this.queue.take(max);
-    const from = this.#last === undefined ? this.#position : this.#last.offset + 1;
+    const from = this.#next;
     const to = taken[0]?.offset ?? this.#delivered;
     if (to <= from) return taken;
-    for await (const missed of this.#context.parts.log.read(this.partition, { from, to })) {
-      this.queue.putBack(taken);
-      return missed.slice(0, max);
+    if (this.#empty.from > from || this.#empty.to < to) {
+      for await (const missed of this.#context.parts.log.read(this.partition, { from, to })) {
+        this.queue.putBack(taken);
+        return missed.slice(0, max);
+      }
     }
-    // Nothing is there any more: compacted, or expired.
-    if (taken.length === 0 && this.#last === undefined) this.#position = to;
+    // Nothing is there, or no longer: a mark of a transaction, compacted, or expired.
+    if (taken.length === 0 && this.#next === this.#position) this.#position = this.#next = to;
     return taken;
   }
 
@@ -89,7 +107,7 @@ export class ProjectionSource {
     this.#last = undefined;
     this.#prepared = 0;
     this.#stored = stored?.position;
-    this.#position = stored?.position ?? 0;
+    this.#position = this.#next = stored?.position ?? 0;
     this.#timeMs = marks?.timeMs ?? 0;
     this.#receiver = new Receiver(marks?.watermarks ?? {}, idWindow);
     if (stored !== undefined && marks !== undefined && !(await this.#isOf(marks.fingerprint))) return false;
@@ -99,11 +117,11 @@ export class ProjectionSource {
     return true;
   }
 
-  /** Decodes and judges. The position stays until `written`, or `open` goes back to the stored one. */
+  /** Decodes and judges. The position stays until they are `written`, or `open` goes back to the stored one. */
   async prepare(records: readonly LogRecord[], signal: AbortSignal): Promise<readonly ProjectedEvent<EventTopic>[]> {
-    const next = this.#last === undefined ? this.#position : this.#last.offset + 1;
-    const fresh = records.filter(({ offset }) => offset >= next);
-    if (fresh.length === 0) return [];
+    const fresh = records.filter(({ offset }) => offset >= this.#next);
+    const last = fresh.at(-1);
+    if (last === undefined) return [];
     const decoded = await this.#context.decoder.decode(fresh, this.#topic, this.#timeMs, signal);
     const events: ProjectedEvent<EventTopic>[] = [];
     for (const { record, id, control, input, error } of decoded) {
@@ -119,26 +137,38 @@ export class ProjectionSource {
       else this.#passOver(record, error);
     }
     this.#timeMs = decoded.at(-1)?.timeMs ?? this.#timeMs;
-    this.#last = fresh.at(-1);
+    this.#last = last;
+    this.#next = last.offset + 1;
     this.#prepared += events.length;
     return events;
   }
 
-  /** Where the prepared records lead; undefined when there are none. */
-  move(): SourceMove | undefined {
+  /** Where the prepared records lead, for a write that begins now; undefined when there are none. */
+  move(): (SourceMove & { readonly events: number }) | undefined {
     const last = this.#last;
     if (last === undefined) return undefined;
     const watermarks = this.#receiver.watermarks();
-    const marks: Marks = { watermarks, timeMs: this.#timeMs, fingerprint: fingerprintOf(last) };
-    return { source: this.name, expected: this.#stored, position: last.offset + 1, marks: JSON.stringify(marks) };
+    const marks = JSON.stringify({
+      watermarks,
+      timeMs: this.#timeMs,
+      fingerprint: fingerprintOf(last),
+    } satisfies Marks);
+    const move = {
+      source: this.name,
+      expected: this.#stored,
+      position: last.offset + 1,
+      marks,
+      events: this.#prepared,
+    };
+    this.#stored = move.position;
+    this.#last = undefined;
+    this.#prepared = 0;
+    return move;
   }
 
-  written({ position }: SourceMove): void {
-    this.#stored = position;
+  written({ position, events }: { readonly position: number; readonly events: number }): void {
     this.#position = position;
-    this.#last = undefined;
-    this.#counters.projected += this.#prepared;
-    this.#prepared = 0;
+    this.#counters.projected += events;
   }
 
   stats(status: TaskStats['status'], commits: number, commitMsSum: number): TaskStats {
@@ -169,7 +199,7 @@ export class ProjectionSource {
       const facts = { projection: this.#projection, source: this.name, from: this.#position, to: start };
       this.#context.parts.logger.warn(facts, 'records expired before they were projected');
     }
-    this.#position = start;
+    this.#position = this.#next = start;
   }
 
   async #isOf(fingerprint: string): Promise<boolean> {

@@ -1,12 +1,13 @@
 import { hasCode, MillraceError, messageOf } from '../ports/errors.ts';
-import type { TopicPartition } from '../ports/log.ts';
-import type { TaskState } from '../ports/state-store.ts';
+import { partitionName, type TopicPartition } from '../ports/log.ts';
+import type { StateEntry, TaskState } from '../ports/state-store.ts';
 import { deadLetterHeader } from './dead-letter.ts';
 import type { EngineContext } from './engine-context.ts';
 import { textHeader } from './envelope.ts';
 import type { SnapshotRef } from './snapshot-list.ts';
-import { decodeMeta, metaEntry, metaKeys, newestBranch, type TaskMeta } from './task-meta.ts';
+import { decodeMeta, freshMeta, metaEntry, metaKeys, newestBranch, type TaskMeta } from './task-meta.ts';
 import { refuseNewer } from './task-opening.ts';
+import { decodeValue, encodeValue } from './value-codec.ts';
 
 export interface RebuildTarget {
   readonly task: string;
@@ -33,35 +34,74 @@ export async function rebuildTask(context: EngineContext, target: RebuildTarget,
   const { state: store, log } = context.parts;
   const { task, partition, version } = target;
   const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
-  const bases = loss === 'whole-log' ? [] : await basesOf(context, target, end);
-  const oldMeta = await readMeta(await store.open(task), version);
-  let state = await restored(context, task, bases);
-  const meta = await readMeta(state, version);
-  const forkAt = { state: undefined, 'log-tail': end, 'whole-log': 0 }[loss];
-  meta.branch = Math.max(meta.branch, oldMeta.branch);
-  meta.rebuild = {
-    saidBelow: loss === 'whole-log' ? 0 : Math.min(end, await reportedPosition(context, target)),
-    dead: loss === 'whole-log' ? [] : await deadOffsets(context, task),
-    fork:
-      forkAt === undefined
-        ? (meta.rebuild?.fork ?? oldMeta.rebuild?.fork ?? null)
-        : { at: forkAt, branch: 1 + Math.max(newestBranch(meta), newestBranch(oldMeta)) },
-  };
-  await state.commit(state.position, { position: state.position ?? 0, put: [metaEntry(meta)], delete: [] });
-  state = await store.open(task);
-  // The branch must outlive the store: receivers refuse what is said under an older one.
-  if (forkAt !== undefined) await context.snapshots.take({ task, version, branch: newestBranch(meta) }, state);
+  const old = await store.open(task);
+  const oldMeta = await readMeta(old, version);
+  const known = await context.snapshots.of(task);
+  const branch = 1 + Math.max(newestBranch(oldMeta), ...known.map((ref) => ref.branch));
+  const reported = await reportedPosition(context, target);
+  const left = log.recoveredEnds?.[partitionName(partition)] ?? end;
+  // What came since the power went is new; unless the group has reported some of it: then another rebuild has forked there already.
+  const tail = reported > left ? end : Math.min(end, left);
+  const found = { state: undefined, 'log-tail': { at: tail, branch }, 'whole-log': { at: 0, branch } }[loss];
+  // What an earlier try found stands: by now the log may have grown past the end that it had then. One that has a snapshot is done.
+  const stored = await readFork(context, task);
+  const fork = stored !== undefined && known.every((ref) => ref.branch < stored.branch) ? stored : found;
+  const anew = fork?.at === 0;
+  const foldedBefore = Math.min(end, fork?.at ?? end);
+  const bases = anew ? [] : await basesOf(context, target, known, foldedBefore);
+  const saidBelow = anew ? 0 : Math.min(foldedBefore, reported);
+  const dead = anew ? [] : await deadOffsets(context, task);
+  const mark = (meta: TaskMeta): TaskMeta => ({
+    ...meta,
+    branch: Math.max(meta.branch, oldMeta.branch),
+    rebuild: { saidBelow, dead, fork: fork ?? meta.rebuild?.fork ?? oldMeta.rebuild?.fork ?? null },
+  });
+  if (fork !== undefined) await writeFork(context, task, fork);
+  const state = await restored(context, target, bases, mark);
+  await finishFork(context, task, state, await readMeta(state, version));
   return state;
+}
+
+/**
+ * The last step of a rebuild from a fork on, made up for where it failed. The branch must outlive the store: receivers refuse what is
+ * said under an older one. A fork of which the state knows nothing yet stays for the rebuild that it belongs to.
+ */
+export async function finishFork(
+  context: EngineContext,
+  task: string,
+  state: TaskState,
+  meta: TaskMeta,
+): Promise<void> {
+  const branch = meta.rebuild?.fork?.branch;
+  if (branch === undefined || (await readFork(context, task))?.branch !== branch) return;
+  await context.snapshots.take({ task, version: meta.version, branch: newestBranch(meta) }, state);
+  await context.parts.state.reset(forkTask(task));
+}
+
+type Fork = NonNullable<NonNullable<TaskMeta['rebuild']>['fork']>;
+
+/** Beside the task in the store, since it must outlive the task's own state, which is given up before it is made anew. */
+const forkTask = (task: string): string => `${task}~fork`;
+const forkKey = 'fork';
+
+async function readFork({ parts }: EngineContext, task: string): Promise<Fork | undefined> {
+  const [bytes] = await (await parts.state.open(forkTask(task))).get([forkKey]);
+  return bytes === undefined ? undefined : (decodeValue(bytes) as Fork);
+}
+
+async function writeFork({ parts }: EngineContext, task: string, fork: Fork): Promise<void> {
+  const state = await parts.state.open(forkTask(task));
+  await state.commit(state.position, { position: fork.at, put: [[forkKey, encodeValue(fork)]], delete: [] });
 }
 
 /** The snapshots that a rebuild may begin at, best first. */
 async function basesOf(
   context: EngineContext,
   { task, partition, version }: RebuildTarget,
+  known: readonly SnapshotRef[],
   end: number,
 ): Promise<readonly SnapshotRef[]> {
   const start = (await context.parts.log.startOffsets(partition.topic))[partition.partition] ?? 0;
-  const known = await context.snapshots.of(task);
   const lastVersion = known[0]?.topologyVersion ?? version;
   refuseNewer(task, lastVersion, version);
   if (lastVersion < version) {
@@ -79,13 +119,18 @@ async function basesOf(
 }
 
 /** The newest of them whose blob is whole; the second newest is kept for the day on which the newest is not. */
-async function restored(context: EngineContext, task: string, bases: readonly SnapshotRef[]): Promise<TaskState> {
+async function restored(
+  context: EngineContext,
+  { task, version }: RebuildTarget,
+  bases: readonly SnapshotRef[],
+  mark: (meta: TaskMeta) => TaskMeta,
+): Promise<TaskState> {
   const { state: store, logger } = context.parts;
   let damage: MillraceError | undefined;
   for (const base of bases) {
     await store.reset(task);
     try {
-      await (await store.open(task)).restore(base.position, context.snapshots.entries(base));
+      await (await store.open(task)).restore(base.position, marked(context.snapshots.entries(base), version, mark));
       return await store.open(task);
     } catch (error) {
       if (!hasCode(error, 'NOT_FOUND', 'CORRUPT')) throw error;
@@ -98,7 +143,23 @@ async function restored(context: EngineContext, task: string, bases: readonly Sn
   }
   await store.reset(task);
   if (damage !== undefined) throw damage;
+  const state = await store.open(task);
+  await state.commit(undefined, { position: 0, put: [metaEntry(mark(freshMeta(version)))], delete: [] });
   return await store.open(task);
+}
+
+/** The entries of a snapshot, with what a rebuild has to respect: there is no state without it, whenever the process ends. */
+async function* marked(
+  pages: AsyncIterable<readonly StateEntry[]>,
+  version: number,
+  mark: (meta: TaskMeta) => TaskMeta,
+): AsyncIterable<readonly StateEntry[]> {
+  let found: Uint8Array | undefined;
+  for await (const page of pages) {
+    found ??= page.find(([key]) => metaKeys.includes(key))?.[1];
+    yield page.filter(([key]) => !metaKeys.includes(key));
+  }
+  yield [metaEntry(mark(decodeMeta(found, version)))];
 }
 
 /**

@@ -61,6 +61,15 @@ export interface TaskStats {
   readonly status: 'opening' | 'running' | 'reopening' | 'failed' | 'closed';
 }
 
+/** What runs elsewhere in this process. */
+export interface TaskReports {
+  /** As last heard. */
+  stats(): readonly TaskStats[];
+  /** Asks for them. */
+  statsNow(): Promise<readonly TaskStats[]>;
+  stopped(): readonly string[];
+}
+
 /**
  * The engine as services, the CLI and tests see it. `createRuntime` in `create-runtime.ts` makes one.
  */
@@ -85,8 +94,12 @@ export interface Runtime {
   /** Follows a topic from a position without a group; repeats (same ce_id) are dropped. */
   follow<T extends EventTopic>(topic: T, options: FollowOptions<T>): Promise<Running>;
   decode<T extends EventTopic>(topic: T, record: LogRecord): Promise<FollowedEvent<T>>;
-  /** Every task of this process. */
+  /** Counts the tasks of another thread among those of this process, from now on. */
+  include(others: TaskReports): void;
+  /** Every task of this process; those of other threads as last heard, which is a quarter of a second ago at most. */
   stats(): readonly TaskStats[];
+  /** The same, asked of other threads anew: what was delivered to them before the call counts. */
+  statsNow(): Promise<readonly TaskStats[]>;
   /** What has stopped here and will not go on by itself: tasks, subscriptions, projections, tables, followers. */
   stopped(): readonly string[];
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import { topics } from '../../schemas/topics.ts';
-import { hasCode, messageOf } from '../ports/errors.ts';
+import { hasCode, MillraceError, mayHeal, messageOf } from '../ports/errors.ts';
 import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts';
 import { crashPoint } from './crash-points.ts';
 import { deadLetter } from './dead-letter.ts';
@@ -16,12 +16,14 @@ import type {
   IdentifiedOutput,
   Service,
   ServiceRecord,
+  ServiceRest,
   ServiceResult,
   ServiceTask as ServiceTaskPort,
 } from './service.ts';
 import { upperBound } from './state-cache.ts';
 import type { HostedTask, TaskEnvironment } from './task-host.ts';
 import { acceptReplay, count, fingerprintOf, metaEntry, noteDead } from './task-meta.ts';
+import { openKeptState } from './state-opening.ts';
 import { type OpenedTask, openTask } from './task-opening.ts';
 import { decodeValue, encodeValue } from './value-codec.ts';
 
@@ -60,6 +62,9 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
   #commitMsSum = 0;
   #takenRecords = 0;
   #loop: Promise<void> = Promise.resolve();
+  #changed = false;
+  /** The service is being told that the partition is open. */
+  #tells = false;
 
   constructor(
     context: EngineContext,
@@ -85,26 +90,58 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     return this.#abort.signal;
   }
 
+  get again(): boolean {
+    return this.#position < this.#handledBelow;
+  }
+
+  /** Records before it were handled by a state that is lost. */
+  get #handledBelow(): number {
+    return this.#opened?.meta.rebuild?.saidBelow ?? 0;
+  }
+
   get #batchRecords(): number {
     return this.#service.batchRecords ?? 500;
   }
 
   async open(): Promise<number> {
-    const { log, state } = this.#context.parts;
+    const { log, state, logger } = this.#context.parts;
     const { group } = this.#environment;
+    const { name: task, partition } = this;
     const warn = (message: string): void =>
-      this.#context.parts.logger.warn({ task: this.name, message }, 'the service begins where its log can be read');
-    this.#opened = await openTask(log, await state.open(this.name), {
-      partition: this.partition,
+      logger.warn({ task, message }, 'the service begins where its log can be read');
+    const found =
+      this.#service.keeps === true
+        ? await openKeptState(this.#context, { task, group, partition, version: 1 })
+        : await state.open(task);
+    this.#opened = await openTask(log, found, {
+      partition,
       version: 1,
       idWindow: serviceIdWindow,
       mismatch: { group, warn },
     });
     this.#expected = this.#opened.state.position;
     this.#position = this.#opened.position;
-    await this.#service.opened?.(this);
+    await this.#tellOpened();
     this.#status = 'running';
     return this.#position;
+  }
+
+  /** The partition may go at any time: the last word that the service hears of it is `closed`. */
+  async #tellOpened(): Promise<void> {
+    this.#refuseStopped();
+    this.#tells = true;
+    try {
+      await this.#service.opened?.(this);
+    } finally {
+      this.#tells = false;
+      if (this.#abort.signal.aborted) this.#service.closed?.(this);
+    }
+    this.#refuseStopped();
+  }
+
+  #refuseStopped(): void {
+    if (this.#abort.signal.aborted)
+      throw new MillraceError('CLOSED', `the partition of ${this.name} went while it was being opened`);
   }
 
   start(): void {
@@ -123,12 +160,13 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
     this.#queue.close();
-    this.#service.closed?.(this);
+    if (!this.#tells) this.#service.closed?.(this);
   }
 
   async close(): Promise<void> {
     this.stop();
     await this.#loop;
+    if (this.#status === 'running') await this.#rest().catch((error: unknown) => this.#note(error));
     if (this.#status !== 'failed') this.#status = 'closed';
   }
 
@@ -145,6 +183,11 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
       if (last === undefined || page.length < pageEntries) return;
       gte = `${last[0]}\0`;
     }
+  }
+
+  changed(): void {
+    this.#changed = true;
+    this.#queue.wakeUp();
   }
 
   pause(): void {
@@ -179,26 +222,27 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
       crashPoint('after-poll');
       if (batch.length === 0) {
         this.#report();
-        await this.#queue.wait();
+        if (!this.#changed) await this.#queue.wait();
+        else if (!(await this.#untilDone(this.#position, () => this.#rest()))) return;
         continue;
       }
-      if (!(await this.#processUntilDone(batch))) return;
+      if (!(await this.#untilDone(batch[0]?.offset ?? this.#position, () => this.#process(batch)))) return;
     }
     this.#report();
   }
 
-  /** False when the task is over. */
-  async #processUntilDone(batch: readonly LogRecord[]): Promise<boolean> {
+  /** Works from a position on, which an opening may have to come to again. False when the task is over. */
+  async #untilDone(from: number, work: () => Promise<void>): Promise<boolean> {
     const { logger, clock } = this.#context.parts;
     for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
       try {
         if (this.#status === 'reopening') await this.open();
-        await this.#catchUpTo(batch[0]?.offset ?? this.#position);
-        await this.#process(batch);
+        await this.#catchUpTo(from);
+        await work();
         return true;
       } catch (error) {
         if (this.#abort.signal.aborted) return false;
-        if (!hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) {
+        if (!mayHeal(error)) {
           this.#status = 'failed';
           logger.error(
             { task: this.name, error: messageOf(error), stack: error instanceof Error ? error.stack : undefined },
@@ -229,7 +273,9 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
 
   async #process(batch: readonly LogRecord[]): Promise<void> {
     const opened = this.#opened;
-    const fresh = batch.filter(({ offset }) => offset >= this.#position);
+    const { again } = this;
+    const below = again ? this.#handledBelow : Number.POSITIVE_INFINITY;
+    const fresh = batch.filter(({ offset }) => offset >= this.#position && offset < below);
     const last = fresh.at(-1);
     if (opened === undefined || last === undefined) return;
     const { meta } = opened;
@@ -254,7 +300,7 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     }
     count(meta, 'handled', records.length);
     for (const [counter, by] of Object.entries(result.count ?? {})) count(meta, counter, by);
-    const outputs = [...this.#encode([...facts, ...result.outputs]), ...letters];
+    const outputs = again ? [] : [...this.#encode([...facts, ...result.outputs]), ...letters];
     count(meta, 'out', outputs.length);
     await checkClaims(outputs, this.#context.parts.blobs);
     if (this.#service.first === 'commit') {
@@ -264,6 +310,8 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
       await this.#append(outputs);
       await this.#commit(last, result, []);
     }
+    if (again && !this.again) await this.#tellOpened();
+    await this.#process(batch.slice(batch.indexOf(last) + 1));
   }
 
   /** Repeats and ticks are passed over; what cannot be decoded becomes a dead letter; the rest goes to the service. */
@@ -346,8 +394,8 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     const { meta, receiver, state } = opened;
     meta.fingerprint = fingerprintOf(last);
     meta.watermarks = receiver.watermarks();
-    const put = (result.put ?? []).map(([key, value]) => [own + key, encodeValue(value)] as const);
-    const remove = (result.delete ?? []).map((key) => own + key);
+    if (last.offset + 1 >= this.#handledBelow) meta.rebuild = null;
+    const { put, delete: remove } = entriesOf(result);
     if (this.#service.first === 'commit' && outbox.length === 0) remove.push(outboxKey);
     const position = last.offset + 1;
     crashPoint('before-commit');
@@ -363,7 +411,30 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     crashPoint('after-commit');
     this.#position = position;
     this.#expected = position;
+    if (this.#service.keeps === true) this.#context.snapshots.consider(this.name, meta, position, state);
     result.committed?.();
+  }
+
+  /** Commits what has changed outside of batches. Another owner finds it out by itself, so that one is left alone. */
+  async #rest(): Promise<void> {
+    this.#changed = false;
+    const change = this.#service.rest?.(this);
+    const state = this.#opened?.state;
+    if (change === undefined || state === undefined || this.#expected !== this.#position) return;
+    try {
+      await state.commit(this.#expected, { position: this.#position, ...entriesOf(change) });
+    } catch (error) {
+      if (!hasCode(error, 'FENCED')) throw error;
+      this.#status = 'reopening';
+      return;
+    }
+    this.#commits += 1;
+    change.committed?.();
+  }
+
+  #note(error: unknown): void {
+    const { logger } = this.#context.parts;
+    logger.debug({ task: this.name, error: messageOf(error) }, 'what changed at the end was not committed');
   }
 
   #report(): void {
@@ -373,4 +444,11 @@ export class ServiceTask implements HostedTask, ServiceTaskPort {
     this.#environment.report(this.#position);
     crashPoint('after-report');
   }
+}
+
+function entriesOf({ put = [], delete: remove = [] }: ServiceRest) {
+  return {
+    put: put.map(([key, value]) => [own + key, encodeValue(value)] as const),
+    delete: remove.map((key) => own + key),
+  };
 }

@@ -4,12 +4,13 @@ import type { StateEntry, TaskState } from '../ports/state-store.ts';
 import { envelopeHeaders } from './envelope.ts';
 import type { EncodingContext } from './output-encoder.ts';
 import type { EngineParts } from './runtime.ts';
-import { readSnapshots, snapshotKey, type SnapshotRef, worthKeeping } from './snapshot-list.ts';
+import { readSnapshots, snapshotKey, type SnapshotList, type SnapshotRef, worthKeeping } from './snapshot-list.ts';
 import { newestBranch, type TaskMeta } from './task-meta.ts';
 import { decodeValue, encodeValue } from './value-codec.ts';
 
 /** Entries of one page of a snapshot blob. */
 const pageEntries = 10_000;
+const dayMs = 86_400_000;
 
 /** Whose state it is, and as of which branch and version. */
 export interface SnapshotOwner {
@@ -28,7 +29,11 @@ export class SnapshotKeeper {
   /** Records between two snapshots of a task. */
   readonly #everyRecords: number;
   readonly #last = new Map<string, number>();
+  /** When that was, or when this process first saw the task. */
+  readonly #lastAtMs = new Map<string, number>();
   readonly #running = new Set<string>();
+  /** Read once for all tasks. */
+  #atStart: Promise<SnapshotList> | undefined;
 
   constructor(parts: EngineParts, encoding: EncodingContext, everyRecords: number) {
     this.#parts = parts;
@@ -36,15 +41,23 @@ export class SnapshotKeeper {
     this.#everyRecords = everyRecords;
   }
 
-  /** Takes a snapshot in the background when enough was folded since the last; failures are logged, the next one makes up. */
+  /**
+   * Takes a snapshot in the background when enough was folded since the last, or anything and it is a day old: what lies below the second
+   * newest may be deleted, also where little comes. Failures are logged, the next one makes up.
+   */
   consider(task: string, meta: TaskMeta, position: number, state: TaskState): void {
     const last = this.#last.get(task);
     if (last === undefined) {
       this.#last.set(task, state.position ?? 0);
+      this.#lastAtMs.set(task, this.#parts.clock.now());
+      void this.#countFromNewest(task).then(() => this.consider(task, meta, position, state));
       return;
     }
-    if (position - last < this.#everyRecords || this.#running.has(task)) return;
+    const now = this.#parts.clock.now();
+    const isOld = position > last && now - (this.#lastAtMs.get(task) ?? now) >= dayMs;
+    if ((position - last < this.#everyRecords && !isOld) || this.#running.has(task)) return;
     this.#last.set(task, position);
+    this.#lastAtMs.set(task, now);
     this.#running.add(task);
     this.take({ task, version: meta.version, branch: newestBranch(meta) }, state)
       .catch((error: unknown) => {
@@ -52,6 +65,21 @@ export class SnapshotKeeper {
           this.#parts.logger.warn({ task, error: messageOf(error) }, 'a snapshot failed');
       })
       .finally(() => this.#running.delete(task));
+  }
+
+  /** What was folded since the newest snapshot counts, also by earlier processes: else those that never live long would take none. */
+  async #countFromNewest(task: string): Promise<void> {
+    try {
+      this.#atStart ??= readSnapshots(this.#parts, this.#encoding);
+      const newest = (await this.#atStart).snapshots.get(task)?.[0];
+      const last = this.#last.get(task);
+      if (newest === undefined || last === undefined) return;
+      this.#last.set(task, Math.min(last, newest.position));
+      this.#lastAtMs.set(task, newest.takenAtMs);
+    } catch (error) {
+      this.#parts.logger.debug({ task, error: messageOf(error) }, 'snapshots could not be read');
+      this.#atStart = undefined;
+    }
   }
 
   /** Resolves when the snapshot is durable and named; then those that it makes superfluous are dropped. */

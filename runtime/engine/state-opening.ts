@@ -1,7 +1,7 @@
-import { MillraceError } from '../ports/errors.ts';
+import { hasCode, MillraceError } from '../ports/errors.ts';
 import type { TaskState } from '../ports/state-store.ts';
 import type { EngineContext } from './engine-context.ts';
-import { catchUpAgain, readMeta, rebuildTask, type RebuildTarget, reportedPosition } from './rebuild.ts';
+import { catchUpAgain, finishFork, readMeta, rebuildTask, type RebuildTarget, reportedPosition } from './rebuild.ts';
 import { count, freshMeta, metaEntry, newestBranch, type TaskMeta } from './task-meta.ts';
 import { refuseNewer } from './task-opening.ts';
 
@@ -15,9 +15,34 @@ export async function openState(context: EngineContext, target: RebuildTarget): 
   if (state.position === undefined) return await begunOrRebuilt(context, target, state);
   const meta = await readMeta(state, version);
   refuseNewer(task, meta.version, version);
+  await finishFork(context, task, state, meta);
   if (meta.version < version) return await takenOver(context, target, state, meta);
   if (meta.switching === true) return await stated(context, target, state, meta);
   return await catchUpAgain(context, target, state);
+}
+
+/**
+ * The state of a service that keeps its values: opened as a fold's. Where neither log nor snapshots reach back, it begins where the log
+ * does, for a service that stands still helps nobody.
+ */
+export async function openKeptState(context: EngineContext, target: RebuildTarget): Promise<TaskState> {
+  const { log, logger, state: store } = context.parts;
+  const { task, version, partition } = target;
+  try {
+    return await openState(context, target);
+  } catch (error) {
+    if (!hasCode(error, 'LOG_TRUNCATED')) throw error;
+    logger.error({ task, error: error.message }, 'a service has lost values for good: it begins where its log does');
+    const state = await store.open(task);
+    const start = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
+    const end = (await log.endOffsets(partition.topic))[partition.partition] ?? 0;
+    const meta = freshMeta(version);
+    count(meta, 'expiredUnread', start);
+    // what comes behind the end is new, also where the log has lost what the group had reported
+    meta.rebuild = { saidBelow: Math.min(end, await reportedPosition(context, target)), dead: [], fork: null };
+    await state.commit(state.position, { position: start, put: [metaEntry(meta)], delete: [] });
+    return await store.open(task);
+  }
 }
 
 /** A task that has a snapshot, or whose group reported a position, has lost its state; any other one is new. */
@@ -28,7 +53,7 @@ async function begunOrRebuilt(context: EngineContext, target: RebuildTarget, sta
   const reported = await reportedPosition(context, target);
   if (known.length > 0 || reported > 0) {
     if (reported > 0) logger.warn({ task, reported }, 'the state is gone; it is rebuilt');
-    return await rebuildTask(context, target, 'state');
+    return await rebuildTask(context, target, log.lostTail === true ? 'log-tail' : 'state');
   }
   const start = (await log.startOffsets(partition.topic))[partition.partition] ?? 0;
   const meta = freshMeta(version);

@@ -1,4 +1,4 @@
-import { hasCode, messageOf } from '../ports/errors.ts';
+import { mayHeal, messageOf } from '../ports/errors.ts';
 import { type LogRecord, partitionName, type Subscription, type TopicPartition } from '../ports/log.ts';
 import type { EngineContext } from './engine-context.ts';
 import type { Running, TaskStats } from './runtime.ts';
@@ -36,10 +36,13 @@ export class TaskHost implements Running {
   /** Tasks whose state is being opened: their partition may go again before that is done. */
   readonly #opening = new Map<string, HostedTask>();
   readonly #endsAtStart = new Map<string, number>();
+  /** Offsets in which no records lie, the last such range of each partition. */
+  readonly #empty = new Map<string, { readonly from: number; readonly to: number }>();
   readonly #stopping = new Set<Promise<void>>();
-  readonly #failures: unknown[] = [];
-  /** Partitions of this process that nobody works on, since their state cannot be opened. */
-  readonly #unopened = new Set<string>();
+  /** By partition, for as long as it is this process's; under '' the subscription's. */
+  readonly #failures = new Map<string, unknown>();
+  /** Of partitions of this process that nobody works on, since their state cannot be opened: how they look from outside. */
+  readonly #unopened = new Map<string, TaskStats>();
   #isCutOff = false;
   #subscription: Subscription | undefined;
   #assignedOnce = false;
@@ -73,9 +76,14 @@ export class TaskHost implements Running {
         },
         records: (partition, records, endOffset) =>
           this.#tasks.get(partitionName(partition))?.enqueue(records, endOffset),
+        passed: (partition, from, to) => {
+          const name = partitionName(partition);
+          const known = this.#empty.get(name);
+          this.#empty.set(name, known?.to === from ? { from: known.from, to } : { from, to });
+        },
         failed: (error) => {
           this.#isCutOff = true;
-          this.#failures.push(error);
+          this.#failures.set('', error);
           this.#context.parts.logger.error(
             { group: this.#group, error: messageOf(error) },
             'the subscription has stopped',
@@ -87,25 +95,31 @@ export class TaskHost implements Running {
 
   async ready(): Promise<void> {
     while (!this.#closed) {
-      if (this.#failures.length > 0) throw this.#failures[0];
-      const behind = [...this.#tasks].some(([name, task]) => task.position < (this.#endsAtStart.get(name) ?? 0));
+      for (const error of this.#failures.values()) throw error;
+      const behind = [...this.#tasks].some(([name, task]) => this.#isBehind(name, task));
       if (this.#assignedOnce && this.#opening.size === 0 && !behind) return;
       await new Promise<void>((resolve) => setTimeout(resolve, 5));
     }
   }
 
+  /** Whether records are left that were there at the start. */
+  #isBehind(name: string, { position }: HostedTask): boolean {
+    const end = this.#endsAtStart.get(name) ?? 0;
+    const empty = this.#empty.get(name);
+    const isEmptyToEnd = empty !== undefined && empty.from <= position && empty.to >= end;
+    return position < end && !isEmptyToEnd;
+  }
+
+  /** Of every partition that this process was given, also those whose state is being opened or cannot be: they must be seen most of all. */
   stats(): readonly TaskStats[] {
-    return [...this.#tasks.values()].map((task) => task.stats());
+    const tasks = [...this.#tasks.values(), ...this.#opening.values()];
+    return [...tasks.map((task) => task.stats()), ...this.#unopened.values()];
   }
 
   stopped(): readonly string[] {
     if (this.#closed) return [];
     const failed = this.stats().filter(({ status }) => status === 'failed');
-    return [
-      ...failed.map(({ task }) => task),
-      ...[...this.#unopened].map((partition) => `${this.#group}/${partition}`),
-      ...(this.#isCutOff ? [`the subscription of ${this.#group}`] : []),
-    ];
+    return [...failed.map(({ task }) => task), ...(this.#isCutOff ? [`the subscription of ${this.#group}`] : [])];
   }
 
   async close(): Promise<void> {
@@ -122,8 +136,7 @@ export class TaskHost implements Running {
     try {
       return await this.#assign(partition);
     } catch (error) {
-      this.#failures.push(error);
-      this.#unopened.add(partitionName(partition));
+      this.#failures.set(partitionName(partition), error);
       this.#context.parts.logger.error(
         { group: this.#group, ...partition, error: messageOf(error) },
         'a task cannot be opened',
@@ -153,7 +166,7 @@ export class TaskHost implements Running {
             );
         });
       },
-      failed: (error) => this.#failures.push(error),
+      failed: (error) => this.#failures.set(name, error),
     });
     const isWanted = (): boolean => this.#opening.get(name) === task && !this.#closed;
     this.#opening.set(name, task);
@@ -167,8 +180,9 @@ export class TaskHost implements Running {
       task.start();
       return { ...partition, offset };
     } catch (error) {
-      if (isWanted()) throw error;
-      return await this.#giveUp(task, partition);
+      if (!isWanted()) return await this.#giveUp(task, partition);
+      this.#unopened.set(name, { ...task.stats(), status: 'failed' });
+      throw error;
     } finally {
       if (this.#opening.get(name) === task) this.#opening.delete(name);
     }
@@ -180,14 +194,14 @@ export class TaskHost implements Running {
     return { ...partition, offset: 0 };
   }
 
-  /** Another owner that opens at the same time, or a store that is away for a moment, is no reason to give a partition up. */
+  /** Another owner that opens at the same time, a store that is away for a moment, or a full disk, is no reason to give a partition up. */
   async #openPatiently(task: HostedTask, partition: TopicPartition, isWanted: () => boolean): Promise<number> {
     const { clock, logger } = this.#context.parts;
     for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 2_000)) {
       try {
         return await task.open();
       } catch (error) {
-        if (!isWanted() || !hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'TIMEOUT')) throw error;
+        if (!isWanted() || !mayHeal(error)) throw error;
         logger.warn(
           { group: this.#group, ...partition, error: messageOf(error) },
           'a task could not be opened; it is tried again',
@@ -200,6 +214,8 @@ export class TaskHost implements Running {
   #revoke(partition: TopicPartition): void {
     const name = partitionName(partition);
     this.#unopened.delete(name);
+    this.#failures.delete(name);
+    this.#empty.delete(name);
     this.#opening.get(name)?.stop();
     this.#opening.delete(name);
     const task = this.#tasks.get(name);

@@ -1,4 +1,4 @@
-import { hasCode, MillraceError, messageOf } from '../ports/errors.ts';
+import { hasCode, MillraceError, mayHeal, messageOf } from '../ports/errors.ts';
 import type { LogRecord, OutgoingRecord, TopicPartition } from '../ports/log.ts';
 import type { StateEntry } from '../ports/state-store.ts';
 import { crashPoint } from './crash-points.ts';
@@ -193,7 +193,7 @@ export class TopologyTask {
       this.#takenRecords = batch.reduce((n, { offset }) => (offset >= this.#position ? n + 1 : n), 0);
       crashPoint('after-poll');
       try {
-        if (batch.length > 0) await this.#process(batch);
+        if (batch.length > 0) this.#queue.putBack(await this.#process(batch));
         if (batch.length === 0 || this.#queue.size === 0) await this.#idle();
       } catch (error) {
         if (this.#abort.signal.aborted) break;
@@ -250,9 +250,10 @@ export class TopologyTask {
     });
   }
 
-  async #process(records: readonly LogRecord[]): Promise<void> {
+  /** Folds and commits these records up to where the batch must end; answers those that are left. */
+  async #process(records: readonly LogRecord[]): Promise<readonly LogRecord[]> {
     const fresh = inOrder(records, this.#position);
-    if (fresh.length === 0) return;
+    if (fresh.length === 0) return [];
     this.#logTime.saw(fresh);
     this.#tickOutstanding = false;
     crashPoint('before-fold');
@@ -260,8 +261,8 @@ export class TopologyTask {
     for (let taken = sliceRecords; taken === sliceRecords && folded < fresh.length; folded += taken)
       taken = await this.#fold(fresh.slice(folded, folded + sliceRecords));
     crashPoint('after-fold');
-    if (folded < fresh.length) this.#queue.putBack(fresh.slice(folded));
     await this.#commit(fresh[folded - 1]);
+    return fresh.slice(folded);
   }
 
   /** Folds records up to where the batch must end; answers how many. What was decoded is garbage again when it returns. */
@@ -419,17 +420,18 @@ export class TopologyTask {
     const { logger, clock, log } = this.#context.parts;
     const { task, partition } = this.#options;
     let cause = error;
+    const taken = [...batch];
     for (let waitMs = 20; !this.#abort.signal.aborted; waitMs = Math.min(2 * waitMs, 2_000)) {
       const unstorable = !this.#strict && hasCode(cause, 'INVALID_ARGUMENT', 'TOO_LARGE');
       if (unstorable) this.#strict = true;
-      else if (!hasCode(cause, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT')) break;
+      else if (!mayHeal(cause)) break;
       this.#status = 'reopening';
       logger.warn({ task, error: messageOf(cause) }, 'the task reopens');
       await new Promise<void>((resolve) => clock.after(waitMs, resolve));
       try {
         this.#sending = Promise.resolve();
         await this.#open();
-        this.#queue.putBack(batch);
+        this.#queue.putBack(taken.splice(0));
         this.#takenRecords = 0;
         await this.#fillGap(log, partition);
         return true;
@@ -444,16 +446,21 @@ export class TopologyTask {
     return false;
   }
 
-  /** The state may have gone back behind what is queued: what lies between is read again. */
+  /**
+   * The state may have gone back far behind what is queued: what lies between is read and folded again, a page at a time. What a page
+   * leaves is read again and not queued: the first queued record is where the gap ends, also for the next try.
+   */
   async #fillGap(log: EngineContext['parts']['log'], partition: TopicPartition): Promise<void> {
-    const queued = this.#queue.take(Number.MAX_SAFE_INTEGER);
-    const firstQueued = queued[0]?.offset ?? this.#queue.endOffset;
-    const missing: LogRecord[] = [];
-    if (this.#position < firstQueued) {
-      for await (const records of log.read(partition, { from: this.#position, to: firstQueued }))
-        missing.push(...records);
+    const to = this.#queue.firstOffset ?? this.#queue.endOffset;
+    while (this.#position < to && !this.#abort.signal.aborted) {
+      let read = 0;
+      for await (const records of log.read(partition, { from: this.#position, to })) {
+        read = records.length;
+        await this.#process(records.slice(0, this.#options.batchRecords));
+        break;
+      }
+      if (read === 0) return;
     }
-    this.#queue.putBack([...missing, ...queued]);
   }
 
   #live(): OpenedTask & { core: FoldCore; cache: StateCache } {

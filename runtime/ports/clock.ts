@@ -6,11 +6,19 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
 }
 
+/** Node fires a longer timer at once. */
+const timerMsMax = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const longer = leftMs > timerMsMax;
+      timer = setTimeout(longer ? () => wait(leftMs - timerMsMax) : callback, longer ? timerMsMax : leftMs);
+      timer.unref();
+    };
+    wait(delayMs);
     return () => clearTimeout(timer);
   },
 };

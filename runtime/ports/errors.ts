@@ -38,6 +38,16 @@ export const errorCodes = {
   CORRUPT: { status: 500, retryable: false, says: 'Stored bytes do not match their checksum.' },
   DISK_FULL: { status: 507, retryable: true, says: 'No space is left for the write; nothing was acknowledged.' },
   UNAVAILABLE: { status: 503, retryable: true, says: 'A service that is needed does not answer.' },
+  OVERLOADED: {
+    status: 503,
+    retryable: true,
+    says: 'More waits than is allowed; nothing was done: try again after a while.',
+  },
+  RATE_LIMITED: {
+    status: 429,
+    retryable: true,
+    says: 'More requests in a second than the deployment allows; nothing was done: try again after a while.',
+  },
   TIMEOUT: { status: 504, retryable: true, says: 'The deadline passed before the outcome was known.' },
   CANCELLED: { status: 499, retryable: false, says: 'The work was cancelled by its owner.' },
   CLOSED: { status: 503, retryable: false, says: 'The object was closed before the call.' },
@@ -72,9 +82,22 @@ export class MillraceError extends Error {
   }
 }
 
+/** What the caller gave cannot be worked with. */
+export function invalidArgument(message: string): MillraceError {
+  return new MillraceError('INVALID_ARGUMENT', message);
+}
+
 /** Classifies anything thrown, and never throws itself. */
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is MillraceError {
   return error instanceof MillraceError && codes.includes(error.code);
+}
+
+/**
+ * Whether opening a task again may help: another owner had it, a store was away, the outcome of a write was not known, or the disk was full,
+ * which somebody may mend while the task waits. `retryable` says more: also what a caller may simply ask for again.
+ */
+export function mayHeal(error: unknown): error is MillraceError {
+  return hasCode(error, 'FENCED', 'UNKNOWN_OUTCOME', 'UNAVAILABLE', 'DISK_FULL', 'TIMEOUT');
 }
 
 /** The message of anything thrown. */

@@ -135,6 +135,8 @@ export interface ModelRegistration {
   readonly onnx: Uint8Array;
   readonly metrics: Readonly<Record<string, number>>;
   readonly tags: Readonly<Record<string, string>>;
+  /** JSON values that belong to the version, by name. */
+  readonly attached?: Readonly<Record<string, object>>;
   readonly alias: string | null;
   readonly description: string;
 }

@@ -16,6 +16,13 @@
  * - `close` is idempotent: it stops subscriptions, waits for what is in flight, and releases locks and sockets.
  */
 export interface Log {
+  /**
+   * True when the power went since the last clean end and this log may have lost records that it had acknowledged: what comes after its
+   * present ends may be other than what some reader had seen there. True for every process until the machine restarts. @default false
+   */
+  readonly lostTail?: boolean;
+  /** With `lostTail`: where the partitions ended when the log was opened after it, before anything new came, by `<topic>/<partition>`. */
+  readonly recoveredEnds?: Readonly<Record<string, number>>;
   /** Creates what is missing. TOPIC_MISMATCH when a topic exists with another partition count. */
   ensureTopics(topics: readonly TopicConfig[]): Promise<void>;
   /** Number of partitions; NOT_FOUND for an unknown topic. */
@@ -109,6 +116,11 @@ export interface SubscriptionHandler {
   revoked(partitions: readonly TopicPartition[], generation: number): void;
   /** Only enqueues: it must return at once. `endOffset` is the end of the partition as known then. */
   records(partition: TopicPartition, records: readonly LogRecord[], endOffset: number): void;
+  /**
+   * No record lies in `[from, to)`: what is there is no record (a mark of a transaction), or compaction took it. Not every log says so,
+   * and none of what lies between two records of one delivery.
+   */
+  passed?(partition: TopicPartition, from: number, to: number): void;
   /** The subscription died and cannot heal itself. */
   failed(error: unknown): void;
 }

@@ -6,14 +6,19 @@
  *   names external data, uses custom operators, or declares absurd shapes; the message names the reason.
  * - `run` validates names, datatypes and shapes against the signature before the runtime sees them: INVALID_ARGUMENT names the
  *   tensor, what was expected and what came. Rows of a batch do not influence each other unless `signature.batch` is 'none'.
+ * - A load that takes long says what it does to `progress`, in a few words each time.
  * - Runs of one session may overlap. `close` waits for those under way; it is idempotent.
  */
 export interface ModelRuntime {
-  load(bytes: Uint8Array): Promise<LoadedModel>;
+  load(bytes: Uint8Array, progress?: (doing: string) => void): Promise<LoadedModel>;
 }
 
 export interface LoadedModel {
   readonly signature: ModelSignature;
+  /** As the Open Inference Protocol has it: `<project>_<format>`. @default 'millrace_model' */
+  readonly platform?: string | undefined;
+  /** Calls at once from which it gains. @default 1 */
+  readonly callsMax?: number;
   run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
   close(): Promise<void>;
 }

@@ -30,6 +30,11 @@ export interface QueryStore<Tables extends TableSpecs = TableSpecs> {
   /** One for each source that was ever moved. */
   positions(): Promise<readonly SourcePosition[]>;
   write(batch: QueryBatch<Tables>): Promise<void>;
+  /**
+   * What there was to fill in when the store was opened, or reset, is in. Until then an adapter may do without its indexes, which cost more
+   * row by row than made at once: queries answer the same, and take longer.
+   */
+  filled(): Promise<void>;
   /** Removes all rows and positions. */
   reset(): Promise<void>;
   close(): Promise<void>;

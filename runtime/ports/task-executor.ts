@@ -115,7 +115,7 @@ export interface Pack {
 
 /** A request that takes effect only when the platform accepts the attempt, such as registering a model version. */
 export interface DeferredRequest {
-  readonly kind: 'register-model' | 'tag-run';
+  readonly kind: 'register-model' | 'tag-run' | 'log-values';
   /** JSON text. */
   readonly body: string;
 }

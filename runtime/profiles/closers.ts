@@ -8,6 +8,20 @@ export class Closers {
   }
 
   async close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
+    await closeAll(this.#closers.splice(0).reverse());
   }
+}
+
+/** One after the other; what one of them throws keeps none of the others from closing, and is thrown at the end. */
+export async function closeAll(closers: readonly (() => Promise<void> | void | undefined)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const close of closers) {
+    try {
+      await close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} parts could not be closed in order`);
+  if (errors.length === 1) throw errors[0];
 }

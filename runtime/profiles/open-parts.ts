@@ -1,10 +1,14 @@
 import { join } from 'node:path';
-import pino from 'pino';
 import { uuidIds } from '../adapters/uuid-ids.ts';
 import type { Configuration } from '../config/settings.ts';
 import type { EngineParts, Logger } from '../engine/runtime.ts';
 import { systemClock } from '../ports/clock.ts';
+import { messageOf } from '../ports/errors.ts';
 import { Closers } from './closers.ts';
+import { createLogger } from './logger.ts';
+
+/** Of the directory of the local profile. */
+export const directoryFormat = 1;
 
 /** The parts of a profile, and how to give them back. */
 export interface OpenedParts {
@@ -25,13 +29,6 @@ export async function openParts(configuration: Configuration): Promise<OpenedPar
     : await (await import('./open-cluster.ts')).openCluster(configuration, logger);
 }
 
-export function createLogger(configuration: Configuration): Logger {
-  return pino(
-    { level: configuration['log.level'], base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  );
-}
-
 async function openLocal(configuration: Configuration, logger: Logger): Promise<OpenedParts> {
   const { directory } = configuration;
   const durability = configuration.durability as 'process' | 'disk';
@@ -42,9 +39,17 @@ async function openLocal(configuration: Configuration, logger: Logger): Promise<
   const { openEmbeddedSchemaRegistry } = await import('../adapters/registry/embedded-schema-registry.ts');
   const closers = new Closers();
   try {
-    const lock = closers.add(await lockDirectory(directory, { formatVersion: 1 }), (held) => held.release());
+    const lock = closers.add(await lockDirectory(directory, { formatVersion: directoryFormat }), (held) =>
+      held.release(),
+    );
     const log = closers.add(
-      await openEmbeddedLog({ directory: join(directory, 'log'), durability, lock: false }),
+      await openEmbeddedLog({
+        directory: join(directory, 'log'),
+        durability,
+        lock: false,
+        onProblem: (error) =>
+          logger.warn({ error: messageOf(error) }, 'work of the log in the background failed; it is tried again'),
+      }),
       (part) => part.close(),
     );
     const state = closers.add(

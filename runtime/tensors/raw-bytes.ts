@@ -3,7 +3,8 @@
  * its UTF-8. Of the binary tensor data extension of the Open Inference Protocol (HTTP) and of its raw contents (gRPC).
  */
 import { endianness } from 'node:os';
-import { type Datatype, MillraceError, type TensorData } from '../ports/index.ts';
+import { tensorError } from './tensor-errors.ts';
+import type { Datatype, TensorData } from '../ports/index.ts';
 
 interface TypedKind {
   readonly bytes: number;
@@ -30,7 +31,7 @@ export function dataOfBytes(name: string, datatype: Datatype, elements: number, 
   const kind = kinds[datatype];
   const needed = elements * (kind?.bytes ?? 1);
   if (raw.length !== needed) {
-    throw invalid(name, `${elements} values of ${datatype} are ${needed} bytes, got ${raw.length}`);
+    throw tensorError(name, `${elements} values of ${datatype} are ${needed} bytes, got ${raw.length}`);
   }
   if (kind === undefined) return Array.from(raw, (byte) => byte !== 0);
   // A copy of its own: a view would need the bytes at a multiple of the element's size.
@@ -54,7 +55,7 @@ export function textOfBytes(name: string, index: number, bytes: Uint8Array): str
   try {
     return utf8.decode(bytes);
   } catch {
-    throw invalid(name, `value ${index} must be UTF-8: models take texts, not other bytes`);
+    throw tensorError(name, `value ${index} must be UTF-8: models take texts, not other bytes`);
   }
 }
 
@@ -65,12 +66,13 @@ function textsOf(name: string, elements: number, raw: Uint8Array): readonly stri
   while (texts.length < elements) {
     const length = at + 4 <= raw.length ? view.getUint32(at, true) : Number.POSITIVE_INFINITY;
     if (at + 4 + length > raw.length) {
-      throw invalid(name, `its ${raw.length} bytes end inside of value ${texts.length} of ${elements} (BYTES)`);
+      throw tensorError(name, `its ${raw.length} bytes end inside of value ${texts.length} of ${elements} (BYTES)`);
     }
     texts.push(textOfBytes(name, texts.length, raw.subarray(at + 4, at + 4 + length)));
     at += 4 + length;
   }
-  if (at !== raw.length) throw invalid(name, `${elements} values of BYTES end after ${at} bytes, got ${raw.length}`);
+  if (at !== raw.length)
+    throw tensorError(name, `${elements} values of BYTES end after ${at} bytes, got ${raw.length}`);
   return texts;
 }
 
@@ -89,10 +91,4 @@ function swapped(bytes: Uint8Array, size: number): Uint8Array {
   if (endianness() === 'LE' || size === 1) return bytes;
   for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse();
   return bytes;
-}
-
-function invalid(name: string, problem: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', `input '${name.slice(0, 80)}': ${problem}`, {
-    details: { tensor: name },
-  });
 }

@@ -57,11 +57,14 @@ function scalar(value: unknown, datatype: Datatype): Scalar {
   return datatype === 'FP16' ? floatOfHalf(value as number) : (value as Scalar);
 }
 
-/** The rows as tensors; undefined when they do not have the same values in the same number. USER_CODE_FAILED for what is no row. */
+/**
+ * The rows as tensors; undefined when they do not have the same values in the same number. A value that is undefined is not there.
+ * USER_CODE_FAILED for what is no row.
+ */
 export function tensorsOfRows(rows: readonly unknown[]): readonly Tensor[] | undefined {
   const [first] = rows;
   for (const row of rows) checkRow(row);
-  const names = Object.keys(first as PlainRow);
+  const names = namesOf(first as PlainRow);
   const look = looks.get(first as object);
   const tensors: Tensor[] = [];
   for (const name of names) {
@@ -69,13 +72,17 @@ export function tensorsOfRows(rows: readonly unknown[]): readonly Tensor[] | und
     const values: unknown[] = [];
     for (const row of rows as readonly PlainRow[]) {
       const value = row[name];
-      if (value === undefined || widthOf(value) !== width || Object.keys(row).length !== names.length) return undefined;
+      if (value === undefined || widthOf(value) !== width || namesOf(row).length !== names.length) return undefined;
       if (width === undefined) values.push(value);
       else values.push(...(value as ArrayLike<unknown> & Iterable<unknown>));
     }
     tensors.push(tensorOf(name, rows.length, width, values, look?.[name]));
   }
   return tensors;
+}
+
+function namesOf(row: PlainRow): readonly string[] {
+  return Object.keys(row).filter((name) => row[name] !== undefined);
 }
 
 function checkRow(row: unknown): asserts row is PlainRow {

@@ -15,8 +15,8 @@ import type { EngineParts, Logger, Runtime } from '../engine/runtime.ts';
 import { systemClock } from '../ports/clock.ts';
 
 export interface TestRuntimeOptions extends RuntimeOptions {
-  /** Parts to use instead of the default ones. */
-  readonly parts?: Partial<EngineParts>;
+  /** Parts to use instead of the default ones; a function makes them anew for each restart. */
+  readonly parts?: Partial<EngineParts> | (() => Partial<EngineParts>);
 }
 
 export interface TestRuntime {
@@ -24,8 +24,8 @@ export interface TestRuntime {
   readonly directory: string;
   /** Log lines of level warn and error. */
   readonly complaints: readonly { readonly facts: object; readonly message: string }[];
-  /** Closes the runtime and opens a new one on the same log, state and blobs. */
-  restart(): Promise<Runtime>;
+  /** Closes the runtime and opens a new one on the same log, state and blobs; with `lost`, on a state store that has lost everything. */
+  restart(lost?: 'state'): Promise<Runtime>;
   close(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export async function createTestRuntime(options: TestRuntimeOptions = {}): Promi
       clock: systemClock,
       ids: uuidIds,
       logger,
-      ...options.parts,
+      ...(typeof options.parts === 'function' ? options.parts() : options.parts),
     };
     return await createRuntime(parts, options);
   };
@@ -63,8 +63,9 @@ export async function createTestRuntime(options: TestRuntimeOptions = {}): Promi
     },
     directory,
     complaints,
-    restart: async () => {
+    restart: async (lost) => {
       await closeAll(runtime);
+      if (lost === 'state') stateStorage.wipe();
       runtime = await open();
       return runtime;
     },
@@ -75,17 +76,22 @@ export async function createTestRuntime(options: TestRuntimeOptions = {}): Promi
   };
 }
 
-/** Waits until the condition holds, or says what it waited for. */
+/** A pause between two looks that is longer than this is a process that stood still. */
+const pauseMsMax = 500;
+
+/** Waits until the condition holds, or says what it waited for. Time in which this process stood still is not counted. */
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
   deadlineMs = 20_000,
 ): Promise<NonNullable<T>> {
-  const end = Date.now() + deadlineMs;
+  let end = Date.now() + deadlineMs;
   for (;;) {
     const value = await condition();
     if (value !== false && value !== undefined && value !== null) return value;
-    if (Date.now() > end) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
+    const lookedAt = Date.now();
+    if (lookedAt > end) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
     await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    end += Math.max(0, Date.now() - lookedAt - pauseMsMax);
   }
 }

@@ -10,9 +10,11 @@ export interface DeploymentVersion {
   readonly document: string;
   readonly actor: string;
   readonly appliedAt: number;
-  /** How its routes shared the traffic; only of a version that was asked for by time. */
+  /** How its routes shared the traffic: at the time that was asked for, else in the end, when a bandit or a rollout changed it. */
   readonly weightsVersion?: number;
   readonly weights?: readonly RouteWeight[];
+  /** Why they were changed to that. */
+  readonly reason?: string;
 }
 
 /** What is known of a route where its weight was decided. */
@@ -67,12 +69,14 @@ export interface ShownRollout {
   readonly version: number;
   readonly stable: string;
   readonly canary: string;
-  /** running, paused, promoted or rolled-back. */
+  /** idle, running, paused, promoting, promoted or rolled-back. */
   readonly phase: string;
   readonly step: number;
   readonly steps: number;
   /** Share of the canary. */
   readonly percent: number;
+  /** Share of the requests of which the canary gets copies. */
+  readonly shadowPercent: number;
   readonly sinceMs: number;
   /** Why it is where it is, or what it waits for. */
   readonly reason: string;

@@ -15,10 +15,20 @@ export interface ShownFlow {
   readonly policy: Readonly<Record<string, unknown>>;
   /** Open runs of deployed versions. */
   readonly running: number;
-  /** Events and slots that wait for a run to end. */
+  /** Starts that wait for a run to end: of people, events and slots. */
   readonly waiting: number;
+  /** The first 20 of them; only of one flow that is shown. */
+  readonly waits?: readonly WaitingStart[];
   /** Next slot of each schedule; only of one flow that is shown. */
   readonly next?: Readonly<Record<string, string | null>>;
+}
+
+/** A start that waits: the flow has a limit, or a slot must not overlap the one before. */
+export interface WaitingStart {
+  /** Who or what wants it: `manual <request id>`, `event <name> <id>`, `slot <time> of <schedule>`. */
+  readonly what: string;
+  readonly reason: string;
+  readonly since: number;
 }
 
 /** A deployment of a flow, or what somebody did to it. */

@@ -58,7 +58,15 @@ export interface MlflowLoggedModel {
     readonly status: string | number;
     readonly tags?: readonly MlflowPair[];
   };
-  readonly data?: { readonly params?: readonly MlflowPair[] };
+  readonly data?: {
+    readonly params?: readonly MlflowPair[];
+    readonly metrics?: readonly (MlflowPoint & {
+      readonly model_id?: string;
+      readonly run_id?: string;
+      readonly dataset_name?: string;
+      readonly dataset_digest?: string;
+    })[];
+  };
 }
 
 export interface MlflowModel {

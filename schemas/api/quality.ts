@@ -26,7 +26,21 @@ export interface QualitySearch {
   readonly route?: string | undefined;
   /** undefined: all; '': all rows. */
   readonly segment?: string | undefined;
+  /** Of the deployment. @default the newest that has windows */
   readonly version?: number | undefined;
+  /** Only windows that ended before, milliseconds since the epoch: the page behind another one. */
+  readonly until?: number | undefined;
   /** Windows of each series. */
   readonly windows?: number | undefined;
+}
+
+/** Rewards that the function of a deployment did not make, by what went wrong. */
+export interface RewardFailures {
+  readonly code: string;
+  readonly count: number;
+  /** The newest one: why, of which prediction, when. */
+  readonly reason: string;
+  readonly predictionId: string;
+  readonly route: string;
+  readonly at: number;
 }

@@ -15,7 +15,7 @@ export interface RunSummary {
   readonly systemTags: readonly string[];
 }
 
-/** A run with its tasks. */
+/** A run with a page of its tasks. */
 export interface ShownRun extends RunSummary {
   /** Step and message of what ended it. */
   readonly failure: string | null;
@@ -24,7 +24,36 @@ export interface ShownRun extends RunSummary {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** The run that it resumes; its own id: it was resumed in place. */
   readonly originRunId: string | null;
+  /** In the order in which they began. */
+  readonly steps: readonly StepCounts[];
+  /** In the order of their starts, those that have not begun last. */
   readonly tasks: readonly ShownTask[];
+  /** The cursor of the next page of tasks, null on the last. */
+  readonly next: string | null;
+}
+
+/** All tasks of a step together. */
+export interface StepCounts {
+  readonly step: string;
+  readonly tasks: number;
+  /** How many there are of each status that its tasks have. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** The first start. */
+  readonly startedAt: number | null;
+  /** The last end so far. */
+  readonly endedAt: number | null;
+}
+
+/** Which tasks of a run are looked for. */
+export interface TaskSearch {
+  readonly step?: string | undefined;
+  /** waiting, running, completed, cancelled or the kind of failure. */
+  readonly status?: string | undefined;
+  readonly task?: string | undefined;
+  /** 0: none, the run alone. */
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface ShownTask {

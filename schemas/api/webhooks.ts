@@ -42,4 +42,22 @@ export interface WebhookDeliveries {
   readonly behind: number;
   /** Newest first. */
   readonly attempts: readonly DeliveryAttempt[];
+  /** Cursor of the next page; null on the last. */
+  readonly next: string | null;
+}
+
+export interface DeliverySearch {
+  readonly webhook: string;
+  /** Of the webhook's row: one that was made again under its id begins anew. */
+  readonly origin: string;
+  readonly outcome?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface DeliveryPage {
+  readonly attempts: readonly DeliveryAttempt[];
+  readonly next: string | null;
+  /** How far the webhook has come, by partition of its topic; null: not known yet. */
+  readonly positions: readonly number[] | null;
 }

@@ -3,6 +3,7 @@ import { type EventName, type EventOf, type EventTopic, subjectOf } from '../eve
 import { schemaTexts } from '../events.generated.ts';
 import { topics } from '../topics.ts';
 import { framingBytes, schemaIdOf, writeFraming } from './framing.ts';
+import { numberArrayOf } from './number-arrays.ts';
 import { readAvro } from './read-avro.ts';
 
 /** What the codec needs of a schema registry. */
@@ -17,7 +18,7 @@ export class PoisonError extends Error {
 }
 
 /** Registrations under way at once: a registry of one's own writes them together, a remote one is not flooded. */
-const registeredAtOnce = 16;
+const registeredAtOnce = 64;
 /** Of the catalogue, by text: the same in every codec of a process. */
 const compiled = new Map<string, avro.Type>();
 
@@ -199,7 +200,7 @@ export type DecodedAvro =
 
 /** Each schema in a registry of its own: records that several events share are repeated in each of them. */
 function parseSchema(text: string): avro.Type {
-  return avro.Type.forSchema(JSON.parse(text) as avro.Schema, { registry: {} });
+  return avro.Type.forSchema(JSON.parse(text) as avro.Schema, { registry: {}, typeHook: numberArrayOf });
 }
 
 function nameOf({ type }: { readonly type: avro.Type }): string {

@@ -1,5 +1,5 @@
-import type { AuditEntry, AuditVerification, Seals } from '../../schemas/api/audit.ts';
-import type { RecordRedacted } from '../../schemas/events.ts';
+import type { AuditEntry, AuditVerification, HoldBounds, RetentionChange, Seals } from '../../schemas/api/audit.ts';
+import type { HoldPlaced, HoldReleased, RecordRedacted, RetentionSet } from '../../schemas/events.ts';
 import { errorOf, type HttpCaller, parseJson, path, query, timeText } from './http-caller.ts';
 
 /** Which entries are wanted. Times are milliseconds since the epoch, ISO 8601, or dates. */
@@ -64,6 +64,24 @@ export class AuditCalls {
       body: redaction,
       headers: { 'idempotency-key': options.idempotencyKey },
     })) as RecordRedacted;
+  }
+
+  /** Says how long sealed files are kept. Who sets fewer days has older files deleted, unless a hold is on them. */
+  async setRetention(change: RetentionChange): Promise<RetentionSet> {
+    const call = { method: 'PUT', path: '/api/v1/audit/retention', body: change } as const;
+    return (await this.#caller.call(call)) as RetentionSet;
+  }
+
+  /** Keeps sealed files from being deleted or redacted. CONFLICT when a hold of that name has other bounds. */
+  async hold(name: string, bounds: HoldBounds): Promise<HoldPlaced> {
+    const call = { method: 'PUT', path: path`/api/v1/audit/holds/${name}`, body: bounds } as const;
+    return (await this.#caller.call(call)) as HoldPlaced;
+  }
+
+  /** Ends a hold. NOT_FOUND when none of that name is in force. */
+  async release(name: string, reason: string): Promise<HoldReleased> {
+    const call = { method: 'POST', path: path`/api/v1/audit/holds/${name}/release`, body: { reason } } as const;
+    return (await this.#caller.call(call)) as HoldReleased;
   }
 
   async #get(url: string): Promise<unknown> {

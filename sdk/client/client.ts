@@ -13,8 +13,10 @@ import type { HypotheticalOutcome, TriggerExplanation } from '../../schemas/api/
 import type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
 import type { CollectionOptions, CollectionReport } from '../../schemas/api/collection.ts';
 import type { EndOfLines, RunPage, RunSummary, ShownCheckpoint, ShownRun, StepLine } from '../../schemas/api/runs.ts';
+import type { FeatureStatistics, StatisticsSearch } from '../../schemas/api/feature-statistics.ts';
+import type { CountedTraffic, LoggedRequest, RequestPage } from '../../schemas/api/request-log.ts';
 import type { PredictionReplay } from '../../schemas/api/prediction-replay.ts';
-import type { QualitySearch, QualityWindow } from '../../schemas/api/quality.ts';
+import type { QualitySearch, QualityWindow, RewardFailures } from '../../schemas/api/quality.ts';
 import type { TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
@@ -24,11 +26,12 @@ import type { Deployment } from '../deployment/deployment.ts';
 import type { DeploymentSpec } from '../deployment/deployment-spec.ts';
 import { AttributionCalls } from './attributions.ts';
 import { AuditCalls } from './audit.ts';
-import { type ConnectOptions, HttpCaller, path, query } from './http-caller.ts';
+import { type ConnectOptions, HttpCaller, path, query, timeText } from './http-caller.ts';
 import { DriftCalls } from './drift.ts';
 import { MaintenanceCalls } from './maintenance.ts';
-import { ProductionCalls, type StartedRun } from './production.ts';
+import { ProductionCalls, type ResumedRun } from './production.ts';
 import { type PredictInput, type PredictOptions, type Prediction, Predictions } from './predictions.ts';
+import type { RequestFilter } from './request-filter.ts';
 import { RoutingCalls } from './routing.ts';
 import {
   type CardChoice,
@@ -41,8 +44,9 @@ import {
 } from './run-output.ts';
 import { WebhookCalls } from './webhooks.ts';
 import { type DataArtifact, Flow, PastRuns, type Run } from './past-runs.ts';
-import type { ArtifactFilter, RunFilter } from './run-filter.ts';
+import type { ArtifactFilter, RunFilter, TaskFilter } from './run-filter.ts';
 import { RegistryCalls } from './registry.ts';
+import { type ModelCard, modelCard } from './model-card.ts';
 import { type RunUses, usesOfRun } from './run-uses.ts';
 import { TrackingCalls } from './tracking.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
@@ -67,6 +71,13 @@ export interface Feedback {
   readonly reward?: number | undefined;
   /** A repeat with the same id counts once. */
   readonly id?: string | undefined;
+}
+
+/** Which windows of feature statistics are wanted; times are milliseconds since the epoch, or ISO 8601. */
+export interface StatisticsFilter extends Omit<StatisticsSearch, 'since' | 'until'> {
+  /** @default a day ago */
+  readonly since?: number | string | Date | undefined;
+  readonly until?: number | string | Date | undefined;
 }
 
 export interface DeployedVersion {
@@ -161,6 +172,25 @@ export class Client {
     return (answer as { windows: readonly QualityWindow[] }).windows;
   }
 
+  /** How the values of features and outputs lay over time: counts, moments, quantiles, categories, and the rate of requests. */
+  async featureStatistics({ deployment, since, until, ...filter }: StatisticsFilter): Promise<FeatureStatistics> {
+    const times = { since: timeText(since), until: timeText(until) };
+    const answer = await this.#get(path`/api/v1/deployments/${deployment}/features` + query({ ...filter, ...times }));
+    return answer as FeatureStatistics;
+  }
+
+  /** How many predictions a deployment made, by version and route, and how many failed by which code. */
+  async traffic(deployment: string): Promise<readonly CountedTraffic[]> {
+    const answer = await this.#get(path`/api/v1/deployments/${deployment}/traffic`);
+    return (answer as { traffic: readonly CountedTraffic[] }).traffic;
+  }
+
+  /** What became of rewards that the function of a deployment did not make: by code, with the newest reason. */
+  async rewardFailures(deployment: string): Promise<readonly RewardFailures[]> {
+    const answer = await this.#get(path`/api/v1/deployments/${deployment}/reward-failures`);
+    return (answer as { failures: readonly RewardFailures[] }).failures;
+  }
+
   /** Hands a request in and waits for nothing: the id is what `prediction` is asked with. */
   async submit(deployment: string, input: PredictInput, options: PredictOptions = {}): Promise<SubmittedPrediction> {
     return await this.#predictions.submit(deployment, input, options);
@@ -169,6 +199,16 @@ export class Client {
   /** Where a prediction stands, by the id that `submit` gave, or of any prediction; its answer as long as the log has it. */
   async prediction(id: string): Promise<ShownPrediction> {
     return await this.#predictions.show(id);
+  }
+
+  /** The request log: a page of the predictions that have all that the filter says, newest first. */
+  async predictions(filter: RequestFilter = {}): Promise<RequestPage> {
+    return await this.#predictions.page(filter);
+  }
+
+  /** The request log, read page by page. */
+  allPredictions(filter: RequestFilter = {}): AsyncGenerator<LoggedRequest> {
+    return this.#predictions.all(filter);
   }
 
   async feedback(feedback: Feedback): Promise<{ feedbackId: string }> {
@@ -244,6 +284,8 @@ export class Client {
     list: async (): Promise<readonly ModelSummary[]> =>
       ((await this.#get('/api/v1/models')) as { models: ModelSummary[] }).models,
     show: async (model: string): Promise<ShownModel> => (await this.#get(path`/api/v1/models/${model}`)) as ShownModel,
+    /** All that is known of a version. @param which its number, or an alias */
+    card: async (model: string, which: number | string): Promise<ModelCard> => await modelCard(this, model, which),
     setAlias: async (model: string, alias: string, version: number, options: MutationOptions = {}): Promise<void> => {
       await this.#caller.call({
         method: 'PUT',
@@ -285,16 +327,14 @@ export class Client {
     /** Changes user tags: removes, then adds. Answers all that the run has then. */
     tag: async (runId: string, change: { add?: readonly string[]; remove?: readonly string[] }) =>
       await this.#past.tag(runId, change),
-    show: async (runId: string): Promise<ShownRun> => (await this.#get(path`/api/v1/runs/${runId}`)) as ShownRun,
-    /** Starts the deployed version of a flow. */
-    start: async (flow: string, parameters: object = {}, options: MutationOptions = {}): Promise<{ runId: string }> =>
-      (await this.#post('/api/v1/runs', { flow, parameters }, options)) as { runId: string },
+    /** With the tasks that are wanted: one page when `limit` says how many, else all of them. */
+    show: async (runId: string, filter: TaskFilter = {}): Promise<ShownRun> => await this.#past.show(runId, filter),
     /** Goes on where a run stopped: what ended well is taken over by reference, the rest runs. */
-    resume: async (runId: string, options: ResumeOptions = {}): Promise<StartedRun> => {
+    resume: async (runId: string, options: ResumeOptions = {}): Promise<ResumedRun> => {
       const { flow, idempotencyKey, ...rest } = options;
       const code = flow === undefined ? {} : { bundleHash: await this.#upload(flow.code), graph: flow.graph };
       const body = { ...rest, ...code };
-      return (await this.#post(path`/api/v1/runs/${runId}/resume`, body, { idempotencyKey })) as StartedRun;
+      return (await this.#post(path`/api/v1/runs/${runId}/resume`, body, { idempotencyKey })) as ResumedRun;
     },
     /** Model versions that it registered, the deployments that use them now, and how those do. */
     uses: async (runId: string): Promise<RunUses> => await usesOfRun(this, runId),
@@ -302,8 +342,11 @@ export class Client {
       await this.#post(path`/api/v1/runs/${runId}/cancel`, { reason });
     },
     /** What becomes of a run and its tasks, from its beginning on. */
-    follow: (runId: string, handler: (event: TopicEvent<'runs'>) => void | Promise<void>): Subscription =>
-      followRun(this.#caller, runId, handler),
+    follow: (
+      runId: string,
+      handler: (event: TopicEvent<'runs'>) => void | Promise<void>,
+      options: Pick<SubscribeOptions, 'onBroken' | 'retryMsMax'> = {},
+    ): Subscription => followRun(this.#caller, runId, handler, options),
     /** Lines that its steps wrote: both streams, every attempt, in order. */
     logs: (runId: string, filter: LineFilter = {}): AsyncGenerator<StepLine> =>
       readLines(this.#caller, runId, filter, false) as AsyncGenerator<StepLine>,

@@ -80,12 +80,21 @@ export class HttpCaller {
       if (cause instanceof Error && cause.name === 'AbortError') {
         throw new MillraceError('CANCELLED', `${method} ${path} was cancelled`, { cause });
       }
+      if (cause instanceof Error && hasName(cause.cause, 'HeadersTimeoutError', 'BodyTimeoutError')) {
+        const hint =
+          'A model that is asked for the first time may still be made ready, which for one of Python takes minutes: ask again';
+        throw new MillraceError('TIMEOUT', `${method} ${path} was not answered by ${this.#url}. ${hint}`, { cause });
+      }
       const reason = cause instanceof Error && cause.cause !== undefined ? messageOf(cause.cause) : messageOf(cause);
       throw new MillraceError('UNAVAILABLE', `no gateway answers at ${this.#url} (${reason}): is it running?`, {
         cause,
       });
     }
   }
+}
+
+function hasName(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof Error && names.includes(error.name);
 }
 
 /** A path of fixed parts and encoded names. */

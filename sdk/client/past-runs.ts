@@ -18,7 +18,14 @@ import type {
   WrittenArtifact,
 } from '../../schemas/api/runs.ts';
 import { type HttpCaller, path } from './http-caller.ts';
-import { type ArtifactFilter, artifactQuery, type RunFilter, runQuery } from './run-filter.ts';
+import {
+  type ArtifactFilter,
+  artifactQuery,
+  type RunFilter,
+  runQuery,
+  type TaskFilter,
+  taskQuery,
+} from './run-filter.ts';
 
 const pageMax = 1_000;
 
@@ -46,13 +53,23 @@ export class PastRuns {
     }
   }
 
-  async show(runId: string): Promise<ShownRun> {
-    return (await this.#get(path`/api/v1/runs/${runId}`)) as ShownRun;
+  /** With the tasks that are wanted: one page when `limit` says how many, else all of them. */
+  async show(runId: string, filter: TaskFilter = {}): Promise<ShownRun> {
+    const page = async (wanted: TaskFilter): Promise<ShownRun> =>
+      (await this.#get(path`/api/v1/runs/${runId}` + taskQuery(wanted))) as ShownRun;
+    if (filter.limit !== undefined) return await page(filter);
+    let shown = await page(filter);
+    const tasks = [...shown.tasks];
+    while (shown.next !== null) {
+      shown = await page({ ...filter, limit: pageMax, cursor: shown.next });
+      for (const task of shown.tasks) tasks.push(task);
+    }
+    return { ...shown, tasks };
   }
 
   /** NOT_FOUND also for a run outside of the namespace. */
   async run(runId: string): Promise<Run> {
-    const run = await this.show(runId);
+    const run = await this.show(runId, { limit: 0 });
     if (this.namespace !== null && ![...run.systemTags, ...run.tags].includes(this.namespace))
       throw new MillraceError('NOT_FOUND', `run '${runId}' is not in namespace '${this.namespace}': ask without one`);
     return new Run(this, run);
@@ -127,7 +144,7 @@ export class Run {
   constructor(past: PastRuns, summary: RunSummary | ShownRun) {
     this.#past = past;
     this.#summary = summary;
-    this.#shown = 'tasks' in summary ? summary : undefined;
+    this.#shown = undefined;
   }
 
   get id(): string {
@@ -200,7 +217,8 @@ export class Run {
   }
 
   async task(taskId: string): Promise<Task> {
-    const found = (await this.tasks()).find((task) => task.id === taskId);
+    const { tasks } = await this.#past.show(this.id, { task: taskId, limit: 1 });
+    const found = tasks.map((task) => new Task(this.#past, this, task))[0];
     if (found === undefined) throw new MillraceError('NOT_FOUND', `run '${this.id}' has no task '${taskId}'`);
     return found;
   }

@@ -1,7 +1,9 @@
 /** Predictions through the gateway, by Open Inference Protocol v2. */
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { ShownPrediction, SubmittedPrediction } from '../../schemas/api/predictions.ts';
+import type { LoggedRequest, RequestPage } from '../../schemas/api/request-log.ts';
 import { type Call, type HttpCaller, path } from './http-caller.ts';
+import { type RequestFilter, requestQuery } from './request-filter.ts';
 
 /** Row-major; `data` may be nested. */
 export interface ClientTensor {
@@ -11,7 +13,7 @@ export interface ClientTensor {
   readonly data: readonly unknown[];
 }
 
-/** Tensors, or rows of numbers for a deployment with one input. */
+/** Tensors; or rows of numbers for a deployment with one input, or with inputs that are a column each. */
 export type PredictInput =
   | { readonly inputs: readonly ClientTensor[] }
   | { readonly rows: readonly (readonly number[])[] };
@@ -23,6 +25,8 @@ export interface PredictOptions {
   readonly id?: string | undefined;
   /** After this time the answer is a failure. */
   readonly deadline?: Date | undefined;
+  /** When what it is about happened: windows of detectors by time go by it. @default when it is received */
+  readonly eventTime?: Date | undefined;
   /** Oldest version of the deployment that may answer, such as the one that `deploy` gave. */
   readonly versionMin?: number | undefined;
   /** Route to take as long as it has traffic, such as that of an earlier prediction. @default shared out by the weights */
@@ -43,7 +47,7 @@ export interface Prediction {
 }
 
 interface Metadata {
-  readonly inputs: readonly { readonly name: string; readonly datatype: string }[];
+  readonly inputs: readonly Omit<ClientTensor, 'data'>[];
 }
 
 interface InferAnswer {
@@ -86,34 +90,62 @@ export class Predictions {
     return (await this.#caller.call({ method: 'GET', path: path`/api/v1/predictions/${id}` })) as ShownPrediction;
   }
 
+  async page(filter: RequestFilter): Promise<RequestPage> {
+    return (await this.#caller.call({
+      method: 'GET',
+      path: `/api/v1/predictions${requestQuery(filter)}`,
+    })) as RequestPage;
+  }
+
+  async *all(filter: RequestFilter): AsyncGenerator<LoggedRequest> {
+    let cursor = filter.cursor;
+    do {
+      const { predictions, next } = await this.page({ ...filter, cursor });
+      yield* predictions;
+      cursor = next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
   async #request(
     deployment: string,
     input: PredictInput,
     options: PredictOptions,
   ): Promise<Pick<Call, 'body' | 'headers'>> {
-    const inputs = 'inputs' in input ? input.inputs : [await this.#tensorOf(deployment, input.rows)];
+    const inputs = 'inputs' in input ? input.inputs : await this.#tensorsOf(deployment, input.rows);
     const { id, parameters } = options;
     return {
       body: { ...(id === undefined ? {} : { id }), ...(parameters === undefined ? {} : { parameters }), inputs },
       headers: {
         'millrace-entity': options.entity,
         'millrace-deadline': options.deadline?.toISOString(),
+        'millrace-event-time': options.eventTime?.toISOString(),
         'millrace-route': options.route,
         'millrace-deployment-version': options.versionMin === undefined ? undefined : String(options.versionMin),
       },
     };
   }
 
-  async #tensorOf(deployment: string, rows: readonly (readonly number[])[]): Promise<ClientTensor> {
+  /** Rows of the one input, or of several that are a column each, in their order. */
+  async #tensorsOf(deployment: string, rows: readonly (readonly number[])[]): Promise<readonly ClientTensor[]> {
     const { inputs } = await this.#describe(deployment);
     const [input] = inputs;
-    if (input === undefined || inputs.length !== 1) {
-      throw new MillraceError(
-        'INVALID_ARGUMENT',
-        `deployment '${deployment}' has ${inputs.length} inputs: give \`inputs\` instead of \`rows\``,
-      );
-    }
-    return { ...input, shape: [rows.length, rows[0]?.length ?? 0], data: rows.flat() };
+    if (input !== undefined && inputs.length === 1)
+      return [{ ...input, shape: [rows.length, rows[0]?.length ?? 0], data: rows.flat() }];
+    const names = inputs.map(({ name }) => name).join(', ');
+    const refuse = (why: string): never => {
+      throw new MillraceError('INVALID_ARGUMENT', `deployment '${deployment}' ${why}`);
+    };
+    if (inputs.length === 0)
+      refuse('does not say what it takes, because code takes it first: give `inputs` with names instead of `rows`');
+    if (inputs.some(({ shape }) => shape.slice(1).some((size) => size !== 1)))
+      refuse(`has ${inputs.length} inputs that are no columns (${names}): give \`inputs\` instead of \`rows\``);
+    const other = rows.find(({ length }) => length !== inputs.length);
+    if (other !== undefined) refuse(`takes rows of ${inputs.length} columns (${names}), not of ${other.length}`);
+    return inputs.map((column, at) => ({
+      ...column,
+      shape: [rows.length, ...column.shape.slice(1)],
+      data: rows.map((row) => row[at] as number),
+    }));
   }
 
   #describe(deployment: string): Promise<Metadata> {

@@ -6,6 +6,9 @@ export type StartedRun =
   | { readonly flow: string; readonly runId: string; readonly version: number; readonly queued?: undefined }
   | { readonly flow: string; readonly queued: true; readonly reason: string; readonly requestId: string };
 
+/** `requestId` is the id of the cause of the run, or of that it goes on in place. */
+export type ResumedRun = StartedRun & { readonly requestId: string; readonly originRunId: string };
+
 export interface BackfillRange {
   /** First instant, ISO 8601; UTC unless it says otherwise. */
   readonly from: string;

@@ -32,6 +32,24 @@ export interface ArtifactFilter {
   readonly cursor?: string;
 }
 
+/** Which tasks of a run are wanted. */
+export interface TaskFilter {
+  readonly step?: string;
+  /** waiting, running, completed, cancelled or the kind of failure. */
+  readonly status?: string;
+  readonly task?: string;
+  /** Of one page, 9999 at most; 0: none, the run alone. @default all pages */
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly cursor?: string;
+}
+
+export function taskQuery(filter: TaskFilter): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.append(name, String(value));
+  return query.size === 0 ? '' : `?${query.toString()}`;
+}
+
 export function runQuery(filter: RunFilter, namespace: string | null): string {
   const { flow, status, actor, since, until, tags = [], parameters = {}, artifacts = {}, limit, cursor } = filter;
   const query = new URLSearchParams();

@@ -2,7 +2,7 @@
 import type { ArtifactRef, TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
-import { subscribe, type Subscription, type TopicEvent } from './subscription.ts';
+import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
 export interface LineFilter {
   /** Step or task. @default all */
@@ -60,8 +60,9 @@ export function followRun(
   caller: HttpCaller,
   runId: string,
   handler: (event: TopicEvent<'runs'>) => void | Promise<void>,
+  options: Pick<SubscribeOptions, 'onBroken' | 'retryMsMax'> = {},
 ): Subscription {
-  return subscribe<'runs'>(caller, path`/api/v1/runs/${runId}/events`, handler);
+  return subscribe<'runs'>(caller, path`/api/v1/runs/${runId}/events`, handler, options);
 }
 
 export interface CardSummary {

@@ -20,8 +20,8 @@ export type TopicEvent<T extends EventTopic> = EventOf<T> & {
 };
 
 export interface SubscribeOptions {
-  /** Where to begin without `lastEventId`. @default 'latest' */
-  readonly from?: 'earliest' | 'latest' | undefined;
+  /** Where to begin without `lastEventId`; `<partition>@<offset>` begins there, and at the present end of the other partitions. @default 'latest' */
+  readonly from?: 'earliest' | 'latest' | `${number}@${number}` | undefined;
   /** Goes on behind what a subscription had, by its `lastEventId`. */
   readonly lastEventId?: string | undefined;
   /** Only facts of this deployment; facts that name none do not reach the handler. @default all */

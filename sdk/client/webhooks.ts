@@ -1,4 +1,10 @@
-import type { CreatedWebhook, Webhook, WebhookDeliveries, WebhookTest } from '../../schemas/api/webhooks.ts';
+import type {
+  CreatedWebhook,
+  DeliveryAttempt,
+  Webhook,
+  WebhookDeliveries,
+  WebhookTest,
+} from '../../schemas/api/webhooks.ts';
 import type { EventFilter } from '../../schemas/event-filter.ts';
 import type { EventTopic } from '../../schemas/events.ts';
 import { type HttpCaller, path, query } from './http-caller.ts';
@@ -70,11 +76,22 @@ export class WebhookCalls {
   /** Newest attempts first. */
   async deliveries(
     id: string,
-    filter: { readonly outcome?: string | undefined; readonly limit?: number | undefined } = {},
+    filter: {
+      readonly outcome?: string | undefined;
+      readonly limit?: number | undefined;
+      /** `next` of the page before. */
+      readonly cursor?: string | undefined;
+    } = {},
   ): Promise<WebhookDeliveries> {
-    const { outcome, limit } = filter;
-    const url = path`/api/v1/webhooks/${id}/deliveries` + query({ outcome, limit });
+    const { outcome, limit, cursor } = filter;
+    const url = path`/api/v1/webhooks/${id}/deliveries` + query({ outcome, limit, cursor });
     return (await this.#call('GET', url)) as WebhookDeliveries;
+  }
+
+  /** Sends an event again, now, under the id that it had, such as one that is dead. CONFLICT while it is still tried by itself. */
+  async redeliver(id: string, deliveryId: string): Promise<DeliveryAttempt> {
+    const url = path`/api/v1/webhooks/${id}/deliveries/${deliveryId}/redeliver`;
+    return (await this.#call('POST', url)) as DeliveryAttempt;
   }
 
   async #call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown): Promise<unknown> {

@@ -12,7 +12,7 @@ import type {
 import type { ExplainerSettings } from '../../schemas/explainers.ts';
 import type { NamingForms } from '../../schemas/deployment-problems.ts';
 import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
-import type { CacheSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
+import type { CacheSettings, LimitSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
 import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
 
 export interface DeploymentSpec {
@@ -34,6 +34,8 @@ export interface DeploymentSpec {
   readonly cache?: CacheSettings;
   /** What of requests is recorded. @default all of it */
   readonly payloads?: PayloadSettings;
+  /** How much it takes. @default as much as the process does */
+  readonly limits?: LimitSettings;
 }
 
 /** A model, or a graph of them. */

@@ -2,19 +2,21 @@
  * The YAML and JSON form of a deployment. Its schema is `deploymentSpecSchema`; features may be plain names, settings may be left
  * out, exactly as in TypeScript.
  */
-import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
+import { createRequire } from 'node:module';
+import { messageOf } from '../../runtime/ports/errors.ts';
 import { checkedSpec, filledMonitors } from './deployment.ts';
 import { codeOf, filledGraph, isObject } from './graph-defaults.ts';
 import { type DeploymentSpec, defaultFeedback, defaultRewardFunction, defaultWeight } from './deployment-spec.ts';
-import { defaultShadow, filledTraffic } from './traffic-options.ts';
+import { defaultShadow } from '../../schemas/traffic.ts';
+import { filledTraffic } from './traffic-options.ts';
 
 /** Reads YAML (JSON is YAML too). Throws a TypeError that lists everything that is wrong. */
 export function parseDeployment(text: string): DeploymentSpec {
   let value: unknown;
   try {
-    value = parseYaml(text, { maxAliasCount: 10 });
+    value = yaml().parse(text, { maxAliasCount: 10 });
   } catch (cause) {
-    throw new TypeError(`the deployment is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new TypeError(`the deployment is not YAML: ${messageOf(cause)}`, {
       cause,
     });
   }
@@ -22,8 +24,11 @@ export function parseDeployment(text: string): DeploymentSpec {
 }
 
 export function formatDeployment(spec: DeploymentSpec): string {
-  return stringifyYaml(spec, { lineWidth: 120 });
+  return yaml().stringify(spec, { lineWidth: 120 });
 }
+
+/** Loaded with the first text: a process that serves or runs has none. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml') as typeof import('yaml');
 
 /** Fills in defaults where the parts have the shape for it; the check afterwards judges the rest. */
 export function filledSpec(value: unknown): unknown {
@@ -66,7 +71,7 @@ function filledRoute(route: Readonly<Record<string, unknown>>): object {
 
 function filledOptions(monitors: unknown): unknown {
   if (!isObject(monitors)) return monitors;
-  const parts = ['window', 'drift', 'outliers', 'experiment', 'quality'];
+  const parts = ['window', 'drift', 'outliers', 'experiment', 'quality', 'statistics'];
   if (parts.some((part) => monitors[part] !== undefined && !isObject(monitors[part]))) return monitors;
   return { ...monitors, ...filledMonitors(monitors) };
 }

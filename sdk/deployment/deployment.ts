@@ -30,9 +30,10 @@ import {
 } from '../../schemas/deployment-document.ts';
 import { problemsOf } from '../../schemas/deployment-problems.ts';
 import type { DetectorSettings } from '../../schemas/detectors.ts';
-import type { CacheSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
+import type { QualityAlertSettings } from '../../schemas/quality-bounds.ts';
+import type { CacheSettings, LimitSettings, PayloadSettings } from '../../schemas/serving-settings.ts';
 import type { AskedMethod, ExplainerSettings } from '../../schemas/explainers.ts';
-import type { ShadowSettings, TrafficSettings } from '../../schemas/traffic.ts';
+import { defaultShadow, type ShadowSettings, type TrafficSettings } from '../../schemas/traffic.ts';
 import {
   type DeploymentSpec,
   defaultFeedback,
@@ -44,7 +45,7 @@ import {
   specForms,
 } from './deployment-spec.ts';
 import type { Graph, GraphFunction } from './graph.ts';
-import { type BanditOptions, defaultShadow, filledTraffic, type RolloutOptions } from './traffic-options.ts';
+import { type BanditOptions, filledTraffic, type RolloutOptions } from './traffic-options.ts';
 
 /** Begins a deployment: HTTP clients call it `name`, requests on a topic name it in the header `millrace-deployment`. */
 export function deployment(name: string): Deployment {
@@ -75,8 +76,10 @@ export type ShadowOptions = Partial<ShadowSettings>;
 export interface MonitorOptions {
   /** @default 500 rows, at least 100, at most 60 s old */
   readonly window?: Partial<MonitorSettings['window']>;
-  /** Blob with the reference sample; needed by drift and outliers. */
+  /** Blob with the reference sample; drift and outliers need it, or `reference`. */
   readonly referenceHash?: string;
+  /** The sample that was registered with a model version: `models:/<model>@<alias>#<name>`. Followed like the model. */
+  readonly reference?: string;
   /** @default alpha 0.05, bonferroni, effect size 0.1, raised after 2 windows, cleared after 2 */
   readonly drift?: Partial<NonNullable<MonitorSettings['drift']>>;
   /** @default false positive rate 0.01 */
@@ -85,6 +88,10 @@ export interface MonitorOptions {
   readonly experiment?: Partial<NonNullable<MonitorSettings['experiment']>>;
   /** @default windows of 200 rows, at most an hour old */
   readonly quality?: Partial<NonNullable<MonitorSettings['quality']>>;
+  /** Alerts when quality or rewards lie beyond a bound; the page docs/monitoring.md says which metrics. */
+  readonly alerts?: readonly QualityAlertSettings[];
+  /** Statistics of each feature and output over time. @default windows of a minute; 0: none */
+  readonly statistics?: MonitorSettings['statistics'];
   /** Further detectors; the page docs/monitoring.md lists the methods and their options. */
   readonly detectors?: readonly DetectorSettings[];
 }
@@ -214,6 +221,11 @@ export class Deployment<Routes extends string = never> {
     return this.#with({ payloads });
   }
 
+  /** How many requests run at once, wait, and begin in a second, in each process that serves it; and for how long one may take. */
+  limits(limits: LimitSettings): Deployment<Routes> {
+    return this.#with({ limits });
+  }
+
   /** The plain form. Throws a TypeError that lists everything that is wrong. */
   spec(): DeploymentSpec {
     return checkedSpec(this.#spec);
@@ -238,16 +250,28 @@ export function checkedSpec(spec: unknown): DeploymentSpec {
 }
 
 export function filledMonitors(options: MonitorOptions): MonitorSettings {
-  const { window, referenceHash, drift, outliers, experiment, quality, detectors } = options;
+  const { window, referenceHash, reference, drift, outliers, experiment, quality, statistics, detectors, alerts } =
+    options;
   return {
-    window: { ...defaultMonitors.window, ...window },
+    window: filledWindow(window),
     ...(referenceHash === undefined ? {} : { referenceHash }),
+    ...(reference === undefined ? {} : { reference }),
     ...(drift === undefined ? {} : { drift: { ...defaultDrift, ...drift } }),
     ...(outliers === undefined ? {} : { outliers: { falsePositiveRate: 0.01, ...outliers } }),
     ...(experiment === undefined ? {} : { experiment: { assessEvery: 200, alpha: 0.05, ...experiment } }),
     ...(quality === undefined ? {} : { quality: { ...defaultQuality, ...quality } }),
+    ...(alerts === undefined ? {} : { alerts }),
+    ...(statistics === undefined ? {} : { statistics }),
     ...(detectors === undefined ? {} : { detectors }),
   };
+}
+
+/** A window of few rows has a verdict with all of them. */
+function filledWindow(window: MonitorOptions['window'] = {}): MonitorSettings['window'] {
+  const { rows, minRows, maxAgeMs } = defaultMonitors.window;
+  const least =
+    Number.isInteger(window.rows) && Number(window.rows) > 0 ? Math.min(minRows, Number(window.rows)) : minRows;
+  return { rows, minRows: least, maxAgeMs, ...window };
 }
 
 const defaultDrift = {

@@ -16,8 +16,8 @@ export type { GraphSpec } from './deployment-spec.ts';
 
 /** One row of a tensor: a value where the row has one element, else all of them, flat. */
 export type RowValue = number | bigint | string | boolean | readonly (number | bigint | string | boolean)[];
-/** One row of several tensors, by name. Numbers become FP64, texts BYTES; what a model answered and is passed on keeps its datatype. */
-export type Row = Readonly<Record<string, RowValue>>;
+/** One row of several tensors, by name; a value that is undefined is not there. Numbers become FP64, texts BYTES; what a model answered and is passed on keeps its datatype. */
+export type Row = Readonly<Record<string, RowValue | undefined>>;
 
 type Answer<T> = T | Promise<T>;
 /**

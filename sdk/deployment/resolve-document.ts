@@ -1,4 +1,5 @@
 /** From what a person wrote to what goes on the log: every model named by hash. */
+import { attachedOf, withAttached } from '../../schemas/attached.ts';
 import type { DeploymentDocument, DeploymentRoute } from '../../schemas/deployment-document.ts';
 import type { ModelVersionRow } from '../../schemas/events.ts';
 import { mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
@@ -42,6 +43,22 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
     });
     return { name, ...share, graph };
   });
+  const monitors = withAttached(spec.monitors, ({ of, name }, where) => {
+    const pinned = resolveModel(of, rows);
+    if (typeof pinned === 'string') {
+      problems.push(`${where}: ${pinned}`);
+      return undefined;
+    }
+    const version = rows.find((row) => row.model === pinned.model && row.version === pinned.modelVersion);
+    const attached = attachedOf(version?.tags ?? {});
+    if (attached[name] === undefined) {
+      const has = Object.keys(attached).sort().join(', ') || 'nothing';
+      problems.push(
+        `${where}: version ${pinned.modelVersion} of '${pinned.model}' has no '${name}' attached, but ${has}`,
+      );
+    }
+    return attached[name];
+  });
   const { rewardFunction, ...feedback } = spec.feedback;
   if (rewardFunction !== undefined && rewardFunction.code.hash === undefined)
     problems.push(
@@ -50,7 +67,9 @@ export function resolveDocument(spec: DeploymentSpec, models: ModelRows): Resolv
   const { hash = '', function: called } = rewardFunction?.code ?? { function: '' };
   const pinned =
     rewardFunction === undefined ? {} : { rewardFunction: { ...rewardFunction, code: { hash, function: called } } };
-  return problems.length > 0 ? { problems } : { document: { ...spec, routes, feedback: { ...feedback, ...pinned } } };
+  return problems.length > 0
+    ? { problems }
+    : { document: { ...spec, routes, monitors, feedback: { ...feedback, ...pinned } } };
 }
 
 const unresolved: ModelPin = { model: '', modelVersion: 0, artifactHash: '' };

@@ -1,11 +1,5 @@
 /** Traffic settings as a person writes them, and what may be left out. */
-import type {
-  BanditSettings,
-  RolloutCriteria,
-  RolloutSettings,
-  RolloutStep,
-  ShadowSettings,
-} from '../../schemas/traffic.ts';
+import type { BanditSettings, RolloutCriteria, RolloutSettings, RolloutStep } from '../../schemas/traffic.ts';
 import { isObject } from './graph-defaults.ts';
 
 /** @default policy thompson, updated every 50 rewards, epsilon 0.1, no decay, least share 0.01 */
@@ -14,15 +8,23 @@ export type BanditOptions = Partial<BanditSettings>;
 export interface RolloutOptions<Routes extends string = string> {
   readonly stable: Routes;
   readonly canary: Routes;
-  /** A number is a percentage. @default 5, 25, 50 percent, each for at least 100 requests and a minute */
-  readonly steps?: readonly (number | (Partial<RolloutStep> & Pick<RolloutStep, 'percent'>))[];
+  /**
+   * A number is a percentage; `{ shadow: 100 }` mirrors requests to the canary before it has any.
+   * @default 5, 25, 50 percent, each for at least 100 requests and a minute
+   */
+  readonly steps?: readonly (
+    | number
+    | (Partial<RolloutStep> & Pick<RolloutStep, 'percent'>)
+    | (Partial<RolloutStep> & { readonly shadow: number })
+  )[];
   /** @default error rate at most 0.01 above that of the stable route */
   readonly criteria?: RolloutCriteria;
   /** @default 'automatic' */
   readonly promotion?: RolloutSettings['promotion'];
+  /** Alias that the canary's model version gets in the end; needs `follow()`. @default none: the route gets all of the traffic */
+  readonly alias?: string;
 }
 
-export const defaultShadow: ShadowSettings = { percent: 100, timeoutMs: 5_000 };
 const defaultStep: Omit<RolloutStep, 'percent'> = { minRequests: 100, durationMs: 60_000 };
 const defaultBandit: Omit<BanditSettings, 'likelihood' | 'halfLife'> = {
   policy: 'thompson',
@@ -52,7 +54,8 @@ function filledRollout(rollout: Readonly<Record<string, unknown>>): object {
   const { steps = [5, 25, 50], criteria = { errorRate: 0.01 }, promotion = 'automatic' } = rollout;
   const filled = (step: unknown): unknown => {
     if (typeof step === 'number') return { ...defaultStep, percent: step };
-    return isObject(step) ? { ...defaultStep, ...step } : step;
+    if (!isObject(step)) return step;
+    return { ...defaultStep, ...('shadow' in step ? { percent: 0 } : {}), ...step };
   };
   return { ...rollout, criteria, promotion, steps: Array.isArray(steps) ? steps.map(filled) : steps };
 }

@@ -2,6 +2,7 @@
  * Cards: pages that a step makes about itself. They can be looked at while it runs, and afterwards for every attempt. Nothing here throws: what
  * cannot be shown is shown as an error.
  */
+import { messageOf } from '../../runtime/ports/errors.ts';
 
 /** One thing on a card, as data. `services/gateway/cards` draws it. */
 export type CardComponent =
@@ -18,15 +19,19 @@ export type CardComponent =
 export const card = {
   markdown: (text: string): CardComponent => ({ type: 'markdown', text }),
   /** Rows as objects; the columns are the names of the first one. */
-  table: (rows: readonly Readonly<Record<string, unknown>>[]): CardComponent => {
-    const columns = Object.keys(rows[0] ?? {});
-    return { type: 'table', columns, rows: rows.map((row) => columns.map((column) => row[column])) };
-  },
+  table: (rows: readonly Readonly<Record<string, unknown>>[]): CardComponent =>
+    orError('a table takes a list of objects', () => {
+      const columns = Object.keys(rows[0] ?? {});
+      return { type: 'table', columns, rows: rows.map((row) => columns.map((column) => row[column])) };
+    }),
   /** Bytes of a PNG, JPEG, GIF, WebP or SVG. */
   image: (
     bytes: Uint8Array,
     { mediaType = 'image/png', alt = '' }: { readonly mediaType?: string; readonly alt?: string } = {},
-  ): CardComponent => ({ type: 'image', mediaType, base64: Buffer.from(bytes).toString('base64'), alt }),
+  ): CardComponent =>
+    orError("an image takes the file's bytes", () => {
+      return { type: 'image', mediaType, base64: Buffer.from(bytes).toString('base64'), alt };
+    }),
   /**
    * A chart in Vega-Lite: `data.values`, `mark` (line, area, bar, point, rule, tick), `encoding` of x, y, color; `layer`. See docs/flows.md.
    */
@@ -137,6 +142,14 @@ function shown(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
+function orError(takes: string, make: () => CardComponent): CardComponent {
+  try {
+    return make();
+  } catch (error) {
+    return errorComponent(new Error(`${takes}: ${messageOf(error)}`));
+  }
+}
+
 function errorComponent(error: unknown): CardComponent {
   if (error instanceof Error) return { type: 'error', message: error.message, stack: error.stack ?? '' };
   return { type: 'error', message: String(error), stack: '' };
@@ -147,6 +160,6 @@ function described(value: unknown): string {
     if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`;
     return (typeof value === 'string' ? value : (JSON.stringify(value, shown, 2) ?? String(value))).slice(0, 20_000);
   } catch (error) {
-    return `cannot be shown: ${error instanceof Error ? error.message : String(error)}`;
+    return `cannot be shown: ${messageOf(error)}`;
   }
 }

@@ -19,7 +19,7 @@ import type {
   StepReturn,
   SwitchKey,
 } from './types.ts';
-import type { OnAll, OnAny, OnEventOptions, OnFinishOptions, ScheduleOptions } from './triggers.ts';
+import type { OnAlertOptions, OnAll, OnAny, OnEventOptions, OnFinishOptions, ScheduleOptions } from './triggers.ts';
 
 /**
  * A chain of steps. `P` are the parameters, `A` the artifacts that the next step sees, `Own` those that were added since the
@@ -158,6 +158,11 @@ export interface FlowHead<P, C = Nothing> extends Chain<P, Nothing, Nothing, Not
   on(events: OnAll<P> | OnAny<P>): FlowHead<P, C>;
   /** Starts a run when a run of another flow has ended: its name within the same project branch, or a whole deployed name. */
   onFinish(flow: string, options?: OnFinishOptions<P>): FlowHead<P, C>;
+  /**
+   * Starts a run when an alert of the deployment is raised: drift, or whatever else its monitors judge. Parameters take what the alert
+   * says: `alertId`, `kind`, `subject` (the detector), `message`, `evidenceId` (the finding), `deployment`, `deploymentVersion`.
+   */
+  onAlert(deployment: string, options?: OnAlertOptions<P>): FlowHead<P, C>;
   /** Starts a run at each slot. */
   schedule(options: ScheduleOptions<P>): FlowHead<P, C>;
   /** A file or value that is read when the flow is run or deployed, and never changes for what was started with it. */

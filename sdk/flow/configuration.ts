@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { invalid } from './invalid.ts';
+import { invalidArgument, messageOf } from '../../runtime/ports/errors.ts';
 import type { ConfigurationOptions } from './types.ts';
 
 /** Every record of a task carries it. */
@@ -14,7 +14,7 @@ export function readConfiguration(
   for (const [name, { file, parse, default: fallback }] of Object.entries(declared)) {
     const there = file !== undefined && existsSync(file);
     if (!there && fallback === undefined)
-      throw invalid(
+      throw invalidArgument(
         file === undefined
           ? `configuration '${name}' needs a file or a default`
           : `configuration '${name}': there is no file '${file}' in ${process.cwd()}; create it or give a default`,
@@ -23,7 +23,9 @@ export function readConfiguration(
   }
   const sizeBytes = Buffer.byteLength(JSON.stringify(values) ?? '');
   if (sizeBytes > bytesMax)
-    throw invalid(`the configuration has ${sizeBytes} bytes, at most ${bytesMax} are allowed: load big data in a step`);
+    throw invalidArgument(
+      `the configuration has ${sizeBytes} bytes, at most ${bytesMax} are allowed: load big data in a step`,
+    );
   return values;
 }
 
@@ -31,9 +33,7 @@ function parsed(name: string, file: string, text: string, parse: ((text: string)
   try {
     return parse === undefined ? parseYaml(text) : parse(text);
   } catch (error) {
-    throw invalid(
-      `configuration '${name}': ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw invalidArgument(`configuration '${name}': ${file} cannot be read: ${messageOf(error)}`);
   }
 }
 

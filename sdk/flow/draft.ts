@@ -1,3 +1,4 @@
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 import {
   flowDefaults,
   type FlowGraph,
@@ -11,7 +12,6 @@ import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
 import type { FlowTrigger } from '../../schemas/flow-triggers.ts';
 import { readConfiguration } from './configuration.ts';
 import { parameterSpecs } from './parameters.ts';
-import { invalid } from './invalid.ts';
 import type { Deciding, StepFunction, UserCode } from './run-step.ts';
 import { durationMs } from './triggers.ts';
 import type { ConfigurationOptions, FlowOptions, MemoiseOptions, ParameterOptions, StepOptions } from './types.ts';
@@ -42,7 +42,7 @@ export class FlowDraft {
 
   add(step: Bare<GraphStep>): void {
     if (this.#steps.some(({ name }) => name === step.name))
-      throw invalid(`flow '${this.name}' has two steps called '${step.name}': rename one of them`);
+      throw invalidArgument(`flow '${this.name}' has two steps called '${step.name}': rename one of them`);
     this.#steps.push(step);
   }
 
@@ -59,11 +59,11 @@ export class FlowDraft {
     const step = this.#steps[at];
     const code = this.code.get(name);
     if (step === undefined || code === undefined || (step.kind !== 'step' && step.kind !== 'join'))
-      throw invalid(
+      throw invalidArgument(
         `the last step of a repeat must be a step or a join, '${name}' is a ${step?.kind ?? 'nothing'}: add .step(...)`,
       );
     if (step.runs !== undefined)
-      throw invalid(
+      throw invalidArgument(
         `the last step of a repeat decides by what it returns, '${name}' is a program: add .step(...) behind it`,
       );
     this.#steps[at] = { ...step, decides: true };
@@ -72,19 +72,20 @@ export class FlowDraft {
 
   hook(when: 'success' | 'error', run: StepFunction, options: StepOptions): void {
     const name = `-${when}`;
-    if (this.code.has(name)) throw invalid(`flow '${this.name}' has two hooks for ${when}: make them one`);
+    if (this.code.has(name)) throw invalidArgument(`flow '${this.name}' has two hooks for ${when}: make them one`);
     this.code.set(name, { kind: 'hook', run, cases: [] });
     this.#settings.set(name, options);
   }
 
   configure(name: string, options: ConfigurationOptions<unknown>): void {
     if (Object.hasOwn(this.#configuration, name))
-      throw invalid(`configuration '${name}' is declared twice: remove one`);
+      throw invalidArgument(`configuration '${name}' is declared twice: remove one`);
     this.#configuration[name] = options;
   }
 
   parameter(name: string, options: ParameterOptions): void {
-    if (Object.hasOwn(this.#parameters, name)) throw invalid(`parameter '${name}' is declared twice: remove one`);
+    if (Object.hasOwn(this.#parameters, name))
+      throw invalidArgument(`parameter '${name}' is declared twice: remove one`);
     this.#parameters[name] = options;
   }
 
@@ -100,7 +101,7 @@ export class FlowDraft {
       if (type === 'file' && value !== undefined) this.files.add((value as { path: string }).path);
     const hooks: Record<string, TaskSettings> = {};
     for (const when of ['success', 'error'])
-      if (this.code.has(`-${when}`)) hooks[when] = this.#taskSettings(`-${when}`);
+      if (this.code.has(`-${when}`)) hooks[when] = this.#taskSettings(`-${when}`, neverRecalled);
     return {
       format: 1,
       name: this.name,
@@ -117,13 +118,19 @@ export class FlowDraft {
   }
 
   #settingsOf(step: Bare<GraphStep>): TaskSettings | undefined {
-    return isTask(step as GraphStep) ? this.#taskSettings(step.name) : undefined;
+    const inGang = this.#steps.some(({ kind, name }) => kind === 'gang' && name === step.scope);
+    return isTask(step as GraphStep) ? this.#taskSettings(step.name, inGang ? neverRecalled : {}) : undefined;
   }
 
-  #taskSettings(name: string): TaskSettings {
+  #taskSettings(name: string, always: Pick<StepOptions, 'memoise'> = {}): TaskSettings {
     const declared = this.#settings.get(name) ?? {};
     const own = typeof declared === 'function' ? declared({ configuration: this.#read ?? {} }) : declared;
-    const { retry, timeoutMs = flowDefaults.timeoutMs, memoise, ...rest } = { ...this.options.steps, ...own };
+    const {
+      retry,
+      timeoutMs = flowDefaults.timeoutMs,
+      memoise,
+      ...rest
+    } = { ...this.options.steps, ...own, ...always };
     const policy = typeof retry === 'number' ? { times: retry } : retry;
     return {
       timeoutMs,
@@ -136,9 +143,12 @@ export class FlowDraft {
 
 const otherSettings = ['catch', 'resources', 'compute', 'image', 'environment', 'secrets', 'keepCheckpoints'] as const;
 
+/** Hooks and members of a gang run each time. */
+const neverRecalled = { memoise: false } as const;
+
 function memoised({ for: longest, window, key, ...unknown }: MemoiseOptions): Memoised {
   const [name] = Object.keys(unknown);
-  if (name !== undefined) throw invalid(`memoise has no option '${name}'; options are for, window and key`);
+  if (name !== undefined) throw invalidArgument(`memoise has no option '${name}'; options are for, window and key`);
   return {
     ...(longest === undefined ? {} : { forMs: durationMs('memoise.for', longest) }),
     ...(window === undefined ? {} : { windowMs: durationMs('memoise.window', window) }),
@@ -150,7 +160,7 @@ function memoised({ for: longest, window, key, ...unknown }: MemoiseOptions): Me
 function known(options: object): Partial<TaskSettings> {
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined && !otherSettings.includes(name as never))
-      throw invalid(
+      throw invalidArgument(
         `there is no step option '${name}'; options are retry, timeoutMs, memoise, ${otherSettings.join(', ')}`,
       );
   }

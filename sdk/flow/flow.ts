@@ -1,3 +1,4 @@
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 import type { FlowGraph, GraphStep, StepRuns } from '../../schemas/flow-graph.ts';
 import { flowGraphProblems, nameProblem } from '../../schemas/flow-graph-problems.ts';
 import { type FlowPolicy, policyProblems } from '../../schemas/flow-policy.ts';
@@ -7,19 +8,20 @@ import type { FlowCode, StepCall, StepResult } from '../../runtime/ports/flow-co
 import type { Leavings } from './artifact-kinds.ts';
 import type { FlowHead } from './chain.ts';
 import { FlowDraft } from './draft.ts';
-import { invalid } from './invalid.ts';
 import { commandStep, type ProgramStep, pythonStep } from './program.ts';
 import type { Command, PythonProgram } from './program-types.ts';
 import { isSubChain } from './sub-chain.ts';
 import { runStep, type StepFunction } from './run-step.ts';
 import {
   buildEventTrigger,
+  buildAlertTrigger,
   buildFinishTrigger,
   buildGroupTrigger,
   buildScheduleTrigger,
   type OnAll,
   type OnAny,
   type OnEventOptions,
+  type OnAlertOptions,
   type OnFinishOptions,
   type ScheduleOptions,
 } from './triggers.ts';
@@ -44,7 +46,7 @@ import type {
  */
 export function flow(name: string, options: FlowOptions = {}): FlowHead<Nothing> {
   const problem = nameProblem('flow', name);
-  if (problem !== undefined) throw invalid(problem);
+  if (problem !== undefined) throw invalidArgument(problem);
   return new FlowBuilder(new FlowDraft(name, options), rootScope);
 }
 
@@ -77,14 +79,14 @@ class FlowBuilder implements FlowCode {
 
   /** The whole flow, checked. */
   get graph(): FlowGraph {
-    if (this.#scope.open !== undefined) throw invalid(unjoined(this.#scope.open));
+    if (this.#scope.open !== undefined) throw invalidArgument(unjoined(this.#scope.open));
     const graph = this.#draft.graph();
     const problems = [
       ...flowGraphProblems(graph),
       ...triggerProblems(this.triggers, Object.keys(graph.parameters)),
       ...policyProblems(this.policy),
     ];
-    if (problems.length > 0) throw invalid(`flow '${this.name}': ${problems.join('; ')}`);
+    if (problems.length > 0) throw invalidArgument(`flow '${this.name}': ${problems.join('; ')}`);
     return graph;
   }
 
@@ -110,7 +112,7 @@ class FlowBuilder implements FlowCode {
 
   runStep(call: StepCall): Promise<StepResult> {
     const code = this.#draft.code.get(call.step);
-    if (code === undefined) throw invalid(`flow '${this.name}' has no step '${call.step}'`);
+    if (code === undefined) throw invalidArgument(`flow '${this.name}' has no step '${call.step}'`);
     return runStep(code, call);
   }
 
@@ -125,6 +127,10 @@ class FlowBuilder implements FlowCode {
 
   onFinish(flow: string, options: OnFinishOptions<unknown> = {}): FlowBuilder {
     return this.#trigger(buildFinishTrigger(flow, options));
+  }
+
+  onAlert(deployment: string, options: OnAlertOptions<unknown> = {}): FlowBuilder {
+    return this.#trigger(buildAlertTrigger(deployment, options));
   }
 
   schedule(options: ScheduleOptions<unknown>): FlowBuilder {
@@ -164,7 +170,7 @@ class FlowBuilder implements FlowCode {
     const name = this.#point('branch', point);
     const named = Object.entries(branches).map(([branch, run]) => {
       const problem = nameProblem('branch', branch);
-      if (problem !== undefined) throw invalid(problem);
+      if (problem !== undefined) throw invalidArgument(problem);
       return { branch, scope: `${name}.${branch}`, run };
     });
     this.#draft.add({
@@ -201,7 +207,7 @@ class FlowBuilder implements FlowCode {
     const name = this.#point('repeat', point);
     const { until, while: goesOn, most, ...step } = options;
     if (until === undefined && goesOn === undefined && most === undefined)
-      throw invalid(`repeat '${name}' would never end: give it until, while or most`);
+      throw invalidArgument(`repeat '${name}' would never end: give it until, while or most`);
     this.#draft.add({ kind: 'repeat', name, scope: this.#scope.name, body: name, most });
     const last = this.#body(name, `${name}.round`, body, step, 'repeat');
     this.#draft.decides(last, { until, while: goesOn });
@@ -223,7 +229,8 @@ class FlowBuilder implements FlowCode {
 
   join(name: string, run: StepFunction, options: Options = {}): FlowBuilder {
     const { open } = this.#scope;
-    if (open === undefined) throw invalid(`join '${name}' joins nothing: put .branch, .foreach or .gang before it`);
+    if (open === undefined)
+      throw invalidArgument(`join '${name}' joins nothing: put .branch, .foreach or .gang before it`);
     this.#scope.open = undefined;
     this.#check('join', name);
     this.#task({ kind: 'join', joins: open.name }, this.#qualified(name), run, options);
@@ -244,9 +251,9 @@ class FlowBuilder implements FlowCode {
     }
     const end: unknown = run(start as never, undefined as never);
     if (!(end instanceof FlowBuilder) || end.#scope.name !== scope)
-      throw invalid(`${kind} '${scope}' must answer its own chain: (inner) => inner.step(...)`);
-    if (end.#scope.open !== undefined) throw invalid(unjoined(end.#scope.open));
-    if (end.#scope.last === undefined) throw invalid(`${kind} '${scope}' has no step: add .step(...)`);
+      throw invalidArgument(`${kind} '${scope}' must answer its own chain: (inner) => inner.step(...)`);
+    if (end.#scope.open !== undefined) throw invalidArgument(unjoined(end.#scope.open));
+    if (end.#scope.last === undefined) throw invalidArgument(`${kind} '${scope}' has no step: add .step(...)`);
     return end.#scope.last;
   }
 
@@ -262,7 +269,7 @@ class FlowBuilder implements FlowCode {
   }
 
   #task(kind: TaskKind, qualified: string, run: StepFunction, options: Options): void {
-    if (typeof run !== 'function') throw invalid(`step '${qualified}' needs a function, got ${typeof run}`);
+    if (typeof run !== 'function') throw invalidArgument(`step '${qualified}' needs a function, got ${typeof run}`);
     this.#draft.task({ ...kind, name: qualified, scope: this.#scope.name }, run, options as never);
   }
 
@@ -273,8 +280,8 @@ class FlowBuilder implements FlowCode {
 
   #check(kind: string, name: string): void {
     const problem = nameProblem(kind, name);
-    if (problem !== undefined) throw invalid(problem);
-    if (this.#scope.open !== undefined) throw invalid(unjoined(this.#scope.open));
+    if (problem !== undefined) throw invalidArgument(problem);
+    if (this.#scope.open !== undefined) throw invalidArgument(unjoined(this.#scope.open));
   }
 
   #after(last: string): FlowBuilder {

@@ -30,6 +30,7 @@ export type {
   OnAll,
   OnAny,
   OnEventOptions,
+  OnAlertOptions,
   OnFinishOptions,
   ScheduleOptions,
   TriggerMember,

@@ -3,8 +3,8 @@
  * content wherever it occurs is passed down, two are a conflict; all conflicts are one error and nothing is passed down; `include` must
  * name what exists. Only references move, no bytes.
  */
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 import type { StepCall } from '../../runtime/ports/flow-code.ts';
-import { invalid } from './invalid.ts';
 
 export interface MergeOptions {
   readonly include?: readonly string[];
@@ -18,7 +18,7 @@ export class Merged {
 
   constructor(own: object, options: MergeOptions) {
     if (options.include !== undefined && options.exclude !== undefined)
-      throw invalid('merge takes either include or exclude: remove one of them');
+      throw invalidArgument('merge takes either include or exclude: remove one of them');
     this.own = own;
     this.options = options;
   }

@@ -1,5 +1,5 @@
+import { invalidArgument, messageOf } from '../../runtime/ports/errors.ts';
 import type { ParameterSpec } from '../../schemas/flow-parameters.ts';
-import { invalid } from './invalid.ts';
 import { pathInside } from './path-inside.ts';
 import type { ParameterOptions } from './types.ts';
 
@@ -31,11 +31,9 @@ function computed(parameter: string, compute: () => unknown): unknown {
   try {
     value = compute();
   } catch (error) {
-    throw invalid(
-      `parameter '${parameter}': its default cannot be computed: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw invalidArgument(`parameter '${parameter}': its default cannot be computed: ${messageOf(error)}`);
   }
   if (value instanceof Promise)
-    throw invalid(`parameter '${parameter}': its default is a promise: answer the value itself`);
+    throw invalidArgument(`parameter '${parameter}': its default is a promise: answer the value itself`);
   return value;
 }

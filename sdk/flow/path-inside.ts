@@ -1,4 +1,4 @@
-import { invalid } from './invalid.ts';
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 
 /** A path below the folder of the flow's file, in its shortest form. */
 export function pathInside(who: string, path: string): string {
@@ -14,5 +14,7 @@ export function pathInside(who: string, path: string): string {
 }
 
 function outside(who: string, path: string): Error {
-  return invalid(`${who} needs '${path}', which is not below the folder of the flow's file: move or copy it there`);
+  return invalidArgument(
+    `${who} needs '${path}', which is not below the folder of the flow's file: move or copy it there`,
+  );
 }

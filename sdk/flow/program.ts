@@ -1,5 +1,5 @@
 import type { PythonRequest, StepProgram } from '../../runtime/ports/flow-code.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 import type { ArtifactKind } from './artifact-kinds.ts';
 import { pathInside } from './path-inside.ts';
 import type { Command, PythonNeeds, PythonProgram } from './program-types.ts';
@@ -25,7 +25,9 @@ export interface ProgramStep {
 
 export function commandStep(step: string, command: AnyCommand): ProgramStep {
   if (!Array.isArray(command.run) && typeof command.run !== 'function')
-    throw invalid(`command '${step}' needs run: a list of program and arguments, or a function that answers one`);
+    throw invalidArgument(
+      `command '${step}' needs run: a list of program and arguments, or a function that answers one`,
+    );
   const base = programOf(step, command);
   const python = command.python === undefined ? undefined : requestOf(command.python);
   const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
@@ -33,7 +35,7 @@ export function commandStep(step: string, command: AnyCommand): ProgramStep {
     // a project answers the whole program
     if (answer instanceof ProgramToRun) return answer;
     const words = wordsOf(step, answer);
-    if (words.length === 0) throw invalid(`command '${step}' has nothing to run: its list is empty`);
+    if (words.length === 0) throw invalidArgument(`command '${step}' has nothing to run: its list is empty`);
     return new ProgramToRun({ ...base, run: words, python });
   };
   return { run, files: filesOf(step, [...(command.files ?? []), ...fileOf(command.python?.requirements)]) };
@@ -42,7 +44,7 @@ export function commandStep(step: string, command: AnyCommand): ProgramStep {
 export function pythonStep(step: string, python: AnyPython): ProgramStep {
   const { script, code } = python;
   if ((script === undefined) === (code === undefined))
-    throw invalid(`python '${step}' needs script or code, one of the two`);
+    throw invalidArgument(`python '${step}' needs script or code, one of the two`);
   const base = programOf(step, python);
   const file = script ?? `${step.replaceAll('.', '-')}.py`;
   const run = async (artifacts: never, context: never): Promise<ProgramToRun> => {
@@ -72,9 +74,11 @@ function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand
   const codecs: Record<string, string> = {};
   for (const [name, kind] of Object.entries(leaves)) {
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name))
-      throw invalid(`step '${step}' leaves '${name.slice(0, 130)}': name artifacts by letters, digits and '_'`);
+      throw invalidArgument(`step '${step}' leaves '${name.slice(0, 130)}': name artifacts by letters, digits and '_'`);
     if (typeof kind?.codec !== 'string')
-      throw invalid(`step '${step}' leaves '${name}' of no kind: say artifact.json(), artifact.onnx or another one`);
+      throw invalidArgument(
+        `step '${step}' leaves '${name}' of no kind: say artifact.json(), artifact.onnx or another one`,
+      );
     codecs[name] = kind.codec;
   }
   return {
@@ -86,11 +90,11 @@ function programOf(step: string, { takes, leaves = {}, folder = '' }: AnyCommand
 }
 
 function wordsOf(step: string, said: unknown): readonly string[] {
-  if (!Array.isArray(said)) throw invalid(`step '${step}' must answer a list of arguments, got ${typeof said}`);
+  if (!Array.isArray(said)) throw invalidArgument(`step '${step}' must answer a list of arguments, got ${typeof said}`);
   return (said as readonly unknown[]).map((word, index) => {
     if (typeof word === 'string' || typeof word === 'boolean') return String(word);
     if (typeof word === 'number' && Number.isFinite(word)) return String(word);
-    throw invalid(
+    throw invalidArgument(
       `step '${step}': argument ${index} must be a text, a finite number or a boolean, got ${String(word)}`,
     );
   });
@@ -103,8 +107,4 @@ function filesOf(step: string, files: readonly string[]): readonly string[] {
 function pathFrom(folder: string, file: string): string {
   if (folder === '' || folder === '.') return file;
   return `${'../'.repeat(folder.split('/').length)}${file}`;
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

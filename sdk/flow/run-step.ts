@@ -185,8 +185,12 @@ function registration(step: string, model: string, version: NewModelVersion): Mo
   for (const [name, value] of Object.entries(version.tags ?? {})) {
     if (typeof value !== 'string') throw refuse(`tag '${name}' must be a text, got ${typeof value}`);
   }
-  const { onnx, metrics = {}, tags = {}, alias = null, description = '' } = version;
-  return { model, onnx, metrics, tags, alias, description };
+  for (const [name, value] of Object.entries(version.attached ?? {})) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) || typeof value !== 'object' || value === null)
+      throw refuse(`attached '${name.slice(0, 70)}' must be an object, under a name of letters, digits and ._-`);
+  }
+  const { onnx, metrics = {}, tags = {}, attached = {}, alias = null, description = '' } = version;
+  return { model, onnx, metrics, tags, attached, alias, description };
 }
 
 function final(message: string): FinalError {

@@ -1,5 +1,5 @@
 /** What starts a flow, as it is written; `build…` makes the plain data that travels with the deployed version. */
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { invalidArgument } from '../../runtime/ports/errors.ts';
 import { parseDurationMs } from '../../schemas/durations.ts';
 import type { EventFilter } from '../../schemas/event-filter.ts';
 import {
@@ -47,9 +47,15 @@ export interface OnFinishOptions<P> extends OnEventOptions<P> {
   readonly on?: 'success' | 'failure' | 'any';
 }
 
+export interface OnAlertOptions<P> extends OnEventOptions<P> {
+  /** Only alerts of that detector (or other subject of the alert). @default any */
+  readonly detector?: string;
+}
+
 /** One of several events. */
 export type TriggerMember<P> =
   | ({ readonly event: string } & SourceOptions<P>)
+  | ({ readonly alert: string } & SourceOptions<P>)
   | ({ readonly finish: string; readonly on?: 'success' | 'failure' | 'any' } & SourceOptions<P>);
 
 /** Starts when each of the events has come, within a time of each other. Each event is used once, the oldest first. */
@@ -101,6 +107,20 @@ export function buildFinishTrigger(finish: string, options: OnFinishOptions<unkn
   return { ...defined({ name }), finish, ...(defined(source) as EventSource), ...grouping({ key, debounce }) };
 }
 
+export function buildAlertTrigger(alert: string, options: OnAlertOptions<unknown> = {}): EventTrigger {
+  const { name, key, debounce, detector, filter, ...source } = options;
+  const ofDetector: EventFilter | undefined =
+    detector === undefined ? undefined : { exact: { 'data.subject': detector } };
+  const both =
+    ofDetector !== undefined && filter !== undefined ? { all: [ofDetector, filter] } : (ofDetector ?? filter);
+  return {
+    ...defined({ name }),
+    alert,
+    ...(defined({ ...source, filter: both }) as EventSource),
+    ...grouping({ key, debounce }),
+  };
+}
+
 export function buildGroupTrigger(group: OnAll<unknown> | OnAny<unknown>): EventTrigger {
   const { name, key } = group;
   if ('all' in group) {
@@ -117,11 +137,11 @@ export function buildScheduleTrigger(options: ScheduleOptions<unknown>): Schedul
   const kinds = (['cron', 'every', 'hourly', 'daily', 'weekly'] as const).filter((kind) => options[kind] !== undefined);
   const [kind] = kinds;
   if (kinds.length !== 1 || kind === undefined)
-    throw invalid(
+    throw invalidArgument(
       `a schedule needs exactly one of cron, every, hourly, daily, weekly; got ${kinds.join(', ') || 'none'}`,
     );
   if (kind === 'every' && options.timezone !== undefined)
-    throw invalid("a schedule with 'every' has no time zone: its slots are multiples since 1970 in UTC");
+    throw invalidArgument("a schedule with 'every' has no time zone: its slots are multiples since 1970 in UTC");
   const schedule =
     kind === 'every'
       ? { everyMs: durationMs('every', options.every) }
@@ -149,14 +169,10 @@ function grouping(options: { readonly key?: ValuePath | undefined } & Loose): Pi
 export function durationMs(what: string, value: Duration | undefined): number {
   const ms = parseDurationMs(value);
   if (ms !== undefined && ms > 0) return ms;
-  throw invalid(`'${what}' must be a duration such as '30s', '15m' or '1d', got ${JSON.stringify(value)}`);
+  throw invalidArgument(`'${what}' must be a duration such as '30s', '15m' or '1d', got ${JSON.stringify(value)}`);
 }
 
 /** Without what is undefined. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

@@ -305,6 +305,11 @@ export interface NewModelVersion {
   readonly metrics?: Readonly<Record<string, number>>;
   /** @default none */
   readonly tags?: Readonly<Record<string, string>>;
+  /**
+   * What belongs to the model and is deployed with it, by name: a sample of the training data, a detector that was fitted to it. Kept as
+   * JSON; a deployment names it by `models:/<model>@<alias>#<name>`. @default none
+   */
+  readonly attached?: Readonly<Record<string, object>>;
   /** An alias that moves to this version. @default none */
   readonly alias?: string;
   /** @default '' */

@@ -1,7 +1,8 @@
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PythonRequest, StepProgram } from '../../runtime/ports/flow-code.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { invalidArgument } from '../../runtime/ports/errors.ts';
+import { isPythonFloat } from '../../schemas/codec/python-float.ts';
 import { nameProblem } from '../../schemas/flow-graph-problems.ts';
 import { flow } from '../flow/flow.ts';
 import { ProgramToRun } from '../flow/program.ts';
@@ -83,7 +84,7 @@ function computed(
         return path;
       }
       if (scheme !== '' && scheme !== 'file')
-        throw invalid(
+        throw invalidArgument(
           `parameter '${name}' is a path, and '${value}' cannot be fetched: use http, https or a local file`,
         );
       const path = scheme === 'file' ? fileURLToPath(value) : resolve(folder, value);
@@ -95,14 +96,9 @@ function computed(
       needs[resolve(folder, value)] = `Expected URI for parameter ${name} but got ${value}`;
       return resolve(folder, value);
     case 'float':
-      if (!/^\s*[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(inf(inity)?|nan)\s*$/i.test(value))
-        throw invalid(`parameter '${name}' is a float, got '${value}'`);
+      if (!isPythonFloat(value)) throw invalidArgument(`parameter '${name}' is a float, got '${value}'`);
       return value;
     default:
       return value;
   }
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

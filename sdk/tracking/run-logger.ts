@@ -4,8 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../runtime/ports/errors.ts';
+import { autologRecord, type AutologOptions, type TrainedModel } from './autolog.ts';
 import { confusionOf, confusionSvg, type Curve, curvesSvg, histogramOf, histogramSvg } from './figures.ts';
-import type { Spool, SpooledMetric, SpooledPair } from './spool.ts';
+import type { Spool, SpooledMetric, SpooledPair, SpoolEntry } from './spool.ts';
 import { SystemSampler } from './surroundings.ts';
 import type { TrackingServer } from './tracking-server.ts';
 
@@ -25,6 +26,16 @@ export interface DatasetSource {
 const gatherMs = 100;
 const gatherMax = 1_000;
 const sampleEveryMs = 10_000;
+const waitMinMs = 200;
+const waitMaxMs = 30_000;
+
+interface RunLoggerParts {
+  readonly spool: Spool;
+  /** Not in the spool yet, because it could not be written. */
+  readonly first?: SpoolEntry | undefined;
+  readonly server: TrackingServer;
+  readonly warn: (message: string) => void;
+}
 
 export class RunLogger {
   /** 32 hex characters. */
@@ -32,6 +43,8 @@ export class RunLogger {
   readonly #spool: Spool;
   readonly #server: TrackingServer;
   readonly #warn: (message: string) => void;
+  /** What must stand before everything else, while the disk has not taken it. */
+  #first: SpoolEntry | undefined;
   #metrics: SpooledMetric[] = [];
   #params: SpooledPair[] = [];
   #tags: SpooledPair[] = [];
@@ -39,10 +52,14 @@ export class RunLogger {
   #sampling: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #warned = false;
+  /** While the server is away it is asked less and less often. */
+  #notBefore = 0;
+  #waitMs = waitMinMs;
 
-  constructor(runId: string, spool: Spool, server: TrackingServer, warn: (message: string) => void) {
+  constructor(runId: string, { spool, first, server, warn }: RunLoggerParts) {
     this.runId = runId;
     this.#spool = spool;
+    this.#first = first;
     this.#server = server;
     this.#warn = warn;
   }
@@ -75,9 +92,11 @@ export class RunLogger {
   /** Bytes, a text, or a copy of a file of this machine, at a relative path such as `plots/loss.svg`. */
   artifact(path: string, content: Uint8Array | string | { readonly file: string }): void {
     this.#gather();
-    if (typeof content === 'string') this.#spool.appendFile(path, Buffer.from(content));
-    else if (content instanceof Uint8Array) this.#spool.appendFile(path, content);
-    else this.#spool.appendFile(path, { copyOf: content.file });
+    this.#keep(() => {
+      if (typeof content === 'string') this.#spool.appendFile(path, Buffer.from(content));
+      else if (content instanceof Uint8Array) this.#spool.appendFile(path, content);
+      else this.#spool.appendFile(path, { copyOf: content.file });
+    });
     this.#send();
   }
 
@@ -86,8 +105,21 @@ export class RunLogger {
     this.#gather();
     const tags = context === '' ? [] : [{ key: 'mlflow.data.context', value: context }];
     const dataset = { name, digest, source_type: 'local', source: source === '' ? name : source };
-    this.#spool.append({ type: 'dataset', dataset: { tags, dataset } });
+    this.#keep(() => this.#spool.append({ type: 'dataset', dataset: { tags, dataset } }));
     this.#send();
+  }
+
+  /**
+   * All of a trained model at once: parameters, quality on training and test rows, digests of the data, and the model as the folder `model`.
+   * Answers the quality.
+   */
+  autolog(model: TrainedModel, options: AutologOptions): Readonly<Record<string, number>> {
+    const { params, metrics, datasets, files } = autologRecord(model, options);
+    this.params(params);
+    this.metrics(metrics);
+    for (const dataset of datasets) this.dataset(dataset);
+    for (const [path, content] of Object.entries(files)) this.artifact(path, content);
+    return metrics;
   }
 
   /** The distribution of values, as `histograms/<key>/<step>.json` with edges and counts, and as a picture. */
@@ -121,7 +153,7 @@ export class RunLogger {
   /** Ends the run. Resolves like {@link flush}. */
   async end(status: Status = 'FINISHED', waitMs?: number): Promise<boolean> {
     this.#gather();
-    this.#spool.append({ type: 'end', status, endTime: Date.now() });
+    this.#keep(() => this.#spool.append({ type: 'end', status, endTime: Date.now() }));
     return await this.close(waitMs);
   }
 
@@ -129,22 +161,32 @@ export class RunLogger {
   async close(waitMs?: number): Promise<boolean> {
     clearInterval(this.#sampling);
     const all = await this.flush(waitMs);
-    if (all) this.#spool.remove();
-    else
-      this.#warn(`run ${this.runId}: not all was sent; it waits in ${this.#spool.folder} for \`millrace runs sync\``);
-    return all;
+    if (all) {
+      this.#spool.remove();
+      return true;
+    }
+    this.#spool.letGo();
+    const { folder, waits } = this.#spool;
+    this.#warn(
+      waits
+        ? `run ${this.runId}: not all was sent; it waits in ${folder} for \`millrace runs sync\``
+        : `run ${this.runId}: the server does not have all of it; what it refused is kept in ${folder}`,
+    );
+    return false;
   }
 
-  /** Whether the server has everything that was logged until now. Waits no longer than this. @default 5000 */
+  /** Whether the server has everything that was logged until now: not when it refused a part for good. Waits no longer than this. @default 5000 */
   async flush(waitMs = 5_000): Promise<boolean> {
     this.#gather();
     const late = AbortSignal.timeout(waitMs);
-    while (this.#spool.unsent().length > 0 && !late.aborted) {
+    const isLate = aborted(late);
+    while (this.#spool.waits && !late.aborted) {
+      this.#notBefore = 0;
       this.#send();
-      await Promise.race([this.#sending, aborted(late)]);
-      if (this.#spool.unsent().length > 0 && !late.aborted) await delay(100);
+      await Promise.race([this.#sending, isLate]);
+      if (this.#spool.waits && !late.aborted) await delay(100);
     }
-    return this.#spool.unsent().length === 0;
+    return this.#first === undefined && !this.#spool.waits && !this.#spool.keeps;
   }
 
   #gathered(): void {
@@ -166,10 +208,22 @@ export class RunLogger {
     const [metrics, params, tags] = [this.#metrics, this.#params, this.#tags];
     if (metrics.length + params.length + tags.length === 0) return;
     [this.#metrics, this.#params, this.#tags] = [[], [], []];
-    this.#spool.append({ type: 'values', metrics, params, tags });
+    this.#keep(() => this.#spool.append({ type: 'values', metrics, params, tags }));
+  }
+
+  /** Training goes on when the disk is full. */
+  #keep(append: () => void): void {
+    try {
+      if (this.#first !== undefined) this.#spool.begin(this.#first);
+      this.#first = undefined;
+      append();
+    } catch (error) {
+      this.#warn(`run ${this.runId}: something that it logs is lost: ${messageOf(error)}`);
+    }
   }
 
   #send(): void {
+    if (Date.now() < this.#notBefore) return;
     this.#sending ??= this.#sendAll().finally(() => {
       this.#sending = undefined;
     });
@@ -178,10 +232,14 @@ export class RunLogger {
   async #sendAll(): Promise<void> {
     try {
       const { refused } = await this.#server.send(this.#spool);
+      this.#notBefore = 0;
+      this.#waitMs = waitMinMs;
       for (const reason of refused) this.#warn(`run ${this.runId}: the server refused a part of it: ${reason}`);
     } catch (error) {
       if (!this.#warned) this.#warn(`run ${this.runId}: what it logs waits on disk: ${messageOf(error)}`);
       this.#warned = true;
+      this.#notBefore = Date.now() + this.#waitMs;
+      this.#waitMs = Math.min(2 * this.#waitMs, waitMaxMs);
     }
   }
 }

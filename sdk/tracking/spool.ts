@@ -16,9 +16,11 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { hold, letGo, ownerOf, touch } from './spool-owner.ts';
 
 export interface SpooledMetric {
   readonly key: string;
@@ -45,25 +47,50 @@ export type SpoolEntry =
     }
   | { readonly type: 'file'; readonly path: string; readonly file: string }
   | { readonly type: 'dataset'; readonly dataset: object }
-  | { readonly type: 'end'; readonly status: string; readonly endTime: number };
+  | { readonly type: 'end'; readonly status: string; readonly endTime: number }
+  /** A line that a full disk or a crash has cut, with what followed it on the same line. */
+  | { readonly type: 'unreadable'; readonly line: string };
+
+interface Unsent {
+  readonly entry: SpoolEntry;
+  /** The place behind it. */
+  readonly behind: number;
+}
 
 const logFile = 'entries.jsonl';
 const sentFile = 'sent';
 const filesFolder = 'files';
+const refusedFile = 'refused.jsonl';
 
 export class Spool {
   readonly folder: string;
   #files: number;
 
-  /** Opens the folder of a run, made when it is not there. */
+  /** The folder of a run; a new one is made by {@link begin}. */
   constructor(folder: string) {
     this.folder = folder;
-    mkdirSync(join(folder, filesFolder), { recursive: true });
-    this.#files = readdirSync(join(folder, filesFolder)).length;
+    const files = join(folder, filesFolder);
+    this.#files = existsSync(files) ? readdirSync(files).length : 0;
+  }
+
+  /** The first entry of a new folder, which is made for it. Again after a disk was full. */
+  begin(entry: SpoolEntry): void {
+    mkdirSync(join(this.folder, filesFolder), { recursive: true });
+    writeFileSync(join(this.folder, logFile), lineOf(entry));
+    hold(this.folder);
+  }
+
+  letGo(): void {
+    letGo(this.folder);
+  }
+
+  get owner(): ReturnType<typeof ownerOf> {
+    return ownerOf(this.folder);
   }
 
   append(entry: SpoolEntry): void {
-    appendFileSync(join(this.folder, logFile), `${JSON.stringify(entry)}\n`);
+    appendFileSync(join(this.folder, logFile), lineOf(entry));
+    touch(this.folder);
   }
 
   /** Keeps bytes, or a copy of the file, until they are sent. */
@@ -79,17 +106,32 @@ export class Spool {
     return readFileSync(join(this.folder, filesFolder, file));
   }
 
-  /** Entries that were not sent yet, with the place behind each. A line that a crash has cut is the last, and none. */
-  unsent(): readonly { readonly entry: SpoolEntry; readonly behind: number }[] {
-    if (!existsSync(join(this.folder, logFile))) return [];
-    const from = this.#sent();
-    const bytes = bytesFrom(join(this.folder, logFile), from);
-    const entries: { entry: SpoolEntry; behind: number }[] = [];
-    for (let at = 0; ; ) {
-      const end = bytes.indexOf(0x0a, at);
-      if (end === -1) return entries;
-      entries.push({ entry: JSON.parse(bytes.toString('utf8', at, end)) as SpoolEntry, behind: from + end + 1 });
-      at = end + 1;
+  /** Whether there are entries that were not sent yet. */
+  get waits(): boolean {
+    return this.size > this.#sent();
+  }
+
+  /** Of all entries, sent or not, bytes. */
+  get size(): number {
+    const file = join(this.folder, logFile);
+    return existsSync(file) ? statSync(file).size : 0;
+  }
+
+  /** Entries that were not sent yet, read piece by piece. A line without an end is not one yet. */
+  *unsent(): Generator<Unsent> {
+    let from = this.#sent();
+    for (let piece = pieceBytes; ; ) {
+      const bytes = bytesFrom(join(this.folder, logFile), from, piece);
+      let at = 0;
+      for (let end = bytes.indexOf(0x0a); end !== -1; end = bytes.indexOf(0x0a, at)) {
+        const line = bytes.toString('utf8', at, end);
+        at = end + 1;
+        yield { entry: entryOf(line), behind: from + at };
+      }
+      if (at === 0 && bytes.length < piece) return;
+      // A line that is longer than a piece.
+      piece = at === 0 ? piece * 2 : pieceBytes;
+      from += at;
     }
   }
 
@@ -102,7 +144,12 @@ export class Spool {
 
   /** Keeps aside what the server will never take. */
   refuse(entry: SpoolEntry, reason: string): void {
-    appendFileSync(join(this.folder, 'refused.jsonl'), `${JSON.stringify({ reason, entry })}\n`);
+    appendFileSync(join(this.folder, refusedFile), `${JSON.stringify({ reason, entry })}\n`);
+  }
+
+  /** Whether something is kept aside. */
+  get keeps(): boolean {
+    return existsSync(join(this.folder, refusedFile));
   }
 
   /** The id that the server gave, kept for what is sent later. */
@@ -116,6 +163,7 @@ export class Spool {
   }
 
   remove(): void {
+    this.letGo();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -125,10 +173,24 @@ export class Spool {
   }
 }
 
-function bytesFrom(path: string, from: number): Buffer {
+const pieceBytes = 1024 * 1024;
+
+const lineOf = (entry: SpoolEntry): string => `${JSON.stringify(entry)}\n`;
+
+function entryOf(line: string): SpoolEntry {
+  try {
+    return JSON.parse(line) as SpoolEntry;
+  } catch {
+    return { type: 'unreadable', line };
+  }
+}
+
+/** As many as there are; none of a file that is not there. */
+function bytesFrom(path: string, from: number, length: number): Buffer {
+  if (!existsSync(path)) return Buffer.alloc(0);
   const file = openSync(path, 'r');
   try {
-    const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - from));
+    const bytes = Buffer.alloc(Math.min(length, Math.max(0, fstatSync(file).size - from)));
     return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, from));
   } finally {
     closeSync(file);

@@ -1,9 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { messageOf } from '../../runtime/ports/errors.ts';
 import { RunLogger } from './run-logger.ts';
-import { Spool, spoolsIn } from './spool.ts';
+import { Spool, type SpoolEntry, spoolsIn } from './spool.ts';
 import { surroundings } from './surroundings.ts';
-import { TrackingServer } from './tracking-server.ts';
+import { isLater, TrackingServer } from './tracking-server.ts';
 
 export interface StartRunOptions {
   /** @default the environment's MLFLOW_TRACKING_URI, else http://127.0.0.1:7400 */
@@ -43,13 +45,14 @@ export function startRun(options: StartRunOptions = {}): RunLogger {
   const { experiment = '', name = '', tags = {}, parentRunId, source = true } = options;
   const key = options.key ?? randomBytes(16).toString('hex');
   const runId = hash('sha256', `run\u0000${key}`, 'hex').slice(0, 32);
-  const spool = new Spool(join(options.spool ?? defaultSpool(), `${Date.now()}-${runId}`));
+  const warn = options.warn ?? warnOf;
   const found = source ? surroundings() : { tags: {}, patch: undefined };
   const nested = parentRunId === undefined ? {} : { 'mlflow.parentRunId': parentRunId };
   const all = Object.entries({ ...found.tags, ...tags, ...nested }).map(([tag, value]) => ({ key: tag, value }));
   const run = { run_name: name, start_time: Date.now(), tags: all };
-  spool.append({ type: 'begin', key, experiment, run });
-  const logger = new RunLogger(runId, spool, serverOf(options), options.warn ?? warnOf);
+  const begin = { type: 'begin', key, experiment, run } as const;
+  const spool = spoolFor(options.spool, `${Date.now()}-${runId}`, begin, warn);
+  const logger = new RunLogger(runId, { ...spool, server: serverOf(options), warn });
   if (found.patch !== undefined) logger.artifact('source/uncommitted.patch', found.patch);
   if (options.systemMetrics === true) logger.systemMetrics();
   return logger;
@@ -60,11 +63,36 @@ export function attachRun(
   runId: string,
   options: Pick<StartRunOptions, 'url' | 'token' | 'spool' | 'warn'> = {},
 ): RunLogger {
-  const spool = new Spool(
-    join(options.spool ?? defaultSpool(), `${Date.now()}-${runId}-${randomBytes(4).toString('hex')}`),
-  );
-  spool.append({ type: 'attach', runId });
-  return new RunLogger(runId, spool, serverOf(options), options.warn ?? warnOf);
+  const warn = options.warn ?? warnOf;
+  const name = `${Date.now()}-${runId}-${randomBytes(4).toString('hex')}`;
+  const spool = spoolFor(options.spool, name, { type: 'attach', runId }, warn);
+  return new RunLogger(runId, { ...spool, server: serverOf(options), warn });
+}
+
+/** Below the directory of temporary files where the wanted one cannot be written; `first` is what neither has taken yet. */
+function spoolFor(
+  wanted: string | undefined,
+  name: string,
+  first: SpoolEntry,
+  warn: (message: string) => void,
+): { readonly spool: Spool; readonly first?: SpoolEntry } {
+  const directory = wanted ?? defaultSpool();
+  const spool = new Spool(join(directory, name));
+  try {
+    spool.begin(first);
+    return { spool };
+  } catch (error) {
+    const other = join(tmpdir(), 'millrace-spool');
+    warn(`what is logged waits in ${other}, because ${directory} cannot be written: ${messageOf(error)}`);
+    const instead = new Spool(join(other, name));
+    try {
+      instead.begin(first);
+      return { spool: instead };
+    } catch (problem) {
+      warn(`${other} cannot be written either, and what is logged is lost until it can: ${messageOf(problem)}`);
+      return { spool: instead, first };
+    }
+  }
 }
 
 export interface SyncedRun {
@@ -74,19 +102,36 @@ export interface SyncedRun {
   readonly refused: readonly string[];
 }
 
-/** Sends what waits in a spool directory, run by run and in order; what is sent is removed. Rejects when the server is away. */
+/**
+ * Sends what waits in a spool directory, run by run and in order; what is sent is removed. A run whose program is still there is left to it;
+ * one that may be is sent and not removed.
+ * Rejects when the server is away.
+ */
 export async function syncSpool(
   options: Pick<StartRunOptions, 'url' | 'token' | 'spool'> = {},
 ): Promise<readonly SyncedRun[]> {
   const server = serverOf(options);
   const synced: SyncedRun[] = [];
   for (const spool of spoolsIn(options.spool ?? defaultSpool())) {
-    const { sent, refused } = await server.send(spool);
+    const { owner, size } = spool;
+    if (owner === 'present') continue;
+    if (!spool.waits && (spool.keeps || owner === 'silent')) continue;
+    const { sent, refused } = await sentOf(server, spool);
     synced.push({ folder: spool.folder, runId: spool.runId, sent, refused });
-    // What was refused stays, with its reasons, for its owner to look at.
-    if (refused.length === 0) spool.remove();
+    // What was refused stays, with its reasons, for its owner to look at; a folder that somebody may still write into stays too.
+    if (refused.length === 0 && !spool.keeps && owner === 'gone' && spool.size === size) spool.remove();
   }
   return synced;
+}
+
+/** A run that the server does not let begin is no reason for the others to wait. */
+async function sentOf(server: TrackingServer, spool: Spool): Promise<Pick<SyncedRun, 'sent' | 'refused'>> {
+  try {
+    return await server.send(spool);
+  } catch (error) {
+    if (isLater(error)) throw error;
+    return { sent: 0, refused: [messageOf(error)] };
+  }
 }
 
 function serverOf({ url, token }: Pick<StartRunOptions, 'url' | 'token'>): TrackingServer {

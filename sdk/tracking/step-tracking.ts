@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { autologRecord } from './autolog.ts';
 import type { RunLogger } from './run-logger.ts';
 import { attachRun } from './start-run.ts';
 
@@ -17,6 +18,7 @@ export type StepTracking = Pick<
   | 'confusionMatrix'
   | 'curves'
   | 'systemMetrics'
+  | 'autolog'
 >;
 
 const endMs = 30_000;
@@ -63,6 +65,7 @@ export class TrackingOfStep {
       confusionMatrix: nothing,
       curves: nothing,
       systemMetrics: nothing,
+      autolog: (model, options) => autologRecord(model, options).metrics,
     };
   }
 }

@@ -1,6 +1,6 @@
 /** What a run came from and ran on: its source, the state of the repository, the machine, what the machine had to do. */
-import { execFileSync } from 'node:child_process';
 import { cpus, freemem, hostname, totalmem, userInfo } from 'node:os';
+import { patchOf, repositoryOf } from './repository.ts';
 
 interface Surroundings {
   readonly tags: Readonly<Record<string, string>>;
@@ -8,21 +8,17 @@ interface Surroundings {
   readonly patch: string | undefined;
 }
 
-const patchBytesMax = 16 * 1024 * 1024;
-
 export function surroundings(directory = process.cwd()): Surroundings {
-  const commit = git(directory, 'rev-parse', 'HEAD');
-  const branch = git(directory, 'rev-parse', '--abbrev-ref', 'HEAD');
-  const remote = git(directory, 'config', '--get', 'remote.origin.url');
-  const patch = commit === undefined ? undefined : git(directory, 'diff', 'HEAD', '--binary');
+  const repository = repositoryOf(directory);
+  const patch = repository?.dirty === true ? patchOf(directory) : undefined;
   const [program] = process.argv.slice(1);
   const known: Record<string, string | undefined> = {
     'mlflow.user': userName(),
     'mlflow.source.name': program ?? process.argv0,
     'mlflow.source.type': 'LOCAL',
-    'mlflow.source.git.commit': commit,
-    'mlflow.source.git.branch': branch,
-    'mlflow.source.git.repoURL': remote?.replace(/\/\/[^@/]*@/, '//'),
+    'mlflow.source.git.commit': repository?.commit,
+    'mlflow.source.git.branch': repository?.branch,
+    'mlflow.source.git.repoURL': repository?.address,
     'millrace.source.dirty': patch === undefined ? undefined : 'true',
     'millrace.host': hostname(),
     'millrace.platform': `${process.platform} ${process.arch}, Node ${process.version}`,
@@ -50,23 +46,6 @@ export class SystemSampler {
       'system/system_memory_usage_percentage': (100 * memory) / totalmem(),
       'system/process_memory_usage_megabytes': process.memoryUsage.rss() / 1024 ** 2,
     };
-  }
-}
-
-/** Never shows a name and password of an address. undefined when git says nothing, or there is none. */
-function git(directory: string, ...command: readonly string[]): string | undefined {
-  try {
-    const said = execFileSync('git', command, {
-      cwd: directory,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      maxBuffer: patchBytesMax,
-      timeout: 10_000,
-    });
-    const text = command[0] === 'diff' ? said : said.trim();
-    return text === '' ? undefined : text;
-  } catch {
-    return undefined;
   }
 }
 

@@ -5,6 +5,13 @@ import type { Spool, SpoolEntry } from './spool.ts';
 
 const batch = { metrics: 800, others: 100 };
 
+type Values = Extract<SpoolEntry, { type: 'values' }>;
+
+interface Refused {
+  readonly entry: SpoolEntry;
+  readonly reason: string;
+}
+
 export class TrackingServer {
   readonly #caller: HttpCaller;
   readonly #experiments = new Map<string, string>();
@@ -22,8 +29,10 @@ export class TrackingServer {
     const refused: string[] = [];
     for (const { entry, behind } of spool.unsent()) {
       try {
-        await this.#sendEntry(spool, entry);
-        sent += 1;
+        const rest = await this.#sendEntry(spool, entry);
+        for (const one of rest) spool.refuse(one.entry, one.reason);
+        refused.push(...rest.map(({ reason }) => reason));
+        if (rest.length === 0) sent += 1;
       } catch (error) {
         // Without its run nothing of it can be sent.
         if (isLater(error) || entry.type === 'begin') throw error;
@@ -35,46 +44,70 @@ export class TrackingServer {
     return { sent, refused };
   }
 
-  async #sendEntry(spool: Spool, entry: SpoolEntry): Promise<void> {
+  /** Answers the parts that were refused; rejects where that is the whole. */
+  async #sendEntry(spool: Spool, entry: SpoolEntry): Promise<readonly Refused[]> {
     const run_id = spool.runId ?? '';
     switch (entry.type) {
+      case 'unreadable':
+        throw new MillraceError('CORRUPT', 'a line of the spool was cut, and cannot be read');
       case 'attach':
         spool.runId = entry.runId;
-        return;
+        return [];
       case 'begin': {
         const experiment_id = await this.#experiment(entry.experiment);
         const answer = await this.#call('POST', 'runs/create', { ...entry.run, experiment_id }, entry.key);
         spool.runId = (answer as { run: { info: { run_id: string } } }).run.info.run_id;
-        return;
+        return [];
       }
-      case 'values': {
-        const { metrics, params, tags } = entry;
-        const rounds = Math.max(
-          Math.ceil(metrics.length / batch.metrics),
-          Math.ceil(params.length / batch.others),
-          Math.ceil(tags.length / batch.others),
-        );
-        const part = <T>(list: readonly T[], round: number, size: number): readonly T[] =>
-          list.slice(round * size, (round + 1) * size);
-        for (let round = 0; round < rounds; round += 1) {
-          await this.#call('POST', 'runs/log-batch', {
-            run_id,
-            metrics: part(metrics, round, batch.metrics),
-            params: part(params, round, batch.others),
-            tags: part(tags, round, batch.others),
-          });
-        }
-        return;
-      }
+      case 'values':
+        return await this.#values(run_id, entry);
       case 'file':
         await this.#upload(run_id, entry.path, spool.bytesOf(entry.file));
-        return;
+        return [];
       case 'dataset':
         await this.#call('POST', 'runs/log-inputs', { run_id, datasets: [entry.dataset] });
-        return;
+        return [];
       case 'end':
         await this.#call('POST', 'runs/update', { run_id, status: entry.status, end_time: entry.endTime });
-        return;
+        return [];
+    }
+  }
+
+  async #values(run_id: string, { metrics, params, tags }: Values): Promise<readonly Refused[]> {
+    const rounds = Math.max(
+      Math.ceil(metrics.length / batch.metrics),
+      Math.ceil(params.length / batch.others),
+      Math.ceil(tags.length / batch.others),
+    );
+    const part = <T>(list: readonly T[], round: number, size: number): readonly T[] =>
+      list.slice(round * size, (round + 1) * size);
+    const refused: Refused[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const values: Values = {
+        type: 'values',
+        metrics: part(metrics, round, batch.metrics),
+        params: part(params, round, batch.others),
+        tags: part(tags, round, batch.others),
+      };
+      refused.push(...(await this.#batch(run_id, values)));
+    }
+    return refused;
+  }
+
+  /** A batch is taken or refused as one: metrics, parameters and tags of one that is refused go apart, so that each kind suffers for itself. */
+  async #batch(run_id: string, entry: Values): Promise<readonly Refused[]> {
+    const { metrics, params, tags } = entry;
+    try {
+      await this.#call('POST', 'runs/log-batch', { run_id, metrics, params, tags });
+      return [];
+    } catch (error) {
+      if (isLater(error)) throw error;
+      const none: Values = { type: 'values', metrics: [], params: [], tags: [] };
+      const kinds = [{ metrics }, { params }, { tags }].filter((kind) => Object.values(kind).flat().length > 0);
+      if (kinds.length < 2) return [{ entry, reason: messageOf(error) }];
+      const refused: Refused[] = [];
+      for (const kind of kinds) refused.push(...(await this.#batch(run_id, { ...none, ...kind })));
+      return refused;
     }
   }
 

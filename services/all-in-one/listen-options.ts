@@ -11,6 +11,6 @@ export function listenOptions(configuration: Configuration): {
     host: configuration['http.host'],
     port: configuration['http.port'],
     token: configuration['http.token'],
-    hosts: configuration['http.hosts'].split(',').filter((name) => name !== ''),
+    hosts: configuration['http.hosts'],
   };
 }

@@ -1,12 +1,19 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import type { Runtime, TaskStats } from '../../runtime/engine/runtime.ts';
+import type { Health } from './health.ts';
 
 /**
- * Exports what the engine counts, under `millrace_task_*` with the label `task`. Values are read when they are scraped; counters are the
+ * Exports whether the process is of use, and what the engine counts, under `millrace_task_*` with the label `task`. Values are read when they are scraped; counters are the
  * committed ones, so they go on after a restart.
  */
-export function exportMetrics(registry: Registry, runtime: Runtime): void {
+export function exportMetrics(registry: Registry, runtime: Runtime, health: Health): void {
   collectDefaultMetrics({ register: registry });
+  const ready: Gauge = new Gauge({
+    name: 'millrace_ready',
+    help: '1 while the process answers /readyz with 200.',
+    registers: [registry],
+    collect: () => ready.set(health.unready() === undefined ? 1 : 0),
+  });
   const gauges: readonly (readonly [name: string, help: string, value: (stats: TaskStats) => number])[] = [
     [
       'lag_records',

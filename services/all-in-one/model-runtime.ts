@@ -13,8 +13,9 @@ export function modelRuntimeOf(runtime: Runtime, configuration: Configuration): 
   return createAnyModelRuntime({
     onnx: createOnnxRuntime({ threads }),
     remote: createRemoteRuntime({
-      servers: listOf(configuration['model_server.remote_servers']),
+      servers: configuration['model_server.remote_servers'],
       timeoutMs: configuration['model_server.remote_timeout_ms'],
+      callsMax: configuration['model_server.remote_calls'],
     }),
     mlflow: createMlflowRuntime({
       blobs: runtime.parts.blobs,
@@ -23,11 +24,4 @@ export function modelRuntimeOf(runtime: Runtime, configuration: Configuration): 
       threads,
     }),
   });
-}
-
-export function listOf(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
 }

@@ -25,6 +25,8 @@ export interface SharedParts {
   url?: string;
   /** host:port of gRPC. */
   grpc?: string | undefined;
+  /** How many wait at the gateway for the end of a run. */
+  followers?: () => number;
   /** Of the step worker. */
   openLeases?: () => number;
 }
@@ -82,7 +84,7 @@ export const roles: readonly Role[] = [
   {
     name: 'alias-follower',
     kind: 'service',
-    summary: 'tells deployments that follow an alias that it has moved',
+    summary: 'tells deployments that follow an alias that it has moved, and rollouts that they do not get it',
     start: async ({ runtime }) => {
       const { startAliasFollower } = await import('../alias-follower/alias-follower.ts');
       return await startAliasFollower(runtime);

@@ -8,6 +8,8 @@ import { webhookRoutes } from '../egress/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { qualityRoutes } from '../monitoring-metrics/quality-routes.ts';
 import { startProvenance } from '../provenance/index.ts';
+import { statisticsRoutes } from '../provenance/feature-statistics/routes.ts';
+import { requestLogRoutes } from '../provenance/request-log/routes.ts';
 import { attributionRoutes } from '../scorer/http/attributions.ts';
 import { findingRoutes } from '../scorer/http/findings.ts';
 import { createReplays } from '../scorer/replay.ts';
@@ -26,16 +28,14 @@ export async function startGatewayRole({
   shared,
   health,
 }: RoleContext): Promise<Running> {
-  const own =
-    shared.provenance === undefined
-      ? await startProvenance(
-          runtime,
-          queryStores(configuration, 'query-gateway'),
-          join(configuration.directory, 'query-gateway'),
-        )
-      : undefined;
-  const provenance = shared.provenance ?? own;
-  if (provenance === undefined) throw new Error('unreachable: one of both is set');
+  const startOwn = () =>
+    startProvenance(
+      runtime,
+      queryStores(configuration, 'query-gateway'),
+      join(configuration.directory, 'query-gateway'),
+    );
+  const provenance = shared.provenance ?? (await startOwn());
+  const own = provenance === shared.provenance ? undefined : provenance;
   const tracking = await startTracking(runtime, queryStores(configuration, 'query-gateway'));
   const replays = await createReplays(runtime);
   const predictionReplays = await openPredictionReplays(runtime, configuration, provenance.queries);
@@ -49,10 +49,18 @@ export async function startGatewayRole({
       auditRoutes(runtime),
       findingRoutes(replays, (id) => provenance.queries.placeOfDrift(id)),
       attributionRoutes(runtime, provenance.queries),
+      statisticsRoutes((search) => provenance.queries.featureStatistics(search)),
+      requestLogRoutes({
+        search: (asked) => provenance.queries.searchRequests(asked),
+        traffic: (deployment) => provenance.queries.traffic(deployment),
+      }),
       predictionReplays.routes,
       collectionRoutes(runtime, provenance.queries),
-      qualityRoutes(runtime),
-      webhookRoutes({ runtime, table: webhooks, ...egressParts(configuration) }),
+      qualityRoutes({
+        findQuality: (search) => provenance.queries.findQuality(search),
+        rewardFailures: (deployment) => provenance.queries.rewardFailures(deployment),
+      }),
+      webhookRoutes({ runtime, table: webhooks, queries: provenance.queries, ...egressParts(configuration) }),
     ],
     maintenance: createMaintenance(runtime),
     metrics,
@@ -66,6 +74,7 @@ export async function startGatewayRole({
   const listening = await gateway.listen();
   shared.url = listening.url;
   shared.grpc = listening.grpc;
+  shared.followers = () => gateway.followers();
   return {
     ready: async () => {
       await tracking.ready();

@@ -22,6 +22,7 @@ export const collectionRoutes =
       {
         config: { access: 'write', action: 'artifacts.collect' },
         schema: {
+          summary: 'remove bytes that nothing names any more, or tell what would go',
           tags: ['artifacts'],
           description:
             'Removes bytes that nothing names any more: no run that has not expired, model, deployment, flow, snapshot or record on the log. ' +

@@ -1,15 +1,16 @@
 /** The audit trail over HTTP: verification, entries for an export, seals with their files, and redaction. */
-import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
-import { parseTime } from '../../schemas/api/time-text.ts';
+import { timeOf } from './time-of.ts';
 import { plainJson } from '../../schemas/codec/plain-json.ts';
 import { auditedTopics } from '../../schemas/topics.ts';
 import type { ExtensionParts } from '../gateway/extension.ts';
 import { auditEntries, type AuditedTopic } from './entries.ts';
+import { retentionRoutes } from './retention-routes.ts';
 import { fileOfSeal, readSeals } from './seals.ts';
 import { verifyAudit } from './verify.ts';
 import { verifySeals } from './verify-seals.ts';
@@ -35,21 +36,34 @@ const time = Type.Optional(Type.String({ maxLength: 40, description: 'millisecon
 
 export const auditRoutes =
   (runtime: Runtime) =>
-  (app: FastifyInstance, { operations, decisions }: ExtensionParts): void => {
+  (app: FastifyInstance, parts: ExtensionParts): void => {
+    const { operations, decisions } = parts;
     const { log, blobs } = runtime.parts;
+    retentionRoutes(runtime, app, parts);
     const read = { config: { access: 'read' as const } };
 
-    app.get('/api/v1/audit/verification', { ...read, schema: { tags } }, async () => {
-      const [report, seals] = [await verifyAudit(log, runtime), await readSeals(log, runtime)];
-      const sealed = await verifySeals(seals, { readFile: async (file) => await fileOf(file, blobs) });
-      return { ...report, intact: report.intact && sealed.every(({ problems }) => problems.length === 0), sealed };
-    });
+    app.get(
+      '/api/v1/audit/verification',
+      {
+        ...read,
+        schema: {
+          summary: 'hold the audited topics against their hash chains, and sealed files against their seals',
+          tags,
+        },
+      },
+      async () => {
+        const [report, seals] = [await verifyAudit(log, runtime), await readSeals(log, runtime)];
+        const sealed = await verifySeals(seals, { readFile: async (file) => await fileOf(file, blobs) });
+        return { ...report, intact: report.intact && sealed.every(({ problems }) => problems.length === 0), sealed };
+      },
+    );
 
     app.get<{ Querystring: EntriesQuery }>(
       '/api/v1/audit/entries',
       {
         ...read,
         schema: {
+          summary: 'events of the audited topics in the order of time, a page',
           tags,
           produces: ['application/x-ndjson'],
           querystring: Type.Object({
@@ -71,11 +85,29 @@ export const auditRoutes =
       },
     );
 
-    app.get('/api/v1/audit/seals', { ...read, schema: { tags } }, async () => await readSeals(log, runtime));
+    app.get(
+      '/api/v1/audit/seals',
+      {
+        ...read,
+        schema: {
+          summary:
+            'seals of the audit trail, what could not be sealed, is redacted or expired; retention and holds in force',
+          tags,
+        },
+      },
+      async () => await readSeals(log, runtime),
+    );
 
     app.get<{ Params: { hash: string } }>(
       '/api/v1/audit/files/:hash',
-      { ...read, schema: { tags, params: Type.Object({ hash: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) } },
+      {
+        ...read,
+        schema: {
+          summary: 'a sealed file',
+          tags,
+          params: Type.Object({ hash: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
+        },
+      },
       async ({ params }, reply) => {
         // only what a seal names: the store holds more than that
         const { sealed, redacted } = await readSeals(log, runtime);
@@ -90,6 +122,7 @@ export const auditRoutes =
       {
         config: { access: 'write', action: 'audit.redact' },
         schema: {
+          summary: 'forget fields of a sealed record; the trail still verifies',
           tags,
           body: Type.Object(
             {
@@ -110,7 +143,7 @@ export const auditRoutes =
         const object = `${topic}/${partition}@${offset}`;
         const key = `${topic}/${partition}`;
         const data = { requestId, topic, partition, offset, fields: [...fields], reason, actor };
-        const id = hash('sha256', `redact\u0000${object}\u0000${requestId}`, 'hex').slice(0, 32);
+        const id = idOf('redact', object, requestId);
         return await decisions.ask('record-redacted', object, requestId, () =>
           operations.publish(
             request,
@@ -135,15 +168,4 @@ async function fileOf(file: string, blobs: Runtime['parts']['blobs']): Promise<U
     if (error instanceof MillraceError && ['NOT_FOUND', 'CORRUPT'].includes(error.code)) return undefined;
     throw error;
   }
-}
-
-function timeOf(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = parseTime(text);
-  if (ms === undefined)
-    throw new MillraceError(
-      'INVALID_ARGUMENT',
-      `${name} '${text}' is no time: milliseconds since the epoch, or ISO 8601`,
-    );
-  return ms;
 }

@@ -1,6 +1,6 @@
 /** What a seal says must be in its file, and who vouches for it: hash-chained from seal to seal, signed with Ed25519 where there is a key. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 import type { AuditSealed } from '../../schemas/events.ts';
 
 export type SealStatement = Omit<AuditSealed, 'keyId' | 'signature'>;
@@ -70,7 +70,7 @@ function ed25519(parse: () => KeyObject): KeyObject {
   } catch (cause) {
     throw new MillraceError(
       'INVALID_CONFIGURATION',
-      `the key of the audit seals is no Ed25519 key in PEM (${cause instanceof Error ? cause.message : String(cause)}): make one with 'openssl genpkey -algorithm ed25519'`,
+      `the key of the audit seals is no Ed25519 key in PEM (${messageOf(cause)}): make one with 'openssl genpkey -algorithm ed25519'`,
       { cause },
     );
   }

@@ -1,10 +1,9 @@
 /**
  * Seals what is due: reads the records, holds them against the chain, puts them into a file and says what must be in it. Forgets fields
- * of sealed records when somebody asks. Everything follows from the log and the committed values, so a repeat after a crash makes the
+ * of sealed records when somebody asks, and whole files that are past their retention. Everything follows from the log and the committed values, so a repeat after a crash makes the
  * same file, the same statement and the same ids.
  *
- * Values: `chain/<source>` the last seal; `seal/<source>/<sequence>` where a file lies; `forget/<hash>` files to delete once what replaces
- * them is committed.
+ * What it keeps in mind: `sealer-values.ts`.
  */
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type {
@@ -17,51 +16,13 @@ import type {
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import { schemaIdOf } from '../../schemas/codec/framing.ts';
 import type { AuditSealed, RedactionRequested, SealDue } from '../../schemas/events.ts';
+import { expire } from './expiry.ts';
 import { merkleRoot } from './merkle.ts';
 import { redactRecord } from './redact.ts';
 import { chainOf, digestOf, readSealFile, type SealFile, wholeRecord, writeSealFile } from './seal-file.ts';
 import { hashOfSeal, type SealSigner, signed } from './seal-statement.ts';
-
-interface LastSeal {
-  readonly sequence: number;
-  /** What the next seal calls `previousSeal`. */
-  readonly hash: string;
-}
-
-interface FileOfSeal {
-  readonly fromOffset: number;
-  readonly toOffset: number;
-  readonly fileHash: string;
-}
-
-/** Values that a batch has put so far, on top of the committed ones. */
-class Values {
-  readonly #task: ServiceTask;
-  readonly put = new Map<string, unknown>();
-
-  constructor(task: ServiceTask) {
-    this.#task = task;
-  }
-
-  async get<V>(key: string): Promise<V | undefined> {
-    return (this.put.get(key) as V | undefined) ?? (await this.#task.get<V>(key));
-  }
-
-  /** The file that has the record: its sequence and where it lies. */
-  async fileWith(source: string, offset: number): Promise<readonly [sequence: number, file: FileOfSeal] | undefined> {
-    const last = await this.get<LastSeal>(`chain/${source}`);
-    let [low, high] = [0, last?.sequence ?? -1];
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const file = await this.get<FileOfSeal>(sealKey(source, middle));
-      if (file === undefined) return undefined;
-      if (offset < file.fromOffset) high = middle - 1;
-      else if (offset > file.toOffset) low = middle + 1;
-      else return [middle, file];
-    }
-    return undefined;
-  }
-}
+import { type FileOfSeal, type LastSeal, sealKey, SealerValues } from './sealer-values.ts';
+import { holdOn } from '../../topologies/audit-holds.ts';
 
 export function createAuditSealer(runtime: Runtime, signer?: SealSigner): Service<'audit-seals'> {
   const { blobs } = runtime.parts;
@@ -74,29 +35,57 @@ export function createAuditSealer(runtime: Runtime, signer?: SealSigner): Servic
   return {
     name: 'audit-sealer',
     inputs: ['audit-seals'],
-    outputs: ['audit-seals', 'snapshots'],
+    outputs: ['audit-seals', 'operations', 'snapshots'],
     summary: 'puts linked records of the audited topics into sealed files',
     batchRecords: 16,
+    keeps: true,
     async opened(task) {
       await forgetFiles(task);
     },
     async handle(batch, task) {
       const forgotten = await forgetFiles(task);
-      const values = new Values(task);
+      const values = new SealerValues(task);
       const outputs: IdentifiedOutput[] = [];
       const count: Record<string, number> = {};
-      for (const { event, meta } of batch) {
+      for (const { event, meta, raw } of batch) {
+        await values.learn(event);
+        if (task.again) continue;
+        await learnAhead(event, raw, values, runtime);
         const told = await answer(event, meta.timeMs, values, { runtime, signer });
         for (const output of told) count[output.type] = (count[output.type] ?? 0) + 1;
         outputs.push(...told);
       }
-      const result: ServiceResult = { outputs, put: [...values.put], delete: forgotten, count };
+      const result: ServiceResult = { outputs, put: [...values.put], delete: [...forgotten, ...values.deleted], count };
       const forget = [...values.put.keys()].filter((key) => key.startsWith('forget/'));
       return forget.length === 0
         ? result
         : { ...result, committed: () => void forgetFiles(task).catch(() => undefined) };
     },
   };
+}
+
+/**
+ * After values were rebuilt, an answer to what was asked before may lie behind what is asked now: a seal must follow on the one before it,
+ * and a redaction must find its file.
+ */
+async function learnAhead(
+  event: ServiceRecord['event'],
+  { partition, offset }: ServiceRecord['raw'],
+  values: SealerValues,
+  runtime: Runtime,
+): Promise<void> {
+  if (event?.type === 'seal-due') {
+    const { topic, partition: of, sequence } = event.data;
+    const last = await values.get<LastSeal>(`chain/${topic}/${of}`);
+    if (sequence <= (last?.sequence ?? -1) + 1) return;
+  } else if (event?.type === 'redaction-requested') {
+    const { topic, partition: of, offset: at } = event.data;
+    if ((await values.fileWith(`${topic}/${of}`, at)) !== undefined) return;
+  } else return;
+  const place = { topic: runtime.topic('audit-seals'), partition };
+  for await (const records of runtime.parts.log.read(place, { from: offset + 1 }))
+    for (const record of records)
+      await values.learn(await runtime.decode('audit-seals', record).catch(() => undefined));
 }
 
 interface Parts {
@@ -107,18 +96,19 @@ interface Parts {
 async function answer(
   event: ServiceRecord['event'],
   timeMs: number,
-  values: Values,
+  values: SealerValues,
   parts: Parts,
 ): Promise<readonly IdentifiedOutput[]> {
   if (event?.type === 'seal-due') return await seal(event.data, timeMs, values, parts);
   if (event?.type === 'redaction-requested') return [await redact(event.data, values, parts)];
+  if (event?.type === 'expiry-due') return await expire(event.data, timeMs, values);
   return [];
 }
 
 async function seal(
   span: SealDue,
   timeMs: number,
-  values: Values,
+  values: SealerValues,
   { runtime, signer }: Parts,
 ): Promise<readonly IdentifiedOutput[]> {
   const { topic, partition, sequence, fromOffset, toOffset, records } = span;
@@ -129,9 +119,10 @@ async function seal(
   const file = await readRecords(span, runtime);
   const problem = problemOf(file);
   const previousSeal = last?.hash ?? '';
+  const fileSpan = { fromOffset, toOffset, fromTimeMs: span.fromTimeMs, timeMs: span.timeMs };
   if (problem !== undefined) {
     values.put.set(`chain/${source}`, { sequence, hash: previousSeal } satisfies LastSeal);
-    values.put.set(sealKey(source, sequence), { fromOffset, toOffset, fileHash: '' } satisfies FileOfSeal);
+    values.put.set(sealKey(source, sequence), { ...fileSpan, fileHash: '' } satisfies FileOfSeal);
     const data = { topic, partition, sequence, fromOffset, toOffset, records, reason: problem };
     return [{ topic: 'audit-seals', type: 'seal-failed', key: source, data, id }];
   }
@@ -150,7 +141,7 @@ async function seal(
     signer,
   );
   values.put.set(`chain/${source}`, { sequence, hash: hashOfSeal(statement) } satisfies LastSeal);
-  values.put.set(sealKey(source, sequence), { fromOffset, toOffset, fileHash: stored.hash } satisfies FileOfSeal);
+  values.put.set(sealKey(source, sequence), { ...fileSpan, fileHash: stored.hash } satisfies FileOfSeal);
   return [
     { topic: 'audit-seals', type: 'audit-sealed', key: source, data: statement satisfies AuditSealed, id },
     // the records themselves may go now, as far as the seals are concerned
@@ -203,15 +194,27 @@ function problemOf({ span, records }: SealFile): string | undefined {
   return undefined;
 }
 
-async function redact(request: RedactionRequested, values: Values, { runtime }: Parts): Promise<IdentifiedOutput> {
+async function redact(
+  request: RedactionRequested,
+  values: SealerValues,
+  { runtime }: Parts,
+): Promise<IdentifiedOutput> {
   const { requestId, topic, partition, offset, fields, reason, actor } = request;
   const source = `${topic}/${partition}`;
   try {
     const [sequence, file] = (await values.fileWith(source, offset)) ?? [];
-    if (sequence === undefined || file === undefined || file.fileHash === '')
+    if (sequence === undefined || file === undefined || (file.fileHash === '' && file.expired !== true))
       throw new MillraceError(
         'NOT_FOUND',
         `record ${source}@${offset} is not sealed (yet): see 'millrace audit seals'`,
+      );
+    if (file.expired === true)
+      throw new MillraceError('NOT_FOUND', `record ${source}@${offset} is past its retention: its file is deleted`);
+    const hold = holdOn({ topic, ...file }, await values.holds());
+    if (hold !== undefined)
+      throw new MillraceError(
+        'CONFLICT',
+        `record ${source}@${offset} is under the hold '${hold.name}': nothing of it may be changed until 'millrace audit release ${hold.name}'`,
       );
     const sealed = readSealFile(await runtime.parts.blobs.get(file.fileHash));
     const at = sealed.records.findIndex((record) => record.offset === offset);
@@ -232,11 +235,12 @@ async function redact(request: RedactionRequested, values: Values, { runtime }: 
     };
     return { topic: 'audit-seals', type: 'record-redacted', key: source, data, id: `${requestId}-redacted` };
   } catch (error) {
-    if (!(error instanceof MillraceError) || !['NOT_FOUND', 'INVALID_ARGUMENT', 'POISON_RECORD'].includes(error.code))
+    if (
+      !(error instanceof MillraceError) ||
+      !['NOT_FOUND', 'INVALID_ARGUMENT', 'POISON_RECORD', 'CONFLICT'].includes(error.code)
+    )
       throw error;
     const data = { requestId, topic, partition, offset, code: error.code, reason: messageOf(error) };
     return { topic: 'audit-seals', type: 'redaction-refused', key: source, data, id: `${requestId}-refused` };
   }
 }
-
-const sealKey = (source: string, sequence: number): string => `seal/${source}/${sequence}`;

@@ -5,8 +5,8 @@
  */
 import { hash } from 'node:crypto';
 import { messageOf } from '../../runtime/ports/errors.ts';
-import type { Seals, VerifiedSeals } from '../../schemas/api/audit.ts';
-import type { AuditSealed, RecordRedacted } from '../../schemas/events.ts';
+import type { SealedChains, VerifiedSeals } from '../../schemas/api/audit.ts';
+import type { AuditExpired, AuditSealed, RecordRedacted } from '../../schemas/events.ts';
 import { merkleRoot } from './merkle.ts';
 import { chainOf, digestOf, readSealFile, type SealFile } from './seal-file.ts';
 import { hashOfSeal } from './seal-statement.ts';
@@ -22,6 +22,7 @@ export interface SealProblem {
     | 'seal-failed'
     | 'signature-invalid'
     | 'file-missing'
+    | 'file-expired-early'
     | 'file-altered'
     | 'records-altered';
   readonly message: string;
@@ -35,14 +36,14 @@ export interface VerifySealsOptions {
 }
 
 /** In the order of topics and partitions. */
-export async function verifySeals(seals: Seals, options: VerifySealsOptions): Promise<readonly VerifiedSeals[]> {
+export async function verifySeals(seals: SealedChains, options: VerifySealsOptions): Promise<readonly VerifiedSeals[]> {
   const chains = new Set([...seals.sealed, ...seals.failed].map(({ topic, partition }) => `${topic}/${partition}`));
   const reports: VerifiedSeals[] = [];
   for (const chain of [...chains].sort()) reports.push(await verifyChain(chain, seals, options));
   return reports;
 }
 
-async function verifyChain(chain: string, seals: Seals, options: VerifySealsOptions): Promise<VerifiedSeals> {
+async function verifyChain(chain: string, seals: SealedChains, options: VerifySealsOptions): Promise<VerifiedSeals> {
   const slash = chain.lastIndexOf('/');
   const [topic, partition] = [chain.slice(0, slash), Number(chain.slice(slash + 1))];
   const of = <T extends { topic: string; partition: number; sequence: number }>(all: readonly T[]): readonly T[] =>
@@ -53,7 +54,8 @@ async function verifyChain(chain: string, seals: Seals, options: VerifySealsOpti
   const failed = of(seals.failed);
   for (const { sequence, reason } of failed) problem(sequence, 'seal-failed', `it could not be made: ${reason}`);
   const redacted = seals.redacted.filter((one) => one.topic === topic && one.partition === partition);
-  const counts = { recordsVerified: 0, recordsRedacted: 0, signed: 0 };
+  const expired = seals.expired.filter((one) => one.topic === topic && one.partition === partition);
+  const counts = { recordsVerified: 0, recordsRedacted: 0, filesExpired: 0, signed: 0 };
   let before: AuditSealed | undefined;
   for (const seal of of(seals.sealed)) {
     checkOrder(seal, before, new Set(failed.map(({ sequence }) => sequence)), problem);
@@ -64,6 +66,12 @@ async function verifyChain(chain: string, seals: Seals, options: VerifySealsOpti
         'signature-invalid',
         seal.signature === '' ? 'it is not signed' : `key '${seal.keyId}' did not sign this, or is another key`,
       );
+    const end = expired.find(({ sequence }) => sequence === seal.sequence);
+    if (end !== undefined && (await isGone(seal, end, redacted, options, problem))) {
+      counts.filesExpired += 1;
+      before = seal;
+      continue;
+    }
     const file = await sealedFile(seal, redacted, options, problem);
     if (file !== undefined) {
       const gone = file.records.filter((record) => 'redacted' in record).length;
@@ -91,6 +99,20 @@ function checkOrder(
     problem(sequence, 'seal-broken', 'it does not continue the one before it');
   else if (before?.sequence === sequence - 1 && (before.digest !== seal.previous || before.timeMs !== seal.fromTimeMs))
     problem(sequence, 'seal-broken', 'its records do not continue those before them');
+}
+
+/** Whether its file was let go; one that an archive still has is verified like any other. Nobody deletes by an age that was not reached. */
+async function isGone(
+  seal: AuditSealed,
+  { keepDays, expiredMs }: AuditExpired,
+  redacted: readonly RecordRedacted[],
+  { readFile }: VerifySealsOptions,
+  problem: Say,
+): Promise<boolean> {
+  if ((await readFile(fileOfSeal(seal, redacted))) !== undefined) return false;
+  if (expiredMs - seal.timeMs < keepDays * 86_400_000)
+    problem(seal.sequence, 'file-expired-early', `its file was deleted before it was ${keepDays} days old`);
+  return true;
 }
 
 /** undefined: it is not what the seal says; the problem is told. */

@@ -3,16 +3,18 @@
  * that fails is tried again, and `millrace resume` goes on with those that have no answers yet.
  */
 import { connect, flow } from '../../sdk/index.ts';
-import { predictRows, type RowResult } from './predict-rows.ts';
+import { commonDatatypes, predictRows, type RowResult } from './predict-rows.ts';
 import { readTable, tableFormats } from './read-table.ts';
+import { resultFile, resultFormats } from './write-results.ts';
 
 export default flow('batch-predictions', { maxWorkers: 8 })
   .parameter('deployment', { type: 'string', required: true, help: 'that answers' })
   .parameter('data', { type: 'file', as: 'bytes', required: true, help: 'rows' })
   .parameter('format', { type: 'enum', values: tableFormats, default: 'csv', help: 'of the data' })
+  .parameter('output', { type: 'enum', values: resultFormats, default: 'jsonl', help: 'format of the results' })
   .parameter('chunkRows', { type: 'integer', default: 500, help: 'rows of a task' })
-  .step('read', (_, { parameters }) => {
-    const { columns, rows } = readTable(parameters.data, parameters.format);
+  .step('read', async (_, { parameters }) => {
+    const { columns, rows } = await readTable(parameters.data, parameters.format);
     const size = Math.max(1, parameters.chunkRows);
     const chunks = Array.from({ length: Math.ceil(rows.length / size) }, (__, at) => ({
       first: at * size,
@@ -29,20 +31,19 @@ export default flow('batch-predictions', { maxWorkers: 8 })
         async ({ item, columns }, { parameters, runId, index, log }) => {
           const client = connect({ url: process.env['MILLRACE_URL'], token: process.env['MILLRACE_TOKEN'] });
           const chunk = { ...item, columns };
-          const results = await predictRows(client, parameters.deployment, chunk, `${runId}-${index}`);
+          const { results, datatypes } = await predictRows(client, parameters.deployment, chunk, `${runId}-${index}`);
           const failed = results.filter(({ error }) => error !== undefined).length;
           log(`rows ${item.first} to ${item.first + item.rows.length - 1}: ${failed} refused`);
-          return { results };
+          return { results, datatypes };
         },
         { retry: { times: 5, backoffMs: 500, factor: 2 } },
       ),
   )
-  .join('collect', ({ inputs }, { before }) => {
+  .join('collect', async ({ inputs }, { before, parameters }) => {
     const results = inputs.flatMap((input): readonly RowResult[] => input.results);
     const failed = results.filter(({ error }) => error !== undefined).length;
-    const lines = results.map((result) => `${JSON.stringify(result)}\n`).join('');
     return {
-      predictions: new Uint8Array(Buffer.from(lines)),
+      predictions: await resultFile(results, parameters.output, commonDatatypes(inputs)),
       summary: { rows: before.total, answered: results.length - failed, refused: failed, chunks: inputs.length },
     };
   });

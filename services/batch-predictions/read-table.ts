@@ -1,4 +1,5 @@
-/** Rows of a file as columns by name: CSV, JSON lines, JSON, or an array of numpy. */
+/** Rows of a file as columns by name: CSV, JSON lines, JSON, an array of numpy, Parquet or Arrow. */
+import { messageOf } from '../../runtime/ports/errors.ts';
 import { parseCsv } from '../../runtime/tensors/csv.ts';
 import { decodeNpy } from '../../schemas/codec/npy.ts';
 
@@ -10,11 +11,11 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-export const tableFormats = ['csv', 'jsonl', 'json', 'npy'] as const;
+export const tableFormats = ['csv', 'jsonl', 'json', 'npy', 'parquet', 'arrow'] as const;
 export type TableFormat = (typeof tableFormats)[number];
 
-/** Throws an Error that names the line and what is wrong with it. */
-export function readTable(bytes: Uint8Array, format: TableFormat): Table {
+/** Rejects with an Error that names the line or row and what is wrong with it. */
+export async function readTable(bytes: Uint8Array, format: TableFormat): Promise<Table> {
   const text = (): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
   switch (format) {
     case 'csv':
@@ -25,6 +26,10 @@ export function readTable(bytes: Uint8Array, format: TableFormat): Table {
       return tableOf(listOf(JSON.parse(text())));
     case 'npy':
       return tableOfArray(bytes);
+    case 'parquet':
+      return await (await import('./columnar-tables.ts')).readParquet(bytes);
+    case 'arrow':
+      return await (await import('./columnar-tables.ts')).readArrow(bytes);
   }
 }
 
@@ -45,7 +50,7 @@ function linesOf(text: string): readonly unknown[] {
     try {
       return [JSON.parse(line) as unknown];
     } catch (error) {
-      throw new Error(`line ${at + 1} is no JSON: ${error instanceof Error ? error.message : ''}`, { cause: error });
+      throw new Error(`line ${at + 1} is no JSON: ${messageOf(error)}`, { cause: error });
     }
   });
 }

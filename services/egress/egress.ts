@@ -37,6 +37,7 @@ export async function startEgress(options: EgressOptions): Promise<Running> {
     inputs: ['webhook-deliveries'],
     outputs: ['webhook-deliveries', 'webhook-events'],
     summary: 'sends events to webhooks, signed, again until they are taken',
+    keeps: true,
     async opened(task) {
       const { partition } = task.partition;
       await desks.get(partition)?.close();
@@ -53,7 +54,11 @@ export async function startEgress(options: EgressOptions): Promise<Running> {
         const key = progressKey(event.data);
         const before = (put.get(key) as Progress | undefined) ?? (await task.get<Progress>(key));
         put.set(key, progressed(before, event.data));
-        for (const { outcome } of event.data.attempts) count[outcome] = (count[outcome] ?? 0) + 1;
+        // Apart from the ledger of the task, where `dead` are records that nobody could read.
+        for (const { outcome } of event.data.attempts) {
+          const name = `requests.${outcome}`;
+          count[name] = (count[name] ?? 0) + 1;
+        }
       }
       const unknown = await forgotten(task, table);
       return {
@@ -179,8 +184,10 @@ async function forgotten(task: ServiceTask, table: Table<'webhooks'>): Promise<s
 
 async function disable(row: WebhookRow, runtime: Runtime): Promise<void> {
   const requestId = `gone-${row.origin}-${row.updatedAt}`.slice(0, 128);
+  // What somebody has changed since is not undone: the new address is heard first.
+  const unlessChangedSince = row.updatedAt;
   const { webhook, url, topic, types, deployment, filter, format, description, sealedSecret, positions } = row;
   const wish = { url, topic, types, deployment, filter, format, description, sealedSecret, positions };
-  const data = { webhook, requestId, mode: 'change', ...wish, status: 'disabled', actor: 'egress' };
+  const data = { webhook, requestId, mode: 'change', ...wish, status: 'disabled', actor: 'egress', unlessChangedSince };
   await runtime.publish([{ topic: 'webhook-events', type: 'webhook-requested', key: webhook, data, id: requestId }]);
 }

@@ -21,7 +21,12 @@ export function firstProgress({ positions }: Pick<WebhookRow, 'positions'>, part
 
 /** What a fact says, on top of what was known. Facts of two owners at once may come in any order: nothing goes back. */
 export function progressed(before: Progress | undefined, fact: DeliveriesAttempted): Progress {
-  const positions = fact.positions.map((position, partition) => Math.max(position, before?.positions[partition] ?? 0));
+  // A fact of one that was sent again has none.
+  const known = before?.positions ?? [];
+  const length = Math.max(known.length, fact.positions.length);
+  const positions = Array.from({ length }, (_, partition) =>
+    Math.max(known[partition] ?? 0, fact.positions[partition] ?? 0),
+  );
   const trying: Record<string, Trying> = { ...before?.trying };
   for (const { outcome, partition, offset, attempt, nextAttemptMs } of fact.attempts)
     if (outcome === 'failed') trying[partition] = { offset, attempts: attempt, nextAttemptMs };

@@ -27,14 +27,14 @@ const special: Readonly<Record<'ipv4' | 'ipv6', readonly string[]>> = {
 };
 
 export class ReachableAddresses {
-  readonly #special = listOf([...special.ipv4, ...special.ipv6]);
+  /** Made when the first address is judged. */
+  #special: BlockList | undefined;
   readonly #allowed: BlockList;
   readonly #resolve: Resolve;
 
-  /** `allow`: networks as `10.0.0.0/8`, comma-separated. INVALID_CONFIGURATION for anything else. */
-  constructor(allow: string, resolve: Resolve = async (host) => await lookup(host, { all: true })) {
-    const networks = allow.split(',').map((network) => network.trim());
-    this.#allowed = listOf(networks.filter((network) => network !== ''));
+  /** `allow`: networks as `10.0.0.0/8`. INVALID_CONFIGURATION for anything else. */
+  constructor(allow: readonly string[], resolve: Resolve = async (host) => await lookup(host, { all: true })) {
+    this.#allowed = listOf(allow);
     this.#resolve = resolve;
   }
 
@@ -59,6 +59,7 @@ export class ReachableAddresses {
 
   isSpecial(address: string): boolean {
     const mapped = mappedIpv4(address);
+    this.#special ??= listOf([...special.ipv4, ...special.ipv6]);
     return this.#special.check(mapped ?? address, mapped !== undefined || isIP(address) === 4 ? 'ipv4' : 'ipv6');
   }
 

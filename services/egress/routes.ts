@@ -1,5 +1,6 @@
 /** Webhooks over HTTP: make, list, show, change, remove, test, deliveries. Their secrets are told once, when they are made. */
 import { hash, randomBytes } from 'node:crypto';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Runtime, Table } from '../../runtime/engine/runtime.ts';
@@ -9,7 +10,7 @@ import type { WebhookRow } from '../../schemas/events.ts';
 import { isWebhookFormat, webhookFormat } from '../../schemas/webhook-formats.ts';
 import { webhookProblems } from '../../schemas/webhooks.ts';
 import type { ExtensionParts } from '../gateway/extension.ts';
-import { readDeliveries } from './deliveries.ts';
+import { type DeliveryQueries, readDeliveries, redeliver } from './deliveries.ts';
 import type { EgressClient } from './egress-client.ts';
 import type { SecretBox } from './secret-box.ts';
 import { sendTest } from './test-request.ts';
@@ -24,6 +25,7 @@ interface Wish {
   readonly filter?: object;
   readonly format?: string;
   readonly description?: string;
+  readonly status?: 'active' | 'disabled';
   readonly secret?: string;
   readonly from?: 'latest' | 'earliest';
 }
@@ -44,6 +46,7 @@ export interface WebhookRouteParts {
   readonly table: Table<'webhooks'>;
   readonly client: EgressClient;
   readonly secrets: SecretBox;
+  readonly queries: DeliveryQueries;
 }
 
 const tags = ['webhooks'];
@@ -66,6 +69,7 @@ const wish = Type.Object(
     filter: Type.Optional(fields.filter),
     format: Type.Optional(Type.Enum(['standard', 'mlflow'])),
     description: Type.Optional(fields.description),
+    status: Type.Optional(Type.Enum(['active', 'disabled'])),
     secret: Type.Optional(fields.secret),
     from: Type.Optional(Type.Enum(['latest', 'earliest'])),
   },
@@ -85,7 +89,7 @@ const change = Type.Object(
 );
 
 export const webhookRoutes =
-  ({ runtime, table, client, secrets }: WebhookRouteParts) =>
+  ({ runtime, table, client, secrets, queries }: WebhookRouteParts) =>
   (app: FastifyInstance, { operations, decisions }: ExtensionParts): void => {
     const params = { params: Type.Object({ id }) };
     const read = { access: 'read' as const };
@@ -96,26 +100,33 @@ export const webhookRoutes =
       return row;
     };
 
-    app.get('/api/v1/webhooks', { config: read, schema: { tags } }, async () => {
+    app.get('/api/v1/webhooks', { config: read, schema: { summary: 'webhooks', tags } }, async () => {
       await table.refresh();
       return { webhooks: table.rows().map(shown) };
     });
 
     app.get<{ Params: { id: string } }>(
       '/api/v1/webhooks/:id',
-      { config: read, schema: { tags, ...params } },
+      { config: read, schema: { summary: 'one webhook', tags, ...params } },
       async (request) => shown(await rowOf(request.params.id)),
     );
 
     app.post<{ Body: Wish }>(
       '/api/v1/webhooks',
-      { config: { access: 'write', action: 'webhook.create' }, schema: { tags, body: wish } },
+      {
+        config: { access: 'write', action: 'webhook.create' },
+        schema: {
+          summary: 'send events of a topic to an address; the answer shows the signing secret this once',
+          tags,
+          body: wish,
+        },
+      },
       async (request): Promise<CreatedWebhook> => {
         const operation = operations.begin(request);
         const { requestId, actor } = operation;
         const { body } = request;
         const webhook = body.id ?? `wh-${digest(requestId).slice(0, 16)}`;
-        const { types = [], description = '', format = 'standard', from = 'latest' } = body;
+        const { types = [], description = '', format = 'standard', status = 'active', from = 'latest' } = body;
         const secret = body.secret ?? `whsec_${randomBytes(32).toString('base64')}`;
         checkSecret(format, secret);
         const wanted = {
@@ -128,12 +139,12 @@ export const webhookRoutes =
             description,
           },
           filter: body.filter === undefined ? '' : JSON.stringify(body.filter),
-          status: 'active',
+          status,
           sealedSecret: secrets.seal(secret, webhook),
         };
         await check({ ...wanted, positions: [] }, client);
         const positions = await positionsOf(wanted.topic, from, runtime);
-        const data = { webhook, requestId, mode: 'create', ...wanted, positions, actor };
+        const data = { webhook, requestId, mode: 'create', ...wanted, positions, actor, unlessChangedSince: null };
         const set = await decisions.ask('webhook-set', webhook, requestId, () =>
           operations.publish(request, operation, webhook, [requested(webhook, requestId, data)], { url: body.url }),
         );
@@ -144,7 +155,10 @@ export const webhookRoutes =
 
     app.put<{ Params: { id: string }; Body: Change }>(
       '/api/v1/webhooks/:id',
-      { config: { access: 'write', action: 'webhook.change' }, schema: { tags, ...params, body: change } },
+      {
+        config: { access: 'write', action: 'webhook.change' },
+        schema: { summary: 'change, pause or resume a webhook', tags, ...params, body: change },
+      },
       async (request): Promise<Webhook> => {
         const operation = operations.begin(request);
         const { requestId, actor } = operation;
@@ -163,7 +177,7 @@ export const webhookRoutes =
           sealedSecret: body.secret === undefined ? row.sealedSecret : secrets.seal(body.secret, webhook),
         };
         await check(wanted, client);
-        const data = { ...wanted, webhook, requestId, mode: 'change', actor };
+        const data = { ...wanted, webhook, requestId, mode: 'change', actor, unlessChangedSince: row.updatedAt };
         const { secret: told, ...detail } = body;
         return shown(
           await decisions.ask('webhook-set', webhook, requestId, () =>
@@ -178,7 +192,10 @@ export const webhookRoutes =
 
     app.delete<{ Params: { id: string } }>(
       '/api/v1/webhooks/:id',
-      { config: { access: 'write', action: 'webhook.remove' }, schema: { tags, ...params } },
+      {
+        config: { access: 'write', action: 'webhook.remove' },
+        schema: { summary: 'send nothing more', tags, ...params },
+      },
       async (request) => {
         const operation = operations.begin(request);
         const { requestId, actor } = operation;
@@ -190,7 +207,7 @@ export const webhookRoutes =
               type: 'webhook-removal-requested',
               key: webhook,
               data: { webhook, requestId, actor },
-              id: eventId(webhook, requestId),
+              id: idOf('webhook', webhook, requestId),
             },
           ]),
         );
@@ -200,7 +217,10 @@ export const webhookRoutes =
 
     app.post<{ Params: { id: string } }>(
       '/api/v1/webhooks/:id/test',
-      { config: { access: 'write', action: 'webhook.test' }, schema: { tags, ...params } },
+      {
+        config: { access: 'write', action: 'webhook.test' },
+        schema: { summary: 'send a request that tells of no event', tags, ...params },
+      },
       async (request) => {
         const row = await rowOf(request.params.id);
         await operations.publish(request, operations.begin(request), row.webhook, []);
@@ -208,22 +228,43 @@ export const webhookRoutes =
       },
     );
 
-    app.get<{ Params: { id: string }; Querystring: { outcome?: string; limit?: string } }>(
+    app.post<{ Params: { id: string; delivery: string } }>(
+      '/api/v1/webhooks/:id/deliveries/:delivery/redeliver',
+      {
+        config: { access: 'write', action: 'webhook.redeliver' },
+        schema: {
+          tags,
+          params: Type.Object({ id, delivery: Type.String({ pattern: '^msg_[0-9a-f]{32}$' }) }),
+          summary: 'send an event again, now, under the id that it had',
+        },
+      },
+      async (request) => {
+        const { id: webhook, delivery } = request.params;
+        const row = await rowOf(webhook);
+        await operations.publish(request, operations.begin(request), webhook, [], { delivery });
+        return await redeliver(row, delivery, { runtime, queries, client, secrets });
+      },
+    );
+
+    app.get<{ Params: { id: string }; Querystring: { outcome?: string; limit?: string; cursor?: string } }>(
       '/api/v1/webhooks/:id/deliveries',
       {
         config: read,
         schema: {
+          summary: 'what became of its requests, newest first, a page',
           tags,
           ...params,
           querystring: Type.Object({
             outcome: Type.Optional(Type.Enum(['delivered', 'failed', 'dead', 'expired'])),
             limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$' })),
+            cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 40 })),
           }),
         },
       },
       async (request) => {
-        const { outcome, limit = '100' } = request.query;
-        return await readDeliveries(await rowOf(request.params.id), { outcome, limit: Number(limit) }, runtime);
+        const { outcome, limit = '100', cursor } = request.query;
+        const search = { outcome, limit: Number(limit), cursor };
+        return await readDeliveries(await rowOf(request.params.id), search, { runtime, queries });
       },
     );
   };
@@ -260,10 +301,8 @@ function requested(webhook: string, requestId: string, data: object) {
     type: 'webhook-requested',
     key: webhook,
     data,
-    id: eventId(webhook, requestId),
+    id: idOf('webhook', webhook, requestId),
   } as Parameters<Runtime['publish']>[0][number];
 }
 
 const digest = (text: string): string => hash('sha256', text, 'hex');
-const eventId = (webhook: string, requestId: string): string =>
-  digest(`webhook\u0000${webhook}\u0000${requestId}`).slice(0, 32);

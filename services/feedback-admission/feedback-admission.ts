@@ -2,12 +2,13 @@
  * Admits feedback from the open topic: each record becomes one `feedback-received` in the partition of `predictions` that its
  * prediction id names, or one `feedback-refused` on `operations`. Stateless: repeats are judged where the feedback is joined.
  */
-import { hash } from 'node:crypto';
+import { unknownSchemaOf } from '../../runtime/engine/unknown-schema.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceRecord } from '../../runtime/engine/service.ts';
-import { hasCode, messageOf } from '../../runtime/ports/index.ts';
+import { messageOf } from '../../runtime/ports/index.ts';
 import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import { type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
+import { feedbackIdOfClient, idOf } from '../../schemas/derived-ids.ts';
 import type { Position } from '../../schemas/events.ts';
 import { readFeedback } from '../../schemas/feedback-check.ts';
 
@@ -28,7 +29,8 @@ export function createFeedbackAdmission({
     summary: 'admits feedback to the partition of its prediction, or refuses it',
     async handle(batch) {
       const admissions: Admission[] = [];
-      for (const record of batch) admissions.push(admit(record, runtime, waitMs, await schemaError(record, runtime)));
+      for (const record of batch)
+        admissions.push(admit(record, runtime, waitMs, await unknownSchemaOf(record.raw.value, runtime.codec)));
       const refused = admissions.filter(({ type }) => type !== 'admitted').length;
       return {
         outputs: admissions.map(({ output }) => output),
@@ -53,7 +55,8 @@ function admit({ raw, meta }: ServiceRecord, runtime: Runtime, waitMs: number, u
     if (unknown !== undefined) throw unknown;
     const event = parseOpen(raw, runtime.codec);
     const clientId = clientIdOf(event);
-    if (clientId !== undefined) feedbackId = idOf('client', event.source ?? '', clientId);
+    // An id of the client's is that of one feedback for one prediction.
+    if (clientId !== undefined) feedbackId = feedbackIdOfClient(event.source ?? '', clientId, predictionIdOf(event));
     if (event.format === 'avro' && event.name !== 'feedback/feedback-given') {
       throw new PoisonError(`the record holds a ${event.name}, not a feedback/feedback-given`);
     }
@@ -63,7 +66,10 @@ function admit({ raw, meta }: ServiceRecord, runtime: Runtime, waitMs: number, u
     const { feedback, partition } = read;
     const data = { feedbackId, ...feedback, source, actor: event.source ?? 'topic feedback', waitMs };
     const key = meta.key === '' ? feedback.predictionId : meta.key;
-    const output = { topic: 'predictions', type: 'feedback-received', data, key, partition, id: feedbackId } as const;
+    // The same id with another content is no repeat: where feedback is joined, the two are compared.
+    const { truth, label, reward } = feedback;
+    const id = idOf(feedbackId, JSON.stringify([truth, label, reward]));
+    const output = { topic: 'predictions', type: 'feedback-received', data, key, partition, id } as const;
     return { type: 'admitted', output };
   } catch (error) {
     return { type: 'poison', output: refusal(feedbackId, source, messageOf(error)), error };
@@ -83,18 +89,7 @@ function clientIdOf(event: OpenEvent): string | undefined {
   return typeof id === 'string' && id !== '' ? id : undefined;
 }
 
-/** "The registry has no such schema" is a verdict on the record; "it does not answer" stops the batch. */
-async function schemaError({ raw: { value } }: ServiceRecord, { codec }: Runtime): Promise<Error | undefined> {
-  if (value === null || codec.isPrepared(value)) return undefined;
-  try {
-    await codec.prepare([value]);
-    return undefined;
-  } catch (error) {
-    if (hasCode(error, 'UNKNOWN_SCHEMA') || error instanceof PoisonError) return error;
-    throw error;
-  }
-}
-
-function idOf(...parts: readonly string[]): string {
-  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
+function predictionIdOf({ data }: OpenEvent): string {
+  const { predictionId } = (data ?? {}) as { readonly predictionId?: unknown };
+  return typeof predictionId === 'string' ? predictionId : '';
 }

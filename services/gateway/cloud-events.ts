@@ -23,10 +23,7 @@ export function acceptCloudEvents(app: FastifyInstance): void {
 export function incomingEvent(request: FastifyRequest): IncomingEvent {
   const contentType = request.headers['content-type'] ?? '';
   if (contentType.startsWith(cloudEventType)) return structured(request.body);
-  if (request.headers['ce-specversion'] === undefined) {
-    const none = { id: undefined, source: undefined, type: undefined, subject: undefined };
-    return { ...none, attributes: {}, data: request.body };
-  }
+  if (request.headers['ce-specversion'] === undefined) return plain(request.body);
   checkVersion(request.headers['ce-specversion']);
   return {
     id: required('ce-id', request.headers['ce-id']),
@@ -38,6 +35,12 @@ export function incomingEvent(request: FastifyRequest): IncomingEvent {
   };
 }
 
+/** Written out, as most calls are: spreading an object costs more than reading a small request. */
+function plain(data: unknown): IncomingEvent {
+  return { id: undefined, source: undefined, type: undefined, subject: undefined, attributes: noAttributes, data };
+}
+
+const noAttributes: Readonly<Record<string, string>> = {};
 const attributesMax = 50;
 
 /** Texts, numbers and truth values whose names begin so; not the payload. */

@@ -5,18 +5,19 @@
 import type { Running, Runtime } from '../../runtime/engine/runtime.ts';
 import { type Clock, type ErrorCode, errorCodes, MillraceError } from '../../runtime/ports/index.ts';
 import type { DeploymentApplied, EventData, FlowDeployed, RunRequested } from '../../schemas/events.ts';
+import { answerKey, type Fact, keyOfFact } from './decision-keys.ts';
 
 export type Decision =
-  | { readonly type: 'deployment-applied'; readonly data: DeploymentApplied }
+  | { readonly type: 'deployment-applied'; readonly data: Pick<DeploymentApplied, 'version'> }
   | { readonly type: 'deployment-removed'; readonly data: EventData['deployment-events']['deployment-removed'] }
   | { readonly type: 'rollout-moved'; readonly data: EventData['deployment-events']['rollout-moved'] }
   | { readonly type: 'alias-set'; readonly data: EventData['registry']['alias-set'] }
   | { readonly type: 'version-registered'; readonly data: EventData['registry']['version-registered'] }
-  | { readonly type: 'flow-deployed'; readonly data: FlowDeployed }
+  | { readonly type: 'flow-deployed'; readonly data: Pick<FlowDeployed, 'version' | 'token'> }
   | { readonly type: 'flow-controlled'; readonly data: EventData['starts']['flow-controlled'] }
   | { readonly type: 'backfill-accepted'; readonly data: EventData['starts']['backfill-accepted'] }
-  | { readonly type: 'run-requested'; readonly data: RunRequested }
-  | { readonly type: 'run-tags-changed'; readonly data: EventData['runs']['run-tags-changed'] }
+  | { readonly type: 'run-requested'; readonly data: Pick<RunRequested, 'runId' | 'version'> }
+  | { readonly type: 'run-tags-changed'; readonly data: Pick<EventData['runs']['run-tags-changed'], 'tags'> }
   | { readonly type: 'start-queued'; readonly data: EventData['starts']['start-queued'] }
   | { readonly type: 'start-skipped'; readonly data: EventData['starts']['start-skipped'] }
   | { readonly type: 'edited'; readonly data: EventData['registry']['edited'] }
@@ -33,6 +34,8 @@ export type DecisionOf<T extends DecisionType> = Extract<Decision, { type: T }>[
 export type AnyDecision<T extends DecisionType> = Extract<Decision, { type: T }>;
 
 const answersMax = 10_000;
+/** Who has not heard a decision by then looks for one that was taken before he listened. */
+const lookAfterMs = 1_000;
 
 export class Decisions {
   readonly #clock: Clock;
@@ -77,21 +80,33 @@ export class Decisions {
     return decision.data as DecisionOf<T>;
   }
 
-  /** Like `ask`, where several decisions are answers. */
+  /**
+   * Like `ask`, where several decisions are answers. `taken` finds the decision on a request that is repeated where nobody heard it: the log
+   * has it once, so it is not said again.
+   */
   async askAny<T extends DecisionType>(
     type: readonly T[],
     subject: string,
     requestId: string,
     publish: () => Promise<void>,
+    taken?: () => Promise<AnyDecision<T> | undefined>,
   ): Promise<AnyDecision<T>> {
-    const key = answerKey(subject, requestId);
+    const key = answerKey(type[0] ?? '', subject, requestId);
     const known = this.#answers.get(key);
     if (known !== undefined) return expected(type, known);
     let heard: (decision: Decision) => void = () => undefined;
-    let cancel = (): void => undefined;
+    const cancels: (() => void)[] = [];
     const decided = new Promise<Decision>((resolve, reject) => {
       heard = resolve;
-      cancel = this.#clock.after(this.#timeoutMs, () => reject(undecided(subject, requestId, this.#timeoutMs)));
+      const tooLate = (): void => reject(undecided(subject, requestId, this.#timeoutMs));
+      const look = async (): Promise<void> => {
+        const decision = await taken?.().catch(() => undefined);
+        if (decision !== undefined) resolve(decision);
+      };
+      cancels.push(
+        this.#clock.after(this.#timeoutMs, tooLate),
+        this.#clock.after(lookAfterMs, () => void look()),
+      );
     });
     const waiting = this.#waiting.get(key) ?? new Set();
     this.#waiting.set(key, waiting.add(heard));
@@ -99,7 +114,7 @@ export class Decisions {
       const [decision] = await Promise.all([decided, publish()]);
       return expected(type, decision);
     } finally {
-      cancel();
+      for (const cancel of cancels) cancel();
       waiting.delete(heard);
       if (waiting.size === 0) this.#waiting.delete(key);
     }
@@ -116,7 +131,9 @@ export class Decisions {
     // A start that waited is a run by now, or was withdrawn.
     const known = this.#answers.get(key);
     if (known !== undefined && (known.type !== 'start-queued' || decision.type === 'start-queued')) return;
-    this.#answers.set(key, decision);
+    // "Ask again" is no answer to who does.
+    const passing = decision.type === 'refused' && decision.code === 'UNAVAILABLE';
+    if (!passing) this.#answers.set(key, decision);
     if (this.#answers.size > answersMax) {
       for (const oldest of this.#answers.keys()) {
         this.#answers.delete(oldest);
@@ -127,25 +144,6 @@ export class Decisions {
   }
 }
 
-interface Fact {
-  readonly requestId?: string;
-  readonly attributionId?: string;
-  readonly predictionId?: string;
-  readonly model?: string;
-  readonly deployment?: string;
-  readonly flow?: string;
-  readonly runId?: string;
-  readonly experimentId?: string;
-  readonly webhook?: string;
-  /** Of an audited record. */
-  readonly topic?: string;
-  readonly partition?: number;
-  readonly offset?: number;
-  readonly code?: string;
-  readonly reason?: string;
-  readonly cause?: { readonly kind: string; readonly id: string };
-}
-
 function answerOf({
   type,
   data,
@@ -154,44 +152,24 @@ function answerOf({
   readonly data: unknown;
 }): { readonly key: string; readonly decision: Decision } | undefined {
   const fact = data as Fact;
+  const key = keyOfFact(type, fact);
+  if (key === undefined) return undefined;
+  if (type.endsWith('-refused'))
+    return { key, decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' } };
+  return { key, decision: { type, data: kept(type, data) } as Decision };
+}
+
+/** Facts that hold a graph or a document would be megabytes by the thousand: of those, what answers say. */
+function kept(type: string, data: unknown): unknown {
   switch (type) {
     case 'deployment-applied':
-    case 'deployment-removed':
-    case 'rollout-moved':
-    case 'alias-set':
-    case 'version-registered':
-    case 'edited':
-    case 'experiment-created':
-    case 'experiment-changed':
+      return { version: (data as DeploymentApplied).version };
     case 'flow-deployed':
-    case 'flow-controlled':
-    case 'backfill-accepted':
-    case 'run-tags-changed':
-    case 'start-queued':
-    case 'start-skipped':
-    case 'record-redacted':
-    case 'webhook-set':
-    case 'webhook-removed':
-    case 'attribution-computed':
-      return { key: answerKey(subjectOf(fact), requestOf(fact)), decision: { type, data } as Decision };
-    case 'run-tags-refused':
-    case 'deployment-refused':
-    case 'rollout-refused':
-    case 'registry-refused':
-    case 'experiment-refused':
-    case 'start-refused':
-    case 'redaction-refused':
-    case 'webhook-refused':
-    case 'attribution-refused':
-      return {
-        key: answerKey(subjectOf(fact), requestOf(fact)),
-        decision: { type: 'refused', code: codeOf(fact), reason: fact.reason ?? '' },
-      };
+      return { version: (data as FlowDeployed).version, token: (data as FlowDeployed).token };
     case 'run-requested':
-      if (fact.cause?.kind !== 'manual' && fact.cause?.kind !== 'resume') return undefined;
-      return { key: answerKey(subjectOf(fact), fact.cause.id), decision: { type, data } as Decision };
+      return { runId: (data as RunRequested).runId, version: (data as RunRequested).version };
     default:
-      return undefined;
+      return data;
   }
 }
 
@@ -210,12 +188,3 @@ function undecided(subject: string, requestId: string, timeoutMs: number): Millr
 
 const codeOf = ({ code = '' }: Fact): ErrorCode =>
   Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'INVALID_ARGUMENT';
-
-const requestOf = ({ requestId, attributionId }: Fact): string => requestId ?? attributionId ?? '';
-/** An explanation names a model too, but is of a prediction. */
-const subjectOf = (fact: Fact): string => {
-  const { predictionId, webhook, model, deployment, flow, runId, experimentId, topic, partition, offset } = fact;
-  const place = `${topic}/${partition}@${offset}`;
-  return predictionId ?? webhook ?? model ?? deployment ?? flow ?? runId ?? experimentId ?? place;
-};
-const answerKey = (subject: string, requestId: string): string => `${subject}\u0000${requestId}`;

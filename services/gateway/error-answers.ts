@@ -18,6 +18,7 @@ export function answerErrors(
 ): void {
   app.setErrorHandler(async (error: FastifyError | Error, request, reply) => {
     const { status, code, message } = classify(error);
+    if (status === 503 || status === 429) reply.header('retry-after', retryAfter(error));
     if (status >= 500) request.log.error({ err: error, id: request.id }, 'a call failed');
     const answer = errorAnswer(request, code, message);
     if (request.routeOptions.config.access === 'write') {
@@ -32,6 +33,12 @@ export function answerErrors(
   });
 }
 
+/** Whole seconds, as the header says it: what the error expects, within a minute. */
+export function retryAfter(error: unknown): string {
+  const ms = error instanceof MillraceError ? error.details['retryAfterMs'] : undefined;
+  return String(typeof ms === 'number' ? Math.min(60, Math.max(1, Math.ceil(ms / 1_000))) : 1);
+}
+
 export function errorAnswer(request: FastifyRequest, code: string, message: string): ErrorAnswer {
   const answer = { code, message, id: request.id };
   return request.url.startsWith('/v2') ? { error: message, ...answer } : answer;
@@ -43,7 +50,6 @@ export function statusOf(code: string): number {
 }
 
 async function sendError(reply: FastifyReply, status: number, answer: ErrorAnswer): Promise<FastifyReply> {
-  if (status === 503) reply.header('retry-after', '1');
   return await reply.code(status).type('application/json').send(JSON.stringify(answer));
 }
 
@@ -62,7 +68,9 @@ const internal: Classified = {
 function classify(error: FastifyError | Error): Classified {
   if (error instanceof MillraceError) {
     const status = error.details['status'] === 401 ? 401 : statusOf(error.code);
-    return status === 500 ? internal : { status, code: error.code, message: error.message };
+    // a wrong setting is told too: the message names it, and whoever calls may be the one who can set it
+    const hidden = status === 500 && error.code !== 'INVALID_CONFIGURATION';
+    return hidden ? internal : { status, code: error.code, message: error.message };
   }
   if (!('statusCode' in error) || error.statusCode === undefined || error.statusCode >= 500) return internal;
   const status = error.statusCode;

@@ -20,6 +20,7 @@ export interface OpenStream {
 
 export class EventStreams {
   #open = 0;
+  #ofRuns = 0;
   readonly #ends = new Set<() => void>();
   readonly #max: number;
 
@@ -28,6 +29,21 @@ export class EventStreams {
     app.addHook('preClose', () => {
       for (const end of this.#ends) end();
     });
+  }
+
+  /** Streams on which somebody waits for the end of a run. */
+  get ofRuns(): number {
+    return this.#ofRuns;
+  }
+
+  /** `run`, for somebody who waits for the end of a run. */
+  async followRun(...[reply, contentType, prepare]: Parameters<EventStreams['run']>): Promise<void> {
+    this.#ofRuns += 1;
+    try {
+      await this.run(reply, contentType, prepare);
+    } finally {
+      this.#ofRuns -= 1;
+    }
   }
 
   /** Takes the reply over for as long as `write` writes, or until the reader is gone. UNAVAILABLE when too many are open. */

@@ -1,10 +1,11 @@
-import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import type { Decisions } from './decisions.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { ResolvedOptions } from './gateway-options.ts';
 import type { Operations } from './operations.ts';
+import type { PrefixAliases } from './prefix-aliases.ts';
+import type { Seal } from './security/seal.ts';
 import type { GatewayTables } from './tables.ts';
 
 /** What routes work with. */
@@ -13,16 +14,13 @@ export interface GatewayContext {
   readonly operations: Operations;
   readonly decisions: Decisions;
   readonly tables: GatewayTables;
+  readonly seal: Seal;
   readonly streams: EventStreams;
+  readonly aliases: PrefixAliases;
 }
 
 /** Adds the routes of one concern. */
 export type Routes = (app: FastifyInstance, context: GatewayContext) => void;
-
-/** An id that follows from names, fit for a `ce_id`: the same request says the same. */
-export function idOf(...parts: readonly string[]): string {
-  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
-}
 
 /** `limit` of a list in a query string. */
 export const limitQuery = Type.Optional(

@@ -2,9 +2,9 @@
  * The gateway: everything that is asked over HTTP. Open Inference Protocol under `/v2`, the platform under `/api/v1` (described by
  * `/api/v1/openapi.json`), probes and metrics. Loopback only unless a token is configured.
  */
-import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify } from 'fastify';
 import { acceptCloudEvents } from './cloud-events.ts';
+import { limitBodies } from './body-timeouts.ts';
 import { compileOnFirstCall } from './compile-on-first-call.ts';
 import { Decisions } from './decisions.ts';
 import { answerErrors } from './error-answers.ts';
@@ -15,7 +15,9 @@ import { lastAnswers } from './drain.ts';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from './gateway-options.ts';
 import { measureCalls } from './http-metrics.ts';
 import { listen } from './listen.ts';
+import { describeRoutes } from './openapi.ts';
 import { Operations } from './operations.ts';
+import { PrefixAliases } from './prefix-aliases.ts';
 import { artifacts } from './routes/artifacts.ts';
 import { asyncPredictions } from './routes/async-predictions.ts';
 import { cards } from './routes/cards.ts';
@@ -39,9 +41,11 @@ import { runs } from './routes/runs.ts';
 import { seldonV1 } from './routes/seldon-v1.ts';
 import { topics } from './routes/topics.ts';
 import { triggers } from './routes/triggers.ts';
+import { unusedConnections } from './unused-connections.ts';
 import { authorize, type DeclaredRoute } from './security/authorization.ts';
 import { checkHostAndOrigin } from './security/host-and-origin.ts';
 import { checkListenAddress } from './security/listen-policy.ts';
+import { sealer } from './security/seal.ts';
 import { openTables } from './tables.ts';
 
 export type { GatewayOptions } from './gateway-options.ts';
@@ -84,6 +88,8 @@ export interface Gateway {
     /** host:port of gRPC; absent when it is not served. */
     readonly grpc?: string;
   }>;
+  /** How many wait here for the end of a run. */
+  followers(): number;
   /** Answers what is under way, then closes. Idempotent. */
   close(): Promise<void>;
 }
@@ -91,14 +97,15 @@ export interface Gateway {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const resolved = resolveOptions(options);
   checkListenAddress(resolved.host, resolved.token);
-  const context: Omit<GatewayContext, 'streams'> = {
+  const context: GatewayParts = {
     options: resolved,
     operations: new Operations(resolved.runtime, resolved.actor),
     decisions: await Decisions.open(resolved.runtime, resolved.decisionTimeoutMs),
     tables: await openTables(resolved.runtime),
+    seal: sealer(resolved.token ?? ''),
   };
   const routes: DeclaredRoute[] = [];
-  const app = await buildApp(context, (route) => routes.push(route));
+  const { app, streams } = await buildApp(context, (route) => routes.push(route));
   let closed: Promise<void> | undefined;
   let grpc: GrpcServer | undefined;
   return {
@@ -111,6 +118,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       grpc = await startGrpcServer(context, app, resolved.grpcPort);
       return { url, grpc: grpc.address };
     },
+    followers: () => streams.ofRuns,
     close: () => {
       closed ??= closeAll(app, context, grpc);
       return closed;
@@ -118,59 +126,59 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
+/** What is there before the server. */
+type GatewayParts = Omit<GatewayContext, 'streams' | 'aliases'>;
+
 async function buildApp(
-  parts: Omit<GatewayContext, 'streams'>,
+  parts: GatewayParts,
   declared: (route: DeclaredRoute) => void,
-): Promise<FastifyInstance> {
+): Promise<{ readonly app: FastifyInstance; readonly streams: EventStreams }> {
   const { options } = parts;
-  const app = createServer(options);
-  const context: GatewayContext = { ...parts, streams: new EventStreams(app, options.streamsMax) };
+  const aliases = new PrefixAliases();
+  const app = createServer(options, aliases);
+  const streams = new EventStreams(app, options.streamsMax);
+  const context: GatewayContext = { ...parts, aliases, streams };
   measureCalls(app, options.metrics);
-  checkHostAndOrigin(app, options.hosts);
-  authorize(app, options.token, declared);
+  checkHostAndOrigin(app, options.hosts, options.token);
+  authorize(app, options.token, () => options.runtime.parts.clock.now(), declared);
   answerErrors(app, (request, { code, message }) => context.operations.refused(request, code, message));
   acceptCloudEvents(app);
   app.addContentTypeParser(['application/yaml', 'text/yaml'], { parseAs: 'string' }, (_, body, done) =>
     done(null, body),
   );
-  await app.register(swagger, {
-    openapi: {
-      info: {
-        title: 'Millrace',
-        version: options.version,
-        description:
-          'Every call that changes something has an actor (header x-millrace-actor) and leaves an operation.',
-      },
-    },
-  });
+  const openapi = describeRoutes(app, options.version);
   for (const routes of allRoutes) routes(app, context);
   for (const extension of options.extensions) extension(app, context);
-  app.get('/api/v1/openapi.json', { config: { access: 'read' }, schema: { hide: true } }, async () => app.swagger());
+  app.get('/api/v1/openapi.json', { config: { access: 'read' }, schema: { hide: true } }, openapi);
   await app.ready();
-  return app;
+  return { app, streams };
 }
 
-function createServer(options: ResolvedOptions): FastifyInstance {
+function createServer(options: ResolvedOptions, aliases: PrefixAliases): FastifyInstance {
   const { runtime, bodyBytesMax, requestTimeoutMs, connectionsMax } = options;
   const app = fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
-    requestTimeout: requestTimeoutMs,
     connectionTimeout: 0,
     // A machine that is busy starts slowly: whoever waits for /readyz decides how long is too long.
     pluginTimeout: 0,
     keepAliveTimeout: 72_000,
-    routerOptions: { maxParamLength: 128 },
-    http: { maxHeaderSize: 16 * 1024 },
+    // Names have 255 characters at most, each of which may be three in a URL.
+    routerOptions: { maxParamLength: 765 },
+    rewriteUrl: ({ url = '/' }) => aliases.resolve(url),
+    http: { maxHeaderSize: 16 * 1024, headersTimeout: requestTimeoutMs, requestTimeout: 0 },
     genReqId: callIds(runtime.parts.ids.next()),
     return503OnClosing: true,
     forceCloseConnections: 'idle',
   });
   app.server.maxConnections = connectionsMax;
   compileOnFirstCall(app);
+  limitBodies(app, requestTimeoutMs);
   const saysLast = lastAnswers(app);
+  const endUnused = unusedConnections(app.server);
   app.addHook('preClose', (done) => {
     saysLast();
+    endUnused();
     done();
   });
   return app;
@@ -187,7 +195,7 @@ function callIds(incarnation: string): () => string {
 
 async function closeAll(
   app: FastifyInstance,
-  { decisions, tables }: Omit<GatewayContext, 'streams'>,
+  { decisions, tables }: GatewayParts,
   grpc: GrpcServer | undefined,
 ): Promise<void> {
   await grpc?.close();

@@ -2,12 +2,12 @@ import type { Check } from '../../schemas/api/deployments.ts';
 
 /** What the gateway needs of a model server in the same process; `ModelServer` of services/model-server fits. */
 export interface Inference {
-  /** Resolves once the outcome is on the log. Rejects with UNAVAILABLE when the request was not admitted. */
+  /** Resolves once the outcome is on the log. Rejects with OVERLOADED when the request was not admitted. */
   inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer>;
   /** NOT_FOUND when there is no such deployment. */
   describe(deployment: string): Promise<DeploymentDescription>;
-  /** Loads the models of all routes. */
-  warm(deployment: string, versionMin?: number): Promise<void>;
+  /** Loads the models of all routes; UNAVAILABLE when that takes longer than `withinMs`, while it goes on. */
+  warm(deployment: string, versionMin?: number, withinMs?: number): Promise<void>;
   /** Probes the whole way of a request to that version; what does not hold is said of each check. */
   readiness(deployment: string, version: number): Promise<readonly Check[]>;
   deployments(): readonly { readonly name: string; readonly version: number }[];
@@ -36,6 +36,8 @@ export interface OpenInferRequest {
   readonly deadlineMs?: number | undefined;
   /** Header `millrace-deployment-version`, as it came. */
   readonly versionMin?: string | undefined;
+  /** Header `millrace-event-time`, or the time of a CloudEvent, as it came. */
+  readonly eventTime?: string | undefined;
   /** Header `x-seldon-route` or `millrace-route`, as it came. */
   readonly route?: string | undefined;
   /** Parsed JSON of Open Inference Protocol v2, or a function that makes it of another format; what it throws is the outcome. */
@@ -67,6 +69,7 @@ export interface FailedAnswer {
 export interface DeploymentDescription {
   readonly name: string;
   readonly version: number;
+  readonly platform: string;
   readonly signature: {
     readonly inputs: readonly TensorDescription[];
     readonly outputs: readonly TensorDescription[];

@@ -11,11 +11,16 @@ export interface Operation {
   readonly actor: string;
 }
 
+const strangersEveryMs = 60_000;
+
 export class Operations {
   readonly #runtime: Runtime;
   readonly #actor: string;
   /** Of calls that have asked for something: a refusal is then said of the same object, behind the request. */
   readonly #asked = new WeakMap<FastifyRequest, { readonly operation: Operation; readonly object: string }>();
+
+  /** When a call without the token was recorded last, by route. */
+  readonly #strangersAt = new Map<string, number>();
 
   constructor(runtime: Runtime, actor: string) {
     this.#runtime = runtime;
@@ -39,7 +44,8 @@ export class Operations {
   }
 
   /**
-   * A call that was turned away is recorded too. One that had asked, and got a refusal for a decision, ends so: the same operation, under
+   * A call that was turned away is recorded too; of callers without the token one a minute and route, whatever name they give: the log is not
+   * theirs to fill. One that had asked, and got a refusal for a decision, ends so: the same operation, under
    * the same key, with an id of its own, for else it would pass for a repeat of the request.
    */
   async refused(request: FastifyRequest, code: string, message: string): Promise<void> {
@@ -50,9 +56,17 @@ export class Operations {
       await this.#runtime.publish([{ ...recorded, id: `${recorded.id}-refused` }]);
       return;
     }
-    const actor = request.headers['x-millrace-actor'];
-    const operation = { requestId: request.id, actor: typeof actor === 'string' ? actor.slice(0, 128) : this.#actor };
     const object = request.routeOptions.url ?? '';
+    const operation = { requestId: request.id, actor: this.#actor };
+    if (request.isKnown === false) {
+      const now = this.#runtime.parts.clock.now();
+      if (now - (this.#strangersAt.get(object) ?? Number.NEGATIVE_INFINITY) < strangersEveryMs) return;
+      this.#strangersAt.set(object, now);
+      operation.actor = 'unauthenticated';
+    } else {
+      const actor = request.headers['x-millrace-actor'];
+      if (typeof actor === 'string') operation.actor = actor.slice(0, 128);
+    }
     await this.#runtime.publish([this.#recorded(request, operation, object, outcome, { message })]);
   }
 

@@ -19,8 +19,8 @@ export async function startProbeServer(
   const token = options.token === '' ? undefined : options.token;
   checkListenAddress(host, token);
   const app = fastify({ logger: false, bodyLimit: 1_024, forceCloseConnections: true });
-  checkHostAndOrigin(app, hosts);
-  authorize(app, token, () => undefined);
+  checkHostAndOrigin(app, hosts, token);
+  authorize(app, token, Date.now, () => undefined);
   answerErrors(app, () => Promise.resolve());
   probes(app, { options });
   return { url: await listen(app, host, port), close: () => app.close() };

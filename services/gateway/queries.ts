@@ -1,6 +1,12 @@
 import type { DeploymentVersion, RouteExplanation, ShadowTraffic } from '../../schemas/api/deployments.ts';
 import type { Finding, FindingSearch, OperationSearch, OperationSummary } from '../../schemas/api/findings.ts';
-import type { FlowAction, SlotOutcome, TriggerExplanation, TriggerOutcome } from '../../schemas/api/flows.ts';
+import type {
+  FlowAction,
+  SlotOutcome,
+  TriggerExplanation,
+  TriggerOutcome,
+  WaitingStart,
+} from '../../schemas/api/flows.ts';
 import type {
   ArtifactPage,
   ArtifactSearch,
@@ -8,6 +14,7 @@ import type {
   RunSearch,
   ShownCheckpoint,
   ShownRun,
+  TaskSearch,
 } from '../../schemas/api/runs.ts';
 
 /** What the gateway shows and does not know itself: the query store answers. All times are milliseconds since the epoch. */
@@ -16,7 +23,13 @@ export interface Queries {
   listRuns(search: RunSearch): Promise<RunPage>;
   /** A page of them; those of one run by task and name, else newest first. */
   listArtifacts(search: ArtifactSearch): Promise<ArtifactPage>;
-  showRun(runId: string): Promise<ShownRun | undefined>;
+  /** With a page of its tasks; undefined when there is no such run. */
+  showRun(runId: string, search: TaskSearch): Promise<ShownRun | undefined>;
+  /** The run that a request to start or resume a flow has made; undefined when there is none yet. */
+  runOfRequest(
+    flow: string,
+    requestId: string,
+  ): Promise<{ readonly runId: string; readonly version: number } | undefined>;
   /** Where the run begins on the log, and how it stands; undefined when there is no such run. */
   placeOfRun(runId: string): Promise<RunPlace | undefined>;
   /** Attempts of its tasks in the order of their starts. */
@@ -43,7 +56,9 @@ export interface Queries {
   listSlots(flow: string, limit: number): Promise<readonly SlotOutcome[]>;
   /** Times of a schedule's slots whose runs completed. */
   completedSlots(flow: string, schedule: string): Promise<readonly number[]>;
-  /** Open runs and waiting events and slots by flow. */
+  /** Starts of a flow that wait for a run to end, oldest first. */
+  waitingStarts(flow: string, limit: number): Promise<readonly WaitingStart[]>;
+  /** Open runs and waiting starts by flow. */
   flowActivity(): Promise<ReadonlyMap<string, { readonly running: number; readonly waiting: number }>>;
   /** Why a prediction took its route. NOT_FOUND when there is no such prediction. */
   explainRoute(predictionId: string): Promise<RouteExplanation>;

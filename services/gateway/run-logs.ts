@@ -20,8 +20,8 @@ export interface LineSelection {
 
 /** What a run's end leaves time for: last words of steps that were ended with it. */
 const lastWordsMs = 1_000;
-/** Lines that wait for a reader who follows; beyond, he is told to come again. */
-const waitingMax = 100_000;
+/** Of records that wait for a reader who follows; beyond, none is kept and he is told to come again. */
+const waitingBytesMax = 32 * 1024 * 1024;
 
 export class RunLogs {
   readonly #runtime: Runtime;
@@ -65,9 +65,11 @@ export class RunLogs {
     const place = await this.#queries.placeOfRun(this.#runId);
     yield* this.present();
     const news: (FollowedEvent<'runs'> | FollowedEvent<'task-output'>)[] = [];
+    let waitingBytes = 0;
     let wake: () => void = () => undefined;
     const onEvent = (event: FollowedEvent<'runs'> | FollowedEvent<'task-output'>): void => {
-      if (event.key !== this.#runId || event.type === 'task-heartbeat') return;
+      if (event.key !== this.#runId || event.type === 'task-heartbeat' || waitingBytes > waitingBytesMax) return;
+      waitingBytes += bytesOf(event);
       news.push(event);
       wake();
     };
@@ -81,10 +83,12 @@ export class RunLogs {
       let silent = false;
       while (!signal.aborted && !(over && silent && news.length === 0)) {
         for (let event = news.shift(); event !== undefined; event = news.shift()) {
+          // What came after so much was not kept.
+          if (waitingBytes > waitingBytesMax)
+            throw new MillraceError('UNAVAILABLE', `the reader is ${news.length + 1} records behind: ask again`);
+          waitingBytes -= bytesOf(event);
           over ||= event.type === 'run-completed' || event.type === 'run-failed' || event.type === 'run-cancelled';
           yield* this.#toldBy(event);
-          if (news.length > waitingMax)
-            throw new MillraceError('UNAVAILABLE', `the reader is ${news.length} records behind: ask again`);
         }
         silent = await new Promise<boolean>((resolve) => {
           const deadline = over ? setTimeout(() => resolve(true), lastWordsMs) : undefined;
@@ -155,6 +159,12 @@ export class RunLogs {
     }
     return [];
   }
+}
+
+/** About what an event holds in memory. */
+function bytesOf(event: FollowedEvent<'runs'> | FollowedEvent<'task-output'>): number {
+  const lines = event.type === 'output-written' ? event.data.lines : [];
+  return lines.reduce((sum, line) => sum + line.length + 32, 1_024);
 }
 
 function ended({ taskId, attempt }: { taskId: string; attempt: number }, how: string): EndOfLines {

@@ -40,13 +40,12 @@ export async function readingFloors(
   const names = new Set(folding.map(({ name }) => name));
   const known = (reader: string): boolean =>
     names.has(reader) || [...withoutPosition, ...reporting, auditTrail].includes(reader);
-  const services = await Promise.all(
-    readBy.filter((reader) => !known(reader)).map((service) => serviceFloors(service, topic, runtime)),
-  );
+  const reading = readBy.filter((reader) => !known(reader));
+  const services = await Promise.all(reading.map((service) => serviceFloors(service, topic, facts)));
   return Array.from({ length: runtime.partitions(topic) }, (_, partition) =>
     lowest([
       ...folding.map((topology) => topologyFloor(topology, partition, facts)),
-      ...undeclaredFloors(topic, partition, names, facts),
+      ...undeclaredFloors(topic, partition, new Set([...names, ...reading]), facts),
       ...services.map((floors): ReadingFloor => floors[partition] ?? { offset: 0, reader: 'a service' }),
       ...reportedFloors(topic, partition, readBy, facts),
     ]),
@@ -77,10 +76,20 @@ function undeclaredFloors(
 /** Of topologies whose own is not known here. */
 const idWindowMax = 100_000;
 
-async function serviceFloors(service: string, topic: TopicName, runtime: Runtime): Promise<readonly ReadingFloor[]> {
+/** One that keeps its values has snapshots, and is rebuilt from them as a topology is. */
+async function serviceFloors(
+  service: string,
+  topic: TopicName,
+  { runtime, list }: FloorFacts,
+): Promise<readonly ReadingFloor[]> {
   const group = `${runtime.parts.prefix ?? ''}${service}`;
   const positions = await runtime.parts.log.committed(group, runtime.topic(topic));
-  return positions.map((position) => ({ reader: service, offset: (position ?? 0) - serviceIdWindow }));
+  return Array.from({ length: runtime.partitions(topic) }, (_, partition) => {
+    const snapshots = list.snapshots.get(`${group}/${topic}/${partition}`);
+    const position = positions[partition] ?? 0;
+    const needed = snapshots === undefined ? position : Math.min(position, secondNewest(snapshots));
+    return { reader: service, offset: needed - serviceIdWindow };
+  });
 }
 
 function reportedFloors(

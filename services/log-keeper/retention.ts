@@ -10,6 +10,7 @@ import type { AnyTopology } from '../../runtime/engine/topology.ts';
 import type { TopicPartition } from '../../runtime/ports/log.ts';
 import { type TopicEntry, type TopicName, topicNames, topics } from '../../schemas/topics.ts';
 import { readingFloors } from './reading-floor.ts';
+import { verdictsFloor } from './verdicts.ts';
 
 export interface RetentionOptions {
   readonly runtime: Runtime;
@@ -24,7 +25,8 @@ export interface RetentionOptions {
 export type ReadersByTopic = Partial<Record<TopicName, readonly string[]>>;
 
 function catalogueReaders(): ReadersByTopic {
-  const read = topicNames.filter((name) => (topics[name] as TopicEntry).deleted === 'read');
+  // dead letters are judged one by one
+  const read = topicNames.filter((name) => name !== 'dead-letters' && (topics[name] as TopicEntry).deleted === 'read');
   return Object.fromEntries(read.map((name) => [name, topics[name].readBy]));
 }
 
@@ -35,6 +37,10 @@ export function createRetention({
   readers = catalogueReaders(),
 }: RetentionOptions): Service<'snapshots'> {
   const { log, clock, logger } = runtime.parts;
+  const declared = new Set([
+    ...topologies.map(({ name }) => name),
+    ...Object.values(topics).flatMap(({ readBy }): readonly string[] => readBy),
+  ]);
   return {
     name: 'log-retention',
     inputs: ['snapshots'],
@@ -51,7 +57,11 @@ export function createRetention({
       const count: Record<string, number> = {};
       for (const [name, readBy] of Object.entries(readers)) {
         const topic = name as TopicName;
-        const starts = await log.startOffsets(runtime.topic(topic));
+        const [starts, ends] = await Promise.all([
+          log.startOffsets(runtime.topic(topic)),
+          log.endOffsets(runtime.topic(topic)),
+        ]);
+        if (ends.every((end, partition) => end === starts[partition])) continue;
         for (const [partition, floor] of (await readingFloors(topic, readBy, facts)).entries()) {
           const place = { topic: runtime.topic(topic), partition };
           const from = starts[partition] ?? 0;
@@ -63,6 +73,16 @@ export function createRetention({
           logger.info({ topic, partition, from, to }, 'records that every reader has behind it were deleted');
           count[`deleted.${topic}`] = (count[`deleted.${topic}`] ?? 0) + to - from;
         }
+      }
+      const letters = { topic: runtime.topic('dead-letters'), partition: 0 };
+      const [from = 0] = await log.startOffsets(letters.topic);
+      const { offset: to, reader } = await verdictsFloor(runtime, facts.list, nowMs - keepMs, (reader) =>
+        declared.has(reader),
+      );
+      if (to > from) {
+        await runtime.publish([decided('dead-letters/0', from, to, reader)]);
+        await log.truncateBefore(letters, to);
+        count['deleted.dead-letters'] = to - from;
       }
       return { outputs: [], count };
     },

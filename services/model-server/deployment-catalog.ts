@@ -18,6 +18,8 @@ export interface DeployedVersion {
   /** 0: those that the document begins with. */
   readonly weightsVersion: number;
   readonly weights: readonly RouteWeight[];
+  /** A route that gets copies of requests while its rollout is in the shadow. */
+  readonly mirrored?: { readonly route: string; readonly percent: number } | undefined;
 }
 
 /** Makes a version able to answer; rejects with what stands in the way. */
@@ -173,13 +175,24 @@ export class DeploymentCatalog {
     name,
     version,
     document,
-  }: Pick<DeployedVersion, 'name' | 'version' | 'document'>): Pick<DeployedVersion, 'weights' | 'weightsVersion'> {
+  }: Pick<DeployedVersion, 'name' | 'version' | 'document'>): Pick<
+    DeployedVersion,
+    'weights' | 'weightsVersion' | 'mirrored'
+  > {
     const router = this.#routers.get(name);
     if (router?.deploymentVersion === version) {
-      return { weightsVersion: router.weightsVersion, weights: router.weights };
+      const { weightsVersion, weights, rollout } = router;
+      const mirrored =
+        rollout !== null && rollout.shadowPercent > 0
+          ? { route: rollout.canary, percent: rollout.shadowPercent }
+          : undefined;
+      return { weightsVersion, weights, mirrored };
     }
     const served = this.#served.get(name);
-    if (served?.version === version) return { weightsVersion: served.weightsVersion, weights: served.weights };
+    if (served?.version === version) {
+      const { weightsVersion, weights, mirrored } = served;
+      return { weightsVersion, weights, mirrored };
+    }
     return { weightsVersion: 0, weights: initialWeights(document) };
   }
 

@@ -1,5 +1,6 @@
 /** Tensors as events carry them (a union of arrays) to tensors as models take them (typed arrays), and back. */
-import { type Datatype, datatypes, MillraceError, type Tensor, type TensorData } from '../../runtime/ports/index.ts';
+import { tensorError } from '../../runtime/tensors/tensor-errors.ts';
+import { type Datatype, datatypes, type Tensor, type TensorData } from '../../runtime/ports/index.ts';
 import type { Tensor as EventTensor } from '../../schemas/events.ts';
 import { floatOfHalf, halfOfFloat } from '../../runtime/tensors/half-float.ts';
 
@@ -10,7 +11,7 @@ export function tensorOfEvent(tensor: EventTensor): Tensor {
   const values = valuesOf(tensor);
   const elements = elementsOf(name, shape);
   if (values.length !== elements) {
-    throw invalid(name, `shape [${shape.join(', ')}] needs ${elements} values, got ${values.length}`);
+    throw tensorError(name, `shape [${shape.join(', ')}] needs ${elements} values, got ${values.length}`);
   }
   return { name, datatype, shape, data: typedData(name, datatype, values) };
 }
@@ -23,7 +24,7 @@ export function eventOfTensor({ name, datatype, shape, data }: Tensor): EventTen
 /** The elements of an event's tensor, whatever their kind. */
 export function valuesOf(tensor: EventTensor): EventValues {
   for (const part of Object.values(tensor.data) as { values: EventValues }[]) return part.values;
-  throw invalid(tensor.name, 'it has no data');
+  throw tensorError(tensor.name, 'it has no data');
 }
 
 export type EventValues = readonly number[] | readonly boolean[] | readonly string[];
@@ -33,7 +34,7 @@ export function elementsOf(name: string, shape: readonly number[]): number {
   let elements = 1;
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) {
-      throw invalid(name, `shape [${shape.join(', ')}] must hold whole numbers of at least 0`);
+      throw tensorError(name, `shape [${shape.join(', ')}] must hold whole numbers of at least 0`);
     }
     elements *= size;
   }
@@ -42,7 +43,7 @@ export function elementsOf(name: string, shape: readonly number[]): number {
 
 function datatypeOf({ name, datatype }: EventTensor): Datatype {
   if ((datatypes as readonly string[]).includes(datatype)) return datatype as Datatype;
-  throw invalid(name, `datatype must be one of ${datatypes.join(', ')}, got '${datatype.slice(0, 40)}'`);
+  throw tensorError(name, `datatype must be one of ${datatypes.join(', ')}, got '${datatype.slice(0, 40)}'`);
 }
 
 interface IntegerKind {
@@ -68,11 +69,11 @@ function typedData(name: string, datatype: Datatype, values: EventValues): Tenso
   if (datatype === 'BOOL') return ofType<boolean>(name, datatype, values, 'boolean');
   if (datatype === 'INT64' || datatype === 'UINT64') return bigData(name, datatype, values);
   const kind = integers[datatype];
-  if (kind === undefined) throw invalid(name, `datatype ${datatype} is not supported`);
+  if (kind === undefined) throw tensorError(name, `datatype ${datatype} is not supported`);
   const data = kind.create(values.length);
   for (const [index, value] of numbers(name, datatype, values).entries()) {
     if (!Number.isInteger(value) || value < kind.min || value > kind.max) {
-      throw invalid(
+      throw tensorError(
         name,
         `value ${index} must be a whole number from ${kind.min} to ${kind.max} (${datatype}), got ${value}`,
       );
@@ -91,7 +92,10 @@ function bigData(name: string, datatype: 'INT64' | 'UINT64', values: EventValues
     const wrapped =
       big === undefined ? undefined : datatype === 'INT64' ? BigInt.asIntN(64, big) : BigInt.asUintN(64, big);
     if (big === undefined || wrapped !== big) {
-      throw invalid(name, `value ${index} must be an ${datatype} (beyond 2^53 as decimal text), got ${String(value)}`);
+      throw tensorError(
+        name,
+        `value ${index} must be an ${datatype} (beyond 2^53 as decimal text), got ${String(value)}`,
+      );
     }
     data[index] = big;
   }
@@ -105,7 +109,7 @@ function numbers(name: string, datatype: Datatype, values: EventValues): readonl
 /** The branch of the union decides the type of all elements, so the first tells. */
 function ofType<T>(name: string, datatype: Datatype, values: EventValues, type: string): readonly T[] {
   if (values.length === 0 || typeof values[0] === type) return values as readonly T[];
-  throw invalid(name, `datatype ${datatype} needs values of type ${type}, got ${typeof values[0]}`);
+  throw tensorError(name, `datatype ${datatype} needs values of type ${type}, got ${typeof values[0]}`);
 }
 
 function eventData(datatype: Datatype, data: TensorData): EventTensor['data'] {
@@ -151,10 +155,4 @@ function bigEventData(data: BigInt64Array | BigUint64Array): EventTensor['data']
   }
   if (exact) return { 'millrace.common.Longs': { values } };
   return { 'millrace.common.Strings': { values: Array.from(data as BigInt64Array, String) } };
-}
-
-function invalid(name: string, problem: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', `input '${name.slice(0, 80)}': ${problem}`, {
-    details: { tensor: name },
-  });
 }

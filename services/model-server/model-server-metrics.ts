@@ -7,11 +7,18 @@ import type { CacheCounts } from './session-cache.ts';
 
 export interface ServerStats {
   readonly inFlight: number;
+  /** One for each loaded model. */
+  readonly queues: readonly { readonly label: string; readonly waiting: number; readonly rowsMax: number }[];
+  /** One for each deployment with limits that was asked. */
+  readonly limited: readonly { readonly deployment: string; readonly running: number; readonly waiting: number }[];
   readonly loadedModels: number;
   readonly loadedModelBytes: number;
   readonly modelBytesMax: number;
   readonly cache: CacheCounts;
 }
+
+/** The limit that was reached: calls under way in the process, the queue of a model, or one of the deployment's own. */
+export type RefusedBy = 'calls' | 'queue' | 'rate' | 'concurrency';
 
 /** Hears of every outcome. */
 export type ObserveOutcome = (outcome: Outcome) => void;
@@ -23,7 +30,12 @@ const latencySeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 export function exportModelServerMetrics(
   registry: Registry,
   stats: () => ServerStats,
-): { readonly outcome: ObserveOutcome; readonly shadow: ObserveShadow; readonly queue: (waiting: number) => void } {
+): {
+  readonly outcome: ObserveOutcome;
+  readonly shadow: ObserveShadow;
+  readonly queue: (waiting: number) => void;
+  readonly refused: (by: RefusedBy) => void;
+} {
   const registers = [registry];
   const outcomes = new Counter({
     name: 'millrace_predictions_total',
@@ -50,6 +62,43 @@ export function exportModelServerMetrics(
 
   function gauge(name: string, help: string, value: () => number): void {
     const created: Gauge = new Gauge({ name, help, registers, collect: () => created.set(value()) });
+  }
+
+  const refusals = new Counter({
+    name: 'millrace_predictions_refused_total',
+    help: 'Calls that were turned away, by the limit that was reached: calls under way, the queue of a model, rate or concurrency of a deployment.',
+    labelNames: ['by'],
+    registers,
+  });
+  byDeployment('running', 'Requests of a deployment with limits that run.', ({ running }) => running);
+  byDeployment('waiting', 'Requests of a deployment with limits that wait for their turn.', ({ waiting }) => waiting);
+  byModel('millrace_model_queue_requests', 'Requests that wait for a loaded model.', ({ waiting }) => waiting);
+  byModel('millrace_model_batch_rows', 'Rows that one call of a model may have.', ({ rowsMax }) => rowsMax);
+
+  function byModel(name: string, help: string, value: (queue: ServerStats['queues'][number]) => number): void {
+    const created: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['model'],
+      registers,
+      collect: () => {
+        created.reset();
+        for (const queue of stats().queues) created.set({ model: queue.label }, value(queue));
+      },
+    });
+  }
+
+  function byDeployment(name: string, help: string, value: (limited: ServerStats['limited'][number]) => number): void {
+    const created: Gauge = new Gauge({
+      name: `millrace_deployment_${name}_requests`,
+      help,
+      labelNames: ['deployment'],
+      registers,
+      collect: () => {
+        created.reset();
+        for (const limited of stats().limited) created.set({ deployment: limited.deployment }, value(limited));
+      },
+    });
   }
 
   const known = exportEstablishedNames(registry, stats);
@@ -89,7 +138,7 @@ export function exportModelServerMetrics(
       if (outcome.type === 'failed' && outcome.data.deploymentVersion > 0) known.failed(outcome.data.deployment, code);
     }
   };
-  return { outcome, shadow, queue: known.queue };
+  return { outcome, shadow, queue: known.queue, refused: (by) => refusals.inc({ by }) };
 }
 
 /**

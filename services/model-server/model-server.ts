@@ -11,6 +11,7 @@ import {
   messageOf,
   type ModelRuntime,
   type ModelSignature,
+  type Tensor,
 } from '../../runtime/ports/index.ts';
 import type { Check } from '../../schemas/api/deployments.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
@@ -19,21 +20,25 @@ import { pinnedRoute } from '../../schemas/traffic.ts';
 import { CodeThreads } from './code/code-threads.ts';
 import { type DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
+import type { BatchPolicy } from './batch-policy.ts';
 import { MicroBatcher } from './micro-batcher.ts';
-import { exportModelServerMetrics, type ServerStats } from './model-server-metrics.ts';
+import { exportModelServerMetrics, type RefusedBy, type ServerStats } from './model-server-metrics.ts';
+import { type InferRequest, openAnswer, type OpenInferAnswer, type OpenInferRequest } from './open-calls.ts';
 import {
-  type InferRequest,
-  openAnswer,
-  type OpenInferAnswer,
-  type OpenInferRequest,
-  type RawInferRequest,
-  readOpen,
-  type ReadTensors,
-} from './open-calls.ts';
-import { type AnswerForm, fitContent } from './open-inference/index.ts';
+  type AnswerForm,
+  fitContent,
+  type InferRequest as ParsedRequest,
+  parseInferRequest,
+} from './open-inference/index.ts';
 import { OutcomePublisher } from './outcome-publisher.ts';
 import { failed, type Outcome } from './outcomes.ts';
-import { identify, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
+import {
+  identify,
+  parseDeadline,
+  parseEventTime,
+  parseVersionMin,
+  type PredictionRequest,
+} from './prediction-request.ts';
 import { Predictor } from './predictor.ts';
 import { handleBatch } from './request-batch.ts';
 import { RequestProbes } from './request-probes.ts';
@@ -46,8 +51,12 @@ export interface ModelServerOptions {
   readonly models: ModelRuntime;
   /** Real names of the topics that requests may ask to be answered on. @default none */
   readonly replyTopics?: readonly string[] | undefined;
-  /** Rows of one call of a model. @default 512 */
-  readonly batchRowsMax?: number | undefined;
+  /** Rows of one call of each model, and for how long it waits for them. @default chosen for each from what is measured */
+  readonly batches?: (() => BatchPolicy) | undefined;
+  /** Requests by call, and as many by topic, that wait for one model. @default 1000 */
+  readonly queueMax?: number | undefined;
+  /** Calls at once of a model in this process. @default 1 */
+  readonly callsMax?: number | undefined;
   /** Records that one batch of the topic holds. @default 500 */
   readonly batchRecords?: number | undefined;
   /** HTTP requests under way before others are turned away. @default 2000 */
@@ -66,6 +75,8 @@ export interface DeploymentDescription {
   readonly name: string;
   readonly version: number;
   readonly signature: ModelSignature;
+  /** Of its first route. */
+  readonly platform: string;
 }
 
 export interface RepositoryEntry {
@@ -95,13 +106,14 @@ export class ModelServer {
   readonly #probes: RequestProbes;
   readonly #inFlightMax: number;
   readonly #modelBytesMax: number;
+  readonly #refused: ((by: RefusedBy) => void) | undefined;
   #inFlight = 0;
   /** Makes ids of requests: drawing a random one for each costs as much as answering. */
   readonly #incarnation: string;
   #requests = 0;
 
   constructor(options: ModelServerOptions, catalog: DeploymentCatalog) {
-    const { runtime, models, batchRowsMax = 512, recentMax = 10_000, modelBytesMax = 512 * 1024 * 1024 } = options;
+    const { runtime, models, recentMax = 10_000, modelBytesMax = 512 * 1024 * 1024 } = options;
     this.#modelBytesMax = modelBytesMax;
     const { blobs, clock } = runtime.parts;
     this.#runtime = runtime;
@@ -110,8 +122,16 @@ export class ModelServer {
     const observe = metrics === undefined ? undefined : exportModelServerMetrics(metrics, () => this.stats());
     this.#sessions = new SessionCache(
       { models, blobs, clock, sessionsMax: options.sessionsMax, bytesMax: modelBytesMax },
-      (model) => new MicroBatcher(model, batchRowsMax, (waiting) => observe?.queue(waiting)),
+      (model, label) =>
+        new MicroBatcher(model, {
+          policy: options.batches?.(),
+          queueMax: options.queueMax,
+          callsMax: model.callsMax ?? options.callsMax,
+          label,
+          observe: observe?.queue,
+        }),
     );
+    this.#refused = observe?.refused;
     this.#code = new CodeThreads(blobs);
     this.#graph = new ServerGraph(this.#sessions, this.#code);
     this.#publisher = new OutcomePublisher(runtime);
@@ -145,21 +165,26 @@ export class ModelServer {
       batchRecords: options.batchRecords ?? 500,
       opened: (task) => Promise.resolve(probes.opened(task)),
       closed: (task) => probes.closed(task),
-      handle: (batch) => handleBatch(batch, batchParts),
+      handle: (batch, { signal }) => handleBatch(batch, batchParts, signal),
     };
   }
 
-  /** Predicts; resolves when the outcome is acknowledged on `predictions`. Rejects when it could not be, or is not admitted (UNAVAILABLE). */
+  /** Predicts; resolves when the outcome is acknowledged on `predictions`. Rejects when it could not be, or is not admitted (OVERLOADED, RATE_LIMITED): then there is no outcome. */
   async infer(request: InferRequest): Promise<Outcome> {
     if (this.#inFlight >= this.#inFlightMax) {
+      this.#refused?.('calls');
       throw new MillraceError(
-        'UNAVAILABLE',
-        `${this.#inFlight} predictions are under way, the most allowed: try again`,
+        'OVERLOADED',
+        `${this.#inFlight} predictions are under way, the most allowed (model_server.in_flight_max): try again in a while`,
       );
     }
     this.#inFlight += 1;
     try {
       const outcome = await this.#predictor.predict(this.#request(request));
+      if (outcome.type === 'failed' && hasCode(outcome.error, 'OVERLOADED', 'RATE_LIMITED')) {
+        this.#refused?.(refusedBy(outcome.error));
+        throw outcome.error;
+      }
       await this.#publisher.publish(outcome.output);
       return outcome;
     } finally {
@@ -169,16 +194,26 @@ export class ModelServer {
 
   /** Predicts from and to Open Inference Protocol JSON. A body that makes no sense is a failure on `predictions` too. */
   async inferOpen(request: OpenInferRequest): Promise<OpenInferAnswer> {
-    const { body: _, binary: __, ...raw } = request;
+    let whole: InferRequest;
     let form: AnswerForm | undefined;
-    const outcome = await this.#inferRead(raw, async () => {
-      const read = await readOpen(request);
+    try {
+      const { body } = request;
+      const read = parseInferRequest(
+        typeof body === 'function' ? await (body as () => unknown)() : body,
+        {},
+        request.binary,
+      );
       form = read.form;
-      if (read.pending === undefined) return read;
-      const { signature } = await this.describe(request.deployment);
-      return { ...read, inputs: fitContent(read.inputs, read.pending, signature) };
-    });
-    return openAnswer(outcome, form);
+      whole = readRequest(request, read, read.pending === undefined ? read.inputs : await this.#fit(request, read));
+    } catch (error) {
+      if (!hasCode(error, 'INVALID_ARGUMENT', 'UNSUPPORTED', 'TOO_LARGE', 'NOT_FOUND', 'MODEL_REFUSED')) throw error;
+      const { deployment, entity, clientId, source, deadlineMs, route } = request;
+      const unread = { deployment, entity, clientId, source, deadlineMs, route, inputs: [] };
+      const refused = failed(this.#request(unread), error);
+      await this.#publisher.publish(refused.output);
+      return openAnswer(refused, undefined);
+    }
+    return openAnswer(await this.infer(whole), form);
   }
 
   /** Signature of a deployment: of its first route. NOT_FOUND when there is none. */
@@ -186,12 +221,19 @@ export class ModelServer {
     const deployed = await this.#catalog.find(name);
     const [route] = deployed.document.routes;
     if (route === undefined) throw new MillraceError('INTERNAL', `deployment '${name}' has no routes`);
-    return { name, version: deployed.version, signature: await this.#graph.signature(route) };
+    return { name, version: deployed.version, ...(await this.#graph.describe(route)) };
   }
 
-  /** Loads the models and the code of all routes, so that the first request is as quick as the next. Rejects with what stands in the way. */
-  async warm(name: string, versionMin = 1): Promise<void> {
-    await this.#load(await this.#catalog.find(name, versionMin));
+  /**
+   * Loads the models and the code of all routes, so that the first request is as quick as the next. Rejects with what stands in the way, and
+   * with UNAVAILABLE when that takes longer than `withinMs`: loading goes on. @default withinMs as long as it takes
+   */
+  async warm(name: string, versionMin = 1, withinMs?: number): Promise<void> {
+    const deployed = await this.#catalog.find(name, versionMin);
+    const loaded = this.#load(deployed).then(() => undefined);
+    if (withinMs === undefined) return await loaded;
+    const late = await this.#within(withinMs, loaded, () => this.#loadingOf(deployed));
+    if (late !== undefined) throw new MillraceError('UNAVAILABLE', `${late}: ask again`);
   }
 
   /**
@@ -209,10 +251,11 @@ export class ModelServer {
             () => null,
             (error: unknown) => messageOf(error),
           ),
-        `its models are still loading, or do not answer within ${readinessMsMax / 1_000} s: ask again`,
+        () => `${this.#loadingOf(this.#catalog.known(name, version))}: ask again`,
       ),
       this.#probes.check(),
     ]);
+    const { held } = this.#probes;
     const serving = this.#catalog.known(name)?.version;
     const behind = serving === undefined || serving >= version;
     return [
@@ -221,7 +264,7 @@ export class ModelServer {
         problem: runs === null || behind ? runs : `${runs}; version ${serving} goes on answering`,
       },
       {
-        check: `requests of ${this.#probes.partitions} partitions are read and answered by this process`,
+        check: `requests of ${this.#probes.partitions} partitions are read and answered by this process${held === '' ? '' : ` (some wait for the limits of ${held})`}`,
         problem: reads.length === 0 ? null : reads.join(', '),
       },
     ];
@@ -256,6 +299,8 @@ export class ModelServer {
   stats(): ServerStats {
     return {
       inFlight: this.#inFlight,
+      queues: [...this.#sessions.sessions()],
+      limited: [...this.#predictor.limitCounts()],
       loadedModels: this.#sessions.size,
       loadedModelBytes: this.#sessions.sizeBytes,
       modelBytesMax: this.#modelBytesMax,
@@ -270,10 +315,10 @@ export class ModelServer {
   }
 
   /** Loading goes on: an environment in Python takes minutes to build. */
-  async #within<T>(timeMs: number, work: Promise<T>, otherwise: T): Promise<T> {
+  async #within<T>(timeMs: number, work: Promise<T>, otherwise: () => T): Promise<T> {
     let stop = (): void => undefined;
     const late = new Promise<T>((resolve) => {
-      stop = this.#runtime.parts.clock.after(timeMs, () => resolve(otherwise));
+      stop = this.#runtime.parts.clock.after(timeMs, () => resolve(otherwise()));
     });
     try {
       return await Promise.race([work, late]);
@@ -282,37 +327,27 @@ export class ModelServer {
     }
   }
 
+  #loadingOf(deployed: DeployedVersion | undefined): string {
+    for (const route of deployed?.document.routes ?? []) {
+      const loading = this.#graph.loading(route);
+      if (loading !== undefined) return loading;
+    }
+    return 'its models are still loading, or do not answer';
+  }
+
   async #load({ document }: DeployedVersion): Promise<void> {
     await Promise.all(document.routes.map((route) => this.#graph.warm(route)));
   }
 
-  async #inferRead(
-    { deadline, versionMin, ...request }: RawInferRequest,
-    read: () => ReadTensors | Promise<ReadTensors>,
-  ): Promise<Outcome> {
-    let whole: InferRequest;
-    try {
-      const { id, inputs, outputs } = await read();
-      whole = {
-        ...request,
-        inputs,
-        outputNames: outputs,
-        clientId: id === undefined || id === '' ? request.clientId : id,
-        deadlineMs: request.deadlineMs ?? parseDeadline(deadline),
-        versionMin: parseVersionMin(versionMin),
-      };
-    } catch (error) {
-      if (!hasCode(error, 'INVALID_ARGUMENT', 'UNSUPPORTED', 'TOO_LARGE', 'NOT_FOUND', 'MODEL_REFUSED')) throw error;
-      const refused = failed(this.#request({ ...request, inputs: [] }), error);
-      await this.#publisher.publish(refused.output);
-      return refused;
-    }
-    return await this.infer(whole);
+  /** Tensors of a content type that the model's signature decides. */
+  async #fit({ deployment }: OpenInferRequest, { inputs, pending }: ParsedRequest): Promise<readonly Tensor[]> {
+    if (pending === undefined) return inputs;
+    return fitContent(inputs, pending, (await this.describe(deployment)).signature);
   }
 
   #request(request: InferRequest): PredictionRequest {
     const { clock } = this.#runtime.parts;
-    const { deployment, inputs, clientId = null, source = 'http', versionMin = 1, deadlineMs } = request;
+    const { deployment, inputs, clientId = null, source = 'http', versionMin = 1, deadlineMs, eventTimeMs } = request;
     this.#requests += 1;
     const unique = `${this.#incarnation}${this.#requests.toString(16).padStart(12, '0')}`;
     const eventInputs = inputs.map(eventOfTensor);
@@ -333,17 +368,46 @@ export class ModelServer {
         eventInputs,
         inputDigest: inputDigest(eventInputs),
         deadlineMs,
+        timeoutMs: undefined,
+        eventTimeMs,
         versionMin,
         outputNames: request.outputNames,
         pinned: pinnedRoute(request.route),
         cancelled: request.cancelled,
+        stopped: undefined,
       },
     );
   }
 }
 
+/** The request with what its body says; what came in headers is checked here. */
+function readRequest(
+  request: OpenInferRequest,
+  { id, outputs, parameters }: ParsedRequest,
+  inputs: readonly Tensor[],
+): InferRequest {
+  return {
+    deployment: request.deployment,
+    inputs,
+    entity: request.entity,
+    clientId: id === undefined || id === '' ? request.clientId : id,
+    source: request.source,
+    outputNames: outputs,
+    deadlineMs: request.deadlineMs ?? parseDeadline(request.deadline),
+    eventTimeMs: parseEventTime(parameters?.['event_time'], request.eventTime),
+    versionMin: parseVersionMin(request.versionMin),
+    route: request.route,
+    cancelled: request.cancelled,
+  };
+}
+
 /** How long whoever asks for the state of a deployment waits. */
 const readinessMsMax = 8_000;
+
+function refusedBy({ code, details }: MillraceError): RefusedBy {
+  if (code === 'RATE_LIMITED') return 'rate';
+  return details['deployment'] === undefined ? 'queue' : 'concurrency';
+}
 
 function modelHashes({ routes }: DeploymentDocument): readonly string[] {
   return routes.flatMap(modelsOfRoute).map(({ model }) => model.artifactHash);

@@ -1,6 +1,6 @@
 /** Calls from inside of the process in the terms of the Open Inference Protocol: how a request is read, and how its outcome is said. */
 import type { Tensor } from '../../runtime/ports/index.ts';
-import { type AnswerForm, formInferResponse, parseInferRequest } from './open-inference/index.ts';
+import { type AnswerForm, formInferResponse } from './open-inference/index.ts';
 import type { Outcome } from './outcomes.ts';
 import { inferResponse, openResponse } from './replies.ts';
 
@@ -18,6 +18,8 @@ export interface InferRequest {
   readonly outputNames?: readonly string[] | undefined;
   /** Milliseconds since the epoch. */
   readonly deadlineMs?: number | undefined;
+  /** When what it is about happened, milliseconds since the epoch. @default when it was received */
+  readonly eventTimeMs?: number | undefined;
   /** Oldest version of the deployment that may answer. @default 1 */
   readonly versionMin?: number | undefined;
   /** Route to take as long as it has traffic, as `x-seldon-route` names it. @default shared out by the weights */
@@ -27,23 +29,16 @@ export interface InferRequest {
 }
 
 /** The same, as it came: what cannot be read is a failure on `predictions` too. */
-export interface RawInferRequest extends Omit<InferRequest, 'inputs' | 'versionMin'> {
+export interface OpenInferRequest extends Omit<InferRequest, 'inputs' | 'outputNames' | 'versionMin' | 'eventTimeMs'> {
   /** ISO 8601. */
   readonly deadline?: string | undefined;
   readonly versionMin?: string | undefined;
-}
-
-export interface OpenInferRequest extends RawInferRequest {
+  /** Header or CloudEvent, as it came; the parameter `event_time` of the request comes before it. */
+  readonly eventTime?: string | undefined;
   /** Parsed JSON of Open Inference Protocol v2, or what makes it of another format. */
   readonly body: unknown;
   /** What came behind the JSON. */
   readonly binary?: Uint8Array | undefined;
-}
-
-export interface ReadTensors {
-  readonly id?: string;
-  readonly inputs: readonly Tensor[];
-  readonly outputs?: readonly string[];
 }
 
 export type OpenInferAnswer =
@@ -64,17 +59,15 @@ interface FailedAnswer {
   readonly message: string;
 }
 
-export async function readOpen({ body, binary }: OpenInferRequest): Promise<ReturnType<typeof parseInferRequest>> {
-  const made: unknown = typeof body === 'function' ? await (body as () => unknown)() : body;
-  return parseInferRequest(made, {}, binary);
-}
-
 export function openAnswer(outcome: Outcome, form: AnswerForm | undefined): OpenInferAnswer {
   if (outcome.type !== 'completed') return failedAnswer(outcome);
-  const { predictionId, data } = outcome;
-  const said = { type: 'completed', predictionId, route: data.route } as const;
-  if (form === undefined) return { ...said, body: inferResponse(outcome) };
-  return { ...said, ...formInferResponse(openResponse(outcome), form) };
+  const {
+    predictionId,
+    data: { route },
+  } = outcome;
+  if (form === undefined) return { type: 'completed', predictionId, route, body: inferResponse(outcome) };
+  const { body, binary } = formInferResponse(openResponse(outcome), form);
+  return { type: 'completed', predictionId, route, body, binary };
 }
 
 function failedAnswer(outcome: Exclude<Outcome, { type: 'completed' }>): FailedAnswer {

@@ -24,10 +24,15 @@ export type Outcome =
       /** Those that were asked for. */
       readonly outputs: readonly Tensor[];
     })
-  | (Said & { readonly type: 'failed'; readonly data: PredictionFailed })
+  | (Said & {
+      readonly type: 'failed';
+      readonly data: PredictionFailed;
+      readonly error: unknown;
+      readonly place: Place | undefined;
+    })
   | (Said & { readonly type: 'conflicted'; readonly message: string });
 
-export interface Answer extends Place {
+export interface Answer {
   readonly rows: number;
   readonly outputs: readonly Tensor[];
   /** Before the run began. */
@@ -49,9 +54,11 @@ export interface Place {
   readonly routedBy: RouteChoice['by'];
 }
 
-export function completed(request: PredictionRequest, answer: Answer): Outcome {
+/** Written out, as everything that each request goes through: spreading objects costs more than the rest of it. */
+export function completed(request: PredictionRequest, place: Place, answer: Answer): Outcome {
   const { predictionId } = request;
-  const { deployed, route, rows, model, queueMs, runMs, steps, cached = false } = answer;
+  const { deployed, route } = place;
+  const { rows, model, queueMs, runMs, steps, cached = false } = answer;
   const recorded = recordedInputs(predictionId, request.eventInputs, deployed);
   const data: PredictionCompleted = {
     predictionId,
@@ -73,10 +80,11 @@ export function completed(request: PredictionRequest, answer: Answer): Outcome {
     runMs,
     terms: recorded.terms,
     steps,
-    routedBy: answer.routedBy,
+    routedBy: place.routedBy,
     weightsVersion: deployed.weightsVersion,
     cached,
     withheld: recorded.withheld,
+    eventTime: request.eventTimeMs ?? null,
   };
   const outputs = wanted(answer.outputs, request.outputNames);
   return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };
@@ -102,7 +110,7 @@ export function failed(request: PredictionRequest, error: unknown, place?: Place
     weightsVersion: place?.deployed.weightsVersion ?? 0,
     routedBy: place?.routedBy ?? 'prediction-id',
   };
-  return { type: 'failed', predictionId, data, output: said(request, 'prediction-failed', data) };
+  return { type: 'failed', predictionId, data, error, place, output: said(request, 'prediction-failed', data) };
 }
 
 /** The client id was used before with another body; the first outcome stands. */

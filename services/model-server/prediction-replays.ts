@@ -11,7 +11,8 @@ import type { PredictionCompleted, Tensor as EventTensor } from '../../schemas/e
 import { inputDigest } from '../../schemas/input-digest.ts';
 import { CodeThreads } from './code/code-threads.ts';
 import { eventOfTensor, tensorOfEvent, valuesOf } from './event-tensors.ts';
-import { MicroBatcher } from './micro-batcher.ts';
+import { fixedBatches } from './batch-policy.ts';
+import { MicroBatcher, type RunTerms } from './micro-batcher.ts';
 import { ServerGraph } from './server-graph.ts';
 import { SessionCache } from './session-cache.ts';
 
@@ -27,6 +28,7 @@ export interface PredictionReplayParts {
 /** Models that stay loaded for replays. */
 const sessionsMax = 4;
 const batchRowsMax = 512;
+const patient: RunTerms = { waits: true };
 
 interface Machinery {
   readonly sessions: SessionCache<MicroBatcher>;
@@ -99,10 +101,14 @@ export class PredictionReplays {
     const tensors = inputs.map(tensorOfEvent);
     if (route.graph === undefined) {
       // the file that the prediction names, whatever the document says
-      const { outputs } = await graph.runModel({ ...route, artifactHash }, tensors, false);
+      const { outputs } = await graph.runModel({ ...route, artifactHash }, tensors, false, patient);
       return { outputs: outputs.map(eventOfTensor), way: [] };
     }
-    const { outputs, steps } = await evaluateGraph(route.graph, { inputs: tensors, predictionId, entity }, graph);
+    const { outputs, steps } = await evaluateGraph(
+      route.graph,
+      { inputs: tensors, predictionId, entity },
+      graph.services(patient),
+    );
     return { outputs: outputs.map(eventOfTensor), way: wayOf(steps) };
   }
 
@@ -111,7 +117,7 @@ export class PredictionReplays {
     const { blobs, clock } = this.#parts.runtime.parts;
     const sessions = new SessionCache(
       { models: this.#parts.models(), blobs, clock, sessionsMax },
-      (model) => new MicroBatcher(model, batchRowsMax, () => undefined),
+      (model) => new MicroBatcher(model, { policy: fixedBatches(batchRowsMax) }),
     );
     const code = new CodeThreads(blobs);
     this.#machinery = { sessions, code, graph: new ServerGraph(sessions, code) };

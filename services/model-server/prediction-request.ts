@@ -18,6 +18,8 @@ export interface RequestIdentity {
   readonly source: Position | null;
   /** Append time, or arrival by HTTP: milliseconds. */
   readonly receivedAt: number;
+  /** What makes this try unique, whatever id its client gave it: its position, or a fresh id. */
+  readonly unique: readonly (string | number)[];
 }
 
 /** What is asked. */
@@ -29,6 +31,10 @@ export interface RequestContent {
   readonly inputDigest: string;
   /** Milliseconds since the epoch; later than this, the outcome is a failure. */
   readonly deadlineMs: number | undefined;
+  /** Of the deployment, when the deadline is what it allows. */
+  readonly timeoutMs: number | undefined;
+  /** When what it is about happened, milliseconds; undefined: when it was received. */
+  readonly eventTimeMs: number | undefined;
   /** Oldest version of the deployment that may answer. */
   readonly versionMin: number;
   /** Outputs that the answer shall have; all are recorded. */
@@ -37,6 +43,8 @@ export interface RequestContent {
   readonly pinned: string | undefined;
   /** Whoever asked has gone, and cannot ask again. */
   readonly cancelled: (() => boolean) | undefined;
+  /** Of a request by topic: aborts when its partition goes to another server. */
+  readonly stopped: AbortSignal | undefined;
 }
 
 export type PredictionRequest = RequestIdentity & RequestContent;
@@ -47,16 +55,19 @@ export const nothingRead: RequestContent = {
   eventInputs: [],
   inputDigest: '',
   deadlineMs: undefined,
+  timeoutMs: undefined,
+  eventTimeMs: undefined,
   versionMin: 1,
   outputNames: undefined,
   pinned: undefined,
   cancelled: undefined,
+  stopped: undefined,
 };
 
 export interface IdentityParts {
   readonly deployment: string;
   readonly entity: string;
-  /** The client's own id; unique per source and entity. */
+  /** The client's own id; unique per deployment, source and entity. */
   readonly clientId: string | null;
   /** Who gave the client id. */
   readonly clientSource: string;
@@ -75,7 +86,7 @@ export function identify(parts: IdentityParts, content: RequestContent): Predict
   const id =
     clientId === null
       ? predictionId(partition, ...parts.unique)
-      : predictionIdOfClient({ entity, clientId, source: parts.clientSource }, parts.partitions);
+      : predictionIdOfClient({ deployment, entity, clientId, source: parts.clientSource }, parts.partitions);
   return {
     predictionId: id,
     partition,
@@ -84,25 +95,55 @@ export function identify(parts: IdentityParts, content: RequestContent): Predict
     clientId,
     source,
     receivedAt,
+    unique: parts.unique,
     inputs: content.inputs,
     eventInputs: content.eventInputs,
     inputDigest: content.inputDigest,
     deadlineMs: content.deadlineMs,
+    timeoutMs: content.timeoutMs,
+    eventTimeMs: content.eventTimeMs,
     versionMin: content.versionMin,
     outputNames: content.outputNames,
     pinned: content.pinned,
     cancelled: clientId === null ? content.cancelled : undefined,
+    stopped: content.stopped,
   };
 }
+
+/**
+ * The same request under the id of this try alone: what came of the try is no outcome of the client's id, which may be tried again and have
+ * another. Each prediction id has one outcome.
+ */
+export function tryOf(request: PredictionRequest): PredictionRequest {
+  return { ...request, predictionId: predictionId(request.partition, ...request.unique) };
+}
+
+const zoned = /^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:?\d{2})$/i;
 
 /** A deadline in ISO 8601, with its zone; undefined when there is none. */
 export function parseDeadline(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const at = Date.parse(text);
-  if (/^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:?\d{2})$/.test(text) && !Number.isNaN(at)) return at;
+  if (zoned.test(text) && !Number.isNaN(at)) return at;
   throw new MillraceError(
     'INVALID_ARGUMENT',
     `millrace-deadline must be ISO 8601 with a zone, like 2026-01-31T12:00:00Z, got '${text.slice(0, 40)}'`,
+  );
+}
+
+/**
+ * When what a request is about happened: its parameter `event_time`, else the header `millrace-event-time`, else the time of its
+ * CloudEvent. ISO 8601 with its zone, or milliseconds since the epoch; undefined when it says none.
+ */
+export function parseEventTime(...given: readonly unknown[]): number | undefined {
+  const value = given.find((one) => one !== undefined && one !== null);
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : typeof value;
+  const at = /^\d{1,15}$/.test(text) ? Number(text) : zoned.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return at;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `the event time must be ISO 8601 with a zone, like 2026-01-31T12:00:00Z, or milliseconds, got '${text.slice(0, 40)}'`,
   );
 }
 

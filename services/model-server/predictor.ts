@@ -1,20 +1,23 @@
 /** Answers requests: deployment, route, model, run. Requests by topic and by HTTP go through the same one. */
 import { performance } from 'node:perf_hooks';
 import { evaluateGraph, type GraphStep } from '../../runtime/inference-graph/evaluate.ts';
-import { type Clock, MillraceError } from '../../runtime/ports/index.ts';
+import { type Clock, type ErrorCode, errorCodes, MillraceError } from '../../runtime/ports/index.ts';
 import type { GraphRoute, ModelRoute } from '../../schemas/deployment-document.ts';
 import type { GraphStep as EventStep } from '../../schemas/events.ts';
 import type { ModelPin } from '../../schemas/inference-graph.ts';
 import { chooseRoute } from '../../schemas/traffic.ts';
+import type { LimitSettings } from '../../schemas/serving-settings.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { DeployedVersion, DeploymentCatalog } from './deployment-catalog.ts';
-import { abandoned, type MicroBatcher } from './micro-batcher.ts';
+import { isStopped, stoppedBy, streamedTerms } from './batch-stop.ts';
+import { DeploymentLimits } from './deployment-limits.ts';
+import { abandoned, type MicroBatcher, type RunTerms } from './micro-batcher.ts';
 import type { ObserveOutcome } from './model-server-metrics.ts';
 import { completed, conflicted, failed, type Outcome, type Place } from './outcomes.ts';
-import type { PredictionRequest } from './prediction-request.ts';
+import { type PredictionRequest, tryOf } from './prediction-request.ts';
 import { RecentOutcomes } from './recent-outcomes.ts';
 import type { ServerGraph } from './server-graph.ts';
-import { acquireModel } from './model-lease.ts';
+import { acquireModel, callLoadMs } from './model-lease.ts';
 import type { SessionCache } from './session-cache.ts';
 import { checkInputs, checkOutputs } from './signature-check.ts';
 
@@ -36,38 +39,50 @@ export class Predictor {
   readonly #parts: PredictorParts;
   readonly #recent: RecentOutcomes;
   readonly #answers: AnswerCache;
+  readonly #limits: DeploymentLimits;
   #onAnswer: OnAnswer | undefined;
 
   constructor(parts: PredictorParts) {
     this.#parts = parts;
     this.#recent = new RecentOutcomes(parts.recentMax);
     this.#answers = new AnswerCache(parts.clock);
+    this.#limits = new DeploymentLimits(parts.clock, (name) => parts.catalog.known(name)?.document.limits);
   }
 
   onAnswer(hear: OnAnswer): void {
     this.#onAnswer = hear;
   }
 
-  /** The answer of a route, whatever the weights. Rejects when there is none. */
+  /** For metrics. */
+  limitCounts(): ReturnType<DeploymentLimits['counts']> {
+    return this.#limits.counts();
+  }
+
+  /** Whether requests by topic wait for the limits of a deployment. */
+  holdsBack(deployment: string): boolean {
+    return this.#limits.holdsBack(deployment);
+  }
+
+  /** The answer of a route, whatever the weights and the deployment's limits. Rejects when there is none. */
   answerWith(request: PredictionRequest, place: Place): Promise<Outcome> {
     return this.#answerAt(request, place, performance.now());
   }
 
   /** Never rejects: a failure is an outcome. */
   async predict(request: PredictionRequest): Promise<Outcome> {
-    const outcome = await this.#answerOnce(request);
-    this.#parts.observe?.(outcome);
+    const outcome = await (request.clientId === null ? this.#answer(request) : this.#answerOnce(request));
+    if (!isStopped(outcome)) this.#parts.observe?.(outcome);
     return outcome;
   }
 
   async #answerOnce(request: PredictionRequest): Promise<Outcome> {
-    if (request.clientId === null) return await this.#answer(request);
     const first = this.#recent.get(request.predictionId);
     if (first === undefined) {
       const outcome = await this.#answer(request);
-      if (outcome.type !== 'failed' || outcome.data.code !== 'UNAVAILABLE') {
-        this.#recent.keep(request.predictionId, request.inputDigest, outcome);
-      }
+      // Whoever called may come again with the same id. A record is not sent again by itself: what came of it stays.
+      if (outcome.type === 'failed' && request.source === null && isOfTheMoment(outcome.data.code))
+        return failed(tryOf(request), outcome.error, outcome.place);
+      if (!isStopped(outcome)) this.#recent.keep(request.predictionId, request.inputDigest, outcome);
       return outcome;
     }
     return first.inputDigest === request.inputDigest ? first.outcome : conflicted(request, first.inputDigest);
@@ -83,7 +98,10 @@ export class Predictor {
       if (deployment === '') throw unnamedDeployment();
       const deployed = catalog.known(deployment, versionMin) ?? (await catalog.find(deployment, versionMin));
       place = placeOf(request, deployed);
-      const outcome = await this.#answerAt(request, place, started);
+      const { limits } = deployed.document;
+      const outcome = await (limits === undefined
+        ? this.#answerAt(request, place, started)
+        : this.#answerWithin(limits, request, place, started));
       if (outcome.type === 'completed') this.#onAnswer?.(request, outcome, place);
       return outcome;
     } catch (error) {
@@ -91,17 +109,30 @@ export class Predictor {
     }
   }
 
-  #answerAt(request: PredictionRequest, place: Place, started: number): Promise<Outcome> {
+  #answerWithin(limits: LimitSettings, request: PredictionRequest, place: Place, started: number): Promise<Outcome> {
+    const { timeoutMs } = limits;
+    const endsMs = timeoutMs === undefined ? undefined : this.#parts.clock.now() + timeoutMs;
+    const { deadlineMs } = request;
+    const sooner = endsMs !== undefined && (deadlineMs === undefined || endsMs < deadlineMs);
+    const bounded = sooner ? { ...request, deadlineMs: endsMs, timeoutMs } : request;
+    return this.#answerAt(bounded, place, started, limits);
+  }
+
+  #answerAt(request: PredictionRequest, place: Place, started: number, limits?: LimitSettings): Promise<Outcome> {
     const { route } = place;
     const known = this.#answers.get(request, place);
     if (known !== undefined) {
       const queueMs = performance.now() - started;
-      return Promise.resolve(completed(request, { ...place, ...known, queueMs, runMs: 0, cached: true }));
+      return Promise.resolve(completed(request, place, { ...known, queueMs, runMs: 0, cached: true }));
     }
-    const answer =
+    const run = (): Promise<Outcome> =>
       route.graph === undefined
         ? this.#run(request, place, route, started)
         : this.#evaluate(request, place, route, started);
+    const answer =
+      limits === undefined
+        ? run()
+        : this.#limits.run(place, limits, { ...this.#terms(request), deadlineMs: request.deadlineMs }, run);
     return request.deadlineMs === undefined ? answer : this.#before(request.deadlineMs, request, answer);
   }
 
@@ -123,19 +154,21 @@ export class Predictor {
   /** The way of a route that is one model: nothing between the request and its batch. */
   async #run(request: PredictionRequest, place: Place, route: ModelRoute, started: number): Promise<Outcome> {
     const { sessions } = this.#parts;
-    const lease = sessions.acquireLoaded(route.artifactHash) ?? (await acquireModel(sessions, route));
+    const lease =
+      sessions.acquireLoaded(route.artifactHash) ??
+      (await acquireModel(sessions, route, request.stopped === undefined ? callLoadMs : undefined));
     try {
       const batcher = lease.session;
       const { signature } = batcher.model;
       const rows = checkInputs(request.inputs, signature);
       checkOutputs(request.outputNames, signature);
       const waitedMs = performance.now() - started;
-      const run = await batcher.run(request.inputs, rows, request.cancelled);
+      const run = await batcher.run(request.inputs, rows, this.#terms(request));
       this.#checkDeadline(request);
       const { outputs, queueMs, runMs } = run;
-      const answer = { rows, outputs, model: route, steps: noSteps };
+      const answer = { rows, outputs, model: route, steps: noSteps, queueMs: queueMs + waitedMs, runMs };
       this.#answers.keep(request, place, answer);
-      return completed(request, { ...place, ...answer, queueMs: queueMs + waitedMs, runMs });
+      return completed(request, place, answer);
     } finally {
       sessions.release(lease);
     }
@@ -143,12 +176,15 @@ export class Predictor {
 
   async #evaluate(request: PredictionRequest, place: Place, route: GraphRoute, started: number): Promise<Outcome> {
     const { inputs, predictionId, entity } = request;
-    if (request.cancelled?.() === true) throw abandoned();
+    const terms = this.#terms(request);
+    const refusal = terms.waits === true ? undefined : this.#parts.graph.refusal(route);
+    const reason = terms.gone?.() ?? refusal;
+    if (reason !== undefined) throw reason;
     const begun = performance.now();
     const { outputs, rows, steps } = await evaluateGraph(
       route.graph,
       { inputs, predictionId, entity },
-      this.#parts.graph,
+      this.#parts.graph.services({ ...terms, admitted: true }),
     );
     const runMs = performance.now() - begun;
     this.#checkDeadline(request);
@@ -156,9 +192,23 @@ export class Predictor {
       outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     });
     const model = steps.findLast((step) => step.model !== undefined)?.model ?? noModel;
-    const answer = { rows, outputs, model, steps: steps.map(eventStep) };
+    const answer = { rows, outputs, model, steps: steps.map(eventStep), queueMs: begun - started, runMs };
     this.#answers.keep(request, place, answer);
-    return completed(request, { ...place, ...answer, queueMs: begun - started, runMs });
+    return completed(request, place, answer);
+  }
+
+  /** What came by topic waits in front of a full queue, and its partition with it; whoever calls is told to come again. */
+  #terms(request: PredictionRequest): RunTerms {
+    const { cancelled, deadlineMs, stopped } = request;
+    if (cancelled === undefined && deadlineMs === undefined)
+      return stopped === undefined ? calling : streamedTerms(stopped);
+    const waits = stopped !== undefined;
+    const gone = (): MillraceError | undefined => {
+      if (stopped?.aborted === true) return stoppedBy(stopped);
+      if (cancelled?.() === true) return abandoned();
+      return deadlineMs !== undefined && this.#parts.clock.now() > deadlineMs ? missed(request) : undefined;
+    };
+    return { waits, gone };
   }
 
   #checkDeadline(request: PredictionRequest): void {
@@ -167,7 +217,19 @@ export class Predictor {
   }
 }
 
-function missed({ predictionId, deadlineMs = 0 }: PredictionRequest): MillraceError {
+/** What may go better the next time: a repeat with the same client id is a try of its own. */
+function isOfTheMoment(code: string): boolean {
+  return code === 'CLOSED' || (Object.hasOwn(errorCodes, code) && errorCodes[code as ErrorCode].retryable);
+}
+
+const calling: RunTerms = { waits: false };
+
+function missed({ predictionId, deadlineMs = 0, deployment, timeoutMs }: PredictionRequest): MillraceError {
+  if (timeoutMs !== undefined)
+    return new MillraceError(
+      'TIMEOUT',
+      `prediction ${predictionId} was not made within ${timeoutMs} ms, all that deployment '${deployment}' allows (limits.timeoutMs)`,
+    );
   return new MillraceError(
     'TIMEOUT',
     `prediction ${predictionId} was not made before its deadline ${new Date(deadlineMs).toISOString()}`,

@@ -17,7 +17,7 @@ export async function probeModel(batcher: MicroBatcher): Promise<void> {
   const sizes = inputs.map(({ shape }) => shape.reduce((product, size) => product * Math.abs(size), 1));
   if (inputs.length === 0 || sizes.reduce((sum, size) => sum + size, 0) > valuesMax) return;
   try {
-    await batcher.run(inputs.map(zeros), typeof batch === 'number' ? batch : 1);
+    await batcher.run(inputs.map(zeros), typeof batch === 'number' ? batch : 1, { admitted: true });
   } catch (error) {
     if (error instanceof MillraceError && !error.retryable && error.code !== 'INTERNAL') return;
     throw error;

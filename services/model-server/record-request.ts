@@ -2,6 +2,7 @@
  * A record of `prediction-requests` as a request: plain Open Inference Protocol JSON, Avro, or a CloudEvent around either.
  *
  * Headers: `millrace-deployment` (MLServer's `mlserver-model` is understood too), `millrace-deadline`, `millrace-deployment-version`,
+ * `millrace-event-time`,
  * `millrace-route` (Seldon's `x-seldon-route` is understood too), `kafka_replyTopic`, `kafka_replyPartition`, `kafka_correlationId`.
  */
 import type { ServiceRecord } from '../../runtime/engine/service.ts';
@@ -13,7 +14,14 @@ import { inputDigest } from '../../schemas/input-digest.ts';
 import { pinnedRoute } from '../../schemas/traffic.ts';
 import { eventOfTensor, tensorOfEvent } from './event-tensors.ts';
 import { parseInferRequest } from './open-inference/index.ts';
-import { identify, nothingRead, parseDeadline, parseVersionMin, type PredictionRequest } from './prediction-request.ts';
+import {
+  identify,
+  nothingRead,
+  parseDeadline,
+  parseEventTime,
+  parseVersionMin,
+  type PredictionRequest,
+} from './prediction-request.ts';
 
 export interface ParsedRecord {
   /** Without content when it is poison. */
@@ -31,6 +39,7 @@ export function parseRecord(
   codec: EventCodec,
   partitions: number,
   schemaError: Error | undefined,
+  stopped: AbortSignal,
 ): ParsedRecord {
   const source = { topic: requestTopic, partition: raw.partition, offset: raw.offset };
   const position = `${requestTopic}@${raw.partition}@${raw.offset}`;
@@ -53,10 +62,13 @@ export function parseRecord(
         eventInputs: body.eventInputs,
         outputNames: body.outputNames,
         inputDigest: inputDigest(body.eventInputs),
+        eventTimeMs: parseEventTime(body.eventTime, headerText(raw, 'millrace-event-time'), event.time),
         deadlineMs: parseDeadline(headerText(raw, 'millrace-deadline')),
+        timeoutMs: undefined,
         versionMin: parseVersionMin(headerText(raw, 'millrace-deployment-version')),
         pinned: pinnedRoute(headerText(raw, 'millrace-route') ?? headerText(raw, 'x-seldon-route')),
         cancelled: undefined,
+        stopped,
       },
     );
     return { request, poison: undefined };
@@ -75,6 +87,7 @@ interface Body {
   readonly inputs: PredictionRequest['inputs'];
   readonly eventInputs: readonly EventTensor[];
   readonly outputNames: readonly string[] | undefined;
+  readonly eventTime: string | number | boolean | undefined;
 }
 
 function parseBody(event: OpenEvent): Body {
@@ -93,6 +106,7 @@ function parseBody(event: OpenEvent): Body {
       inputs,
       eventInputs: inputs.map(eventOfTensor),
       outputNames: outputs,
+      eventTime: parameters?.['event_time'],
     };
   }
   if (event.name !== `${requestTopic}/prediction-requested`) {
@@ -105,5 +119,6 @@ function parseBody(event: OpenEvent): Body {
     inputs: inputs.map(tensorOfEvent),
     eventInputs: inputs,
     outputNames: undefined,
+    eventTime: undefined,
   };
 }

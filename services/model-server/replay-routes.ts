@@ -10,7 +10,11 @@ export const replayRoutes =
       '/api/v1/predictions/:id/replay',
       {
         config: { access: 'read' },
-        schema: { tags: ['predictions'], params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }) },
+        schema: {
+          summary: 'run a prediction again on the recorded model and input, and compare the bytes',
+          tags: ['predictions'],
+          params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }),
+        },
       },
       async ({ params }) => await replays.replay(params.id),
     );

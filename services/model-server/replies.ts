@@ -4,6 +4,7 @@
  * (`kafka_nest-is-disposed`), and of a failure (`kafka_nest-err`). Only topics that the operator allows are written to.
  */
 import type { LogRecord, OutgoingRecord } from '../../runtime/ports/index.ts';
+import { headerText } from '../../schemas/codec/open-events.ts';
 import { partitionOf } from '../../schemas/partitioner.ts';
 import { formatInferResponse, type InferResponse } from './open-inference/index.ts';
 import type { Outcome } from './outcomes.ts';
@@ -16,11 +17,13 @@ export interface ReplyAddress {
 }
 
 /** undefined when the request wants no reply. */
-export function replyAddress({ headers }: LogRecord): ReplyAddress | undefined {
-  const topic = headers['kafka_replyTopic'];
-  if (topic === undefined || topic.length === 0) return undefined;
+export function replyAddress(request: LogRecord): ReplyAddress | undefined {
+  // Most want none, and all headers of a record are dear to parse.
+  const topic = headerText(request, 'kafka_replyTopic');
+  if (topic === undefined || topic === '') return undefined;
+  const { headers } = request;
   return {
-    topic: topic.toString('utf8'),
+    topic,
     partition: partitionNumber(headers['kafka_replyPartition']),
     correlationId: headers['kafka_correlationId'],
   };

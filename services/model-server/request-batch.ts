@@ -1,13 +1,14 @@
 /** One batch of records: parsed, predicted side by side, answered in order. */
+import { unknownSchemaOf } from '../../runtime/engine/unknown-schema.ts';
 import { crashPoint } from '../../runtime/engine/crash-points.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, ServiceRecord, ServiceResult } from '../../runtime/engine/service.ts';
 import { hasCode, type LogRecord, type MillraceError, type OutgoingRecord } from '../../runtime/ports/index.ts';
-import { PoisonError } from '../../schemas/codec/event-codec.ts';
+import { untilStopped } from './batch-stop.ts';
 import { failed, type Outcome } from './outcomes.ts';
 import type { Predictor } from './predictor.ts';
 import { type ParsedRecord, parseRecord } from './record-request.ts';
-import { isProbe, probeHeard, type RequestProbes } from './request-probes.ts';
+import { isProbe, probeHeard, type RequestProbes, type Work } from './request-probes.ts';
 import { type ReplyAddress, replyAddress, replyRecord } from './replies.ts';
 
 export interface RequestBatchParts {
@@ -18,33 +19,52 @@ export interface RequestBatchParts {
   readonly probes: RequestProbes;
 }
 
-/** Rejects only when the registry or the log cannot be reached: the batch is then tried again. */
-export async function handleBatch(records: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {
-  if (!records.some(isProbe)) return await answerBatch(records, parts);
+/**
+ * Rejects only when the registry or the log cannot be reached, and the batch is then tried again, or when the signal has kept a request from
+ * being answered, and the batch is left to whoever reads the partition next.
+ */
+export async function handleBatch(
+  records: readonly ServiceRecord[],
+  parts: RequestBatchParts,
+  signal: AbortSignal,
+): Promise<ServiceResult> {
+  if (!records.some(isProbe)) return await answerBatch(records, parts, signal);
   const probes = records.filter(isProbe);
   const result = await answerBatch(
     records.filter((record) => !isProbe(record)),
     parts,
+    signal,
   );
   const outputs = [...result.outputs, ...probes.map(probeHeard)];
   const count = { ...result.count, probes: probes.length };
   return { ...result, outputs, count, committed: () => parts.probes.answered(probes) };
 }
 
-async function answerBatch(batch: readonly ServiceRecord[], parts: RequestBatchParts): Promise<ServiceResult> {
+async function answerBatch(
+  batch: readonly ServiceRecord[],
+  parts: RequestBatchParts,
+  signal: AbortSignal,
+): Promise<ServiceResult> {
   const { runtime, predictor } = parts;
   const partitions = runtime.partitions('predictions');
   const parsed: ParsedRecord[] = [];
   for (const record of batch) {
     const known = record.raw.value === null || runtime.codec.isPrepared(record.raw.value);
-    const schemaError = known ? undefined : await fetchSchema(record.raw, runtime);
-    parsed.push(parseRecord(record, runtime.codec, partitions, schemaError));
+    const schemaError = known ? undefined : await unknownSchemaOf(record.raw.value, runtime.codec);
+    parsed.push(parseRecord(record, runtime.codec, partitions, schemaError, signal));
   }
-  const outcomes = await Promise.all(
-    parsed.map(({ request, poison }) =>
-      poison === undefined ? predictor.predict(request) : Promise.resolve(failed(request, poison)),
-    ),
-  );
+  const named = new Set(parsed.map(({ request }) => request.deployment));
+  const work: Work = { outcomes: 0, heldBy: () => [...named].filter((name) => predictor.holdsBack(name)) };
+  const partition = batch[0]?.raw.partition;
+  if (partition !== undefined) parts.probes.begun(partition, work);
+  const asked = parsed.map(async ({ request, poison }) => {
+    const outcome = poison === undefined ? await predictor.predict(request) : failed(request, poison);
+    work.outcomes += 1;
+    return outcome;
+  });
+  const outcomes = await untilStopped(Promise.all(asked), signal, runtime.parts.clock).finally(() => {
+    if (partition !== undefined) parts.probes.over(partition, work);
+  });
   const replies = wantedReplies(batch, outcomes, parts.replyTopics);
   const outputs = outcomes.map(({ output }) => output);
   const deadLetters = parsed.flatMap((item, index) => {
@@ -125,17 +145,6 @@ function undeliveredReply({ outcome, address }: WantedReply, error: unknown): Id
   const object = outcome.predictionId;
   const data = { operationId: id, action: 'reply', object, actor: 'model-server', outcome: error.code, detail };
   return { topic: 'operations', type: 'operation-recorded', key: object, data, id };
-}
-
-/** "The registry has no such schema" is a verdict on the record; "it does not answer" stops the batch. */
-async function fetchSchema({ value }: LogRecord, { codec }: Runtime): Promise<Error | undefined> {
-  try {
-    await codec.prepare([value]);
-    return undefined;
-  } catch (error) {
-    if (hasCode(error, 'UNKNOWN_SCHEMA') || error instanceof PoisonError) return error;
-    throw error;
-  }
 }
 
 function countOutcomes(outcomes: readonly Outcome[]): Readonly<Record<string, number>> {

@@ -14,7 +14,7 @@ const topic = 'prediction-requests';
 const answerMsMax = 5_000;
 
 export function isProbe({ raw }: ServiceRecord): boolean {
-  return raw.headers[probeHeader] !== undefined;
+  return headerText(raw, probeHeader) !== undefined;
 }
 
 /** What is said of a probe. */
@@ -32,9 +32,19 @@ export function probeHeard({ raw }: ServiceRecord): IdentifiedOutput {
   return { topic: 'operations', type: 'operation-recorded', key: place, data, id };
 }
 
+/** A batch of requests that is being answered. */
+export interface Work {
+  /** Outcomes so far. */
+  outcomes: number;
+  /** Deployments whose own limits hold requests of it back. */
+  readonly heldBy: () => readonly string[];
+}
+
 export class RequestProbes {
   readonly #runtime: Runtime;
   readonly #owned = new Set<number>();
+  /** Batches under way, by partition. */
+  readonly #busy = new Map<number, Work>();
   readonly #waiting = new Map<string, () => void>();
   #underWay: Promise<readonly string[]> | undefined;
 
@@ -48,6 +58,23 @@ export class RequestProbes {
 
   closed({ partition }: ServiceTask): void {
     this.#owned.delete(partition.partition);
+  }
+
+  begun(partition: number, work: Work): void {
+    this.#busy.set(partition, work);
+  }
+
+  over(partition: number, work: Work): void {
+    if (this.#busy.get(partition) === work) this.#busy.delete(partition);
+  }
+
+  /** Why a partition is behind although all is well with it: its requests wait for limits of their deployments; '' when none does. */
+  get held(): string {
+    const names = new Set([...this.#busy.values()].flatMap(({ heldBy }) => heldBy()));
+    return [...names]
+      .sort()
+      .map((name) => `'${name}'`)
+      .join(', ');
   }
 
   /** Partitions whose requests come to this process. */
@@ -68,6 +95,13 @@ export class RequestProbes {
     return this.#underWay;
   }
 
+  /** Whether what lay in front of a probe has got on since, or waits because its deployments want it to. */
+  #moves(partition: number, since: Work | undefined, outcomes: number | undefined): boolean {
+    const work = this.#busy.get(partition);
+    if (work === undefined) return false;
+    return work !== since || work.outcomes !== outcomes || work.heldBy().length > 0;
+  }
+
   async #checkAll(): Promise<readonly string[]> {
     const problems = await Promise.all(
       [...this.#owned].sort((a, b) => a - b).map((partition) => this.#check(partition)),
@@ -78,12 +112,16 @@ export class RequestProbes {
   async #check(partition: number): Promise<string | undefined> {
     const { log, clock, ids } = this.#runtime.parts;
     const id = ids.next();
+    const ahead = this.#busy.get(partition);
+    const outcomes = ahead?.outcomes;
+    // It would lie behind them for as long as their deployments want it to: the partition is read, and that is all there is to know.
+    if (ahead !== undefined && ahead.heldBy().length > 0) return undefined;
     try {
       const heard = new Promise<string | undefined>((resolve) => {
         const stop = clock.after(answerMsMax, () =>
-          // One that moved to another process meanwhile is no longer this one's concern.
+          // One that moved to another process meanwhile is no longer this one's concern, and one that answers others will come to it.
           resolve(
-            this.#owned.has(partition)
+            this.#owned.has(partition) && !this.#moves(partition, ahead, outcomes)
               ? `a probe of ${topic}/${partition} was not answered within ${answerMsMax / 1_000} s`
               : undefined,
           ),

@@ -30,7 +30,7 @@ export interface Lease<S> {
 }
 
 /** What a caller keeps beside a loaded model, such as its queue. */
-export type WrapModel<S> = (model: LoadedModel) => S;
+export type WrapModel<S> = (model: LoadedModel, label: string) => S;
 
 interface Entry<S> extends Lease<S> {
   readonly hash: string;
@@ -40,6 +40,13 @@ interface Entry<S> extends Lease<S> {
   /** Grows with every use of any model. */
   usedAt: number;
   dropped: boolean;
+}
+
+interface Loading<S> {
+  readonly entry: Promise<Entry<S>>;
+  readonly sinceMs: number;
+  /** In a few words; '' until the runtime says what takes its time. */
+  doing: string;
 }
 
 /** What happened since the process began. */
@@ -58,7 +65,7 @@ export class SessionCache<S> {
   readonly #options: SessionCacheOptions;
   readonly #wrap: WrapModel<S>;
   readonly #entries = new Map<string, Entry<S>>();
-  readonly #loading = new Map<string, Promise<Entry<S>>>();
+  readonly #loading = new Map<string, Loading<S>>();
   /** Files that are no models; the same bytes will never become one. */
   readonly #refused = new Map<string, MillraceError>();
   #sizeBytes = 0;
@@ -77,8 +84,16 @@ export class SessionCache<S> {
     return entry === undefined ? undefined : this.#lease(entry);
   }
 
-  /** Loads the model if need be. Rejects with what the blob store or the runtime says, and always names the model's hash. */
-  async acquire(hash: string): Promise<Lease<S>> {
+  /** The model if it is loaded, without using it. */
+  peek(hash: string): S | undefined {
+    return this.#entries.get(hash)?.session;
+  }
+
+  /**
+   * Loads the model if need be, `label` is its name to whoever wraps it. Rejects with what the blob store or the runtime says; with
+   * UNAVAILABLE when it takes longer than `withinMs`, while the load goes on. @default withinMs as long as it takes
+   */
+  async acquire(hash: string, label = hash.slice(0, 12), withinMs?: number): Promise<Lease<S>> {
     const loaded = this.acquireLoaded(hash);
     if (loaded !== undefined) return loaded;
     this.counts.misses += 1;
@@ -86,10 +101,15 @@ export class SessionCache<S> {
     if (refused !== undefined) throw refused;
     let loading = this.#loading.get(hash);
     if (loading === undefined) {
-      loading = this.#load(hash).finally(() => this.#loading.delete(hash));
-      this.#loading.set(hash, loading);
+      loading = this.#begin(hash, label);
     }
-    return this.#lease(await loading);
+    return this.#lease(await (withinMs === undefined ? loading.entry : this.#within(withinMs, loading)));
+  }
+
+  /** What a load that is under way does, for how long by now; undefined: none is. */
+  loading(hash: string): string | undefined {
+    const loading = this.#loading.get(hash);
+    return loading === undefined ? undefined : this.#said(loading);
   }
 
   release(lease: Lease<S>): void {
@@ -114,6 +134,11 @@ export class SessionCache<S> {
     this.#drop(entry);
   }
 
+  /** Those that are loaded. */
+  *sessions(): Iterable<S> {
+    for (const { session } of this.#entries.values()) yield session;
+  }
+
   get size(): number {
     return this.#entries.size;
   }
@@ -124,7 +149,7 @@ export class SessionCache<S> {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#loading.values());
+    await Promise.allSettled([...this.#loading.values()].map(({ entry }) => entry));
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => entry.model.close()));
@@ -137,12 +162,41 @@ export class SessionCache<S> {
     return entry;
   }
 
-  async #load(hash: string): Promise<Entry<S>> {
+  #begin(hash: string, label: string): Loading<S> {
+    const entry = this.#load(hash, label, (doing) => {
+      loading.doing = doing.slice(0, 200);
+    }).finally(() => this.#loading.delete(hash));
+    const loading: Loading<S> = { entry, sinceMs: this.#options.clock.now(), doing: '' };
+    this.#loading.set(hash, loading);
+    return loading;
+  }
+
+  async #within(withinMs: number, loading: Loading<S>): Promise<Entry<S>> {
+    let stop = (): void => undefined;
+    const late = new Promise<never>((_, reject) => {
+      stop = this.#options.clock.after(withinMs, () =>
+        reject(new MillraceError('UNAVAILABLE', `${this.#said(loading)}: ask again in a while`)),
+      );
+    });
+    try {
+      return await Promise.race([loading.entry, late]);
+    } finally {
+      stop();
+    }
+  }
+
+  #said({ sinceMs, doing }: Loading<S>): string {
+    const seconds = Math.round((this.#options.clock.now() - sinceMs) / 1_000);
+    return `it has been loading for ${seconds} s${doing === '' ? '' : ` (${doing})`}`;
+  }
+
+  async #load(hash: string, label: string, progress: (doing: string) => void): Promise<Entry<S>> {
     const bytes = await this.#bytes(hash);
+    this.#checkSize(bytes.length);
     crashPoint('before-load');
     let model: LoadedModel;
     try {
-      model = await this.#options.models.load(bytes);
+      model = await this.#options.models.load(bytes, progress);
     } catch (error) {
       if (hasCode(error, 'MODEL_REFUSED', 'UNSUPPORTED')) this.#refuse(hash, error);
       throw error;
@@ -152,7 +206,7 @@ export class SessionCache<S> {
       await model.close();
       throw new MillraceError('CLOSED', `the model server was closed while model ${hash} was loaded`);
     }
-    const session = this.#wrap(model);
+    const session = this.#wrap(model, label);
     const entry: Entry<S> = { hash, model, session, sizeBytes: bytes.length, users: 0, usedAt: 0, dropped: false };
     this.#entries.set(hash, entry);
     this.#sizeBytes += entry.sizeBytes;
@@ -174,13 +228,24 @@ export class SessionCache<S> {
     }
   }
 
+  /** One that is larger than the memory for all would come and go with every request. */
+  #checkSize(sizeBytes: number): void {
+    const { bytesMax = bytesMaxDefault } = this.#options;
+    if (sizeBytes <= bytesMax) return;
+    throw new MillraceError(
+      'TOO_LARGE',
+      `its file has ${sizeBytes} bytes, more than all models in memory may have (${bytesMax}): raise model_server.memory_mb, or serve it from a pool of its own`,
+      { details: { sizeBytes, bytesMax } },
+    );
+  }
+
   #refuse(hash: string, error: MillraceError): void {
     if (this.#refused.size >= refusedMax) this.#refused.clear();
     this.#refused.set(hash, error);
   }
 
   #evict(): void {
-    const { sessionsMax = 256, bytesMax = 512 * 1024 * 1024 } = this.#options;
+    const { sessionsMax = 256, bytesMax = bytesMaxDefault } = this.#options;
     while (this.#entries.size > sessionsMax || this.#sizeBytes > bytesMax) {
       let oldest: Entry<S> | undefined;
       for (const entry of this.#entries.values()) {
@@ -203,3 +268,4 @@ export class SessionCache<S> {
 }
 
 const refusedMax = 1_000;
+const bytesMaxDefault = 512 * 1024 * 1024;

@@ -7,7 +7,7 @@ import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { type Clock, MillraceError, messageOf } from '../../runtime/ports/index.ts';
 import { type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import type { ShadowAnswered } from '../../schemas/events.ts';
-import { isMirrored, type ShadowSettings } from '../../schemas/traffic.ts';
+import { defaultShadow, isMirrored, type ShadowSettings } from '../../schemas/traffic.ts';
 import { differencesOf } from './compare-answers.ts';
 import type { ObserveShadow } from './model-server-metrics.ts';
 import type { Outcome, Place } from './outcomes.ts';
@@ -43,8 +43,10 @@ export class Shadows {
   /** Returns at once; never throws. */
   mirror(request: PredictionRequest, answer: Completed, place: Place): void {
     const given = { answer, place };
-    for (const route of place.deployed.document.routes) {
-      const { shadow } = route;
+    const { document, mirrored } = place.deployed;
+    for (const route of document.routes) {
+      const inRollout = mirrored?.route === route.name && place.route.name !== route.name;
+      const shadow = route.shadow ?? (inRollout ? { ...defaultShadow, percent: mirrored.percent } : undefined);
       if (shadow === undefined || !isMirrored(request.predictionId, route.name, shadow.percent)) continue;
       if (this.#underWay.size >= underWayMax) {
         const dropped = `${underWayMax} mirrored requests are under way, the most allowed`;
@@ -81,11 +83,11 @@ export class Shadows {
         late,
       ]);
       if (outcome.type !== 'completed') throw new MillraceError('INTERNAL', `the route ended as ${outcome.type}`);
-      const { outputs, queueMs, runMs, model, modelVersion, artifactHash } = outcome.data;
+      const { outputs, rows, queueMs, runMs, model, modelVersion, artifactHash } = outcome.data;
       const differences = differencesOf(given.answer.data.outputs, outputs);
       this.#say(request, given, route, {
         outcome: differences.length === 0 ? 'agreed' : 'differed',
-        ...{ model, modelVersion, artifactHash, outputs, differences, queueMs, runMs },
+        ...{ model, modelVersion, artifactHash, outputs, rows, differences, queueMs, runMs },
       });
     } catch (error) {
       const code = error instanceof MillraceError ? error.code : 'INTERNAL';
@@ -104,6 +106,7 @@ export class Shadows {
   ): void {
     const { observe, publish, logger } = this.#parts;
     const model = modelsOfRoute(route)[0]?.model;
+    const { steered, output, reward, rewardFunction } = given.place.deployed.terms;
     const data: ShadowAnswered = {
       predictionId,
       entity,
@@ -121,6 +124,12 @@ export class Shadows {
       differences: [],
       queueMs: 0,
       runMs: 0,
+      steered,
+      rows: 0,
+      output,
+      // Evidence for whoever decides weights: without that, nobody asks.
+      reward: steered ? reward : '',
+      rewardFunction: steered ? rewardFunction : '',
       ...what,
     };
     observe?.(data);

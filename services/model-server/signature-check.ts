@@ -1,4 +1,5 @@
 /** Whether a request's tensors fit a model, judged before they are put together with those of other requests. */
+import { tensorError } from '../../runtime/tensors/tensor-errors.ts';
 import { MillraceError, type ModelSignature, type Tensor, type TensorSpec } from '../../runtime/ports/index.ts';
 
 /**
@@ -15,17 +16,19 @@ export function checkInputs(inputs: readonly Tensor[], signature: ModelSignature
   let rows: number | undefined;
   for (const [index, tensor] of inputs.entries()) {
     const spec = signature.inputs.find((candidate) => candidate.name === tensor.name);
-    if (spec === undefined) throw invalid(tensor, `the model has no such input; it has ${described(signature.inputs)}`);
-    if (inputs.findIndex((other) => other.name === tensor.name) !== index) throw invalid(tensor, 'it is given twice');
+    if (spec === undefined)
+      throw tensorError(tensor.name, `the model has no such input; it has ${described(signature.inputs)}`);
+    if (inputs.findIndex((other) => other.name === tensor.name) !== index)
+      throw tensorError(tensor.name, 'it is given twice');
     if (tensor.datatype !== spec.datatype) {
-      throw invalid(tensor, `datatype must be ${spec.datatype}, got ${tensor.datatype}`);
+      throw tensorError(tensor.name, `datatype must be ${spec.datatype}, got ${tensor.datatype}`);
     }
     checkShape(tensor, spec);
     checkFinite(tensor);
     if (signature.batch === 'none') continue;
     const size = tensor.shape[0] ?? 1;
     if (rows !== undefined && rows !== size) {
-      throw invalid(tensor, `it has ${size} rows, the inputs before it have ${rows}`);
+      throw tensorError(tensor.name, `it has ${size} rows, the inputs before it have ${rows}`);
     }
     rows = size;
   }
@@ -47,15 +50,16 @@ function checkShape(tensor: Tensor, spec: TensorSpec): void {
   const fits =
     tensor.shape.length === spec.shape.length &&
     spec.shape.every((size, axis) => size === -1 || size === tensor.shape[axis]);
-  if (!fits) throw invalid(tensor, `shape must be ${shapeText(spec.shape)}, got ${shapeText(tensor.shape)}`);
+  if (!fits) throw tensorError(tensor.name, `shape must be ${shapeText(spec.shape)}, got ${shapeText(tensor.shape)}`);
 }
 
 /** A missing value has to be said by the model's own convention, never by accident. */
-function checkFinite({ data, ...tensor }: Tensor): void {
+function checkFinite(tensor: Tensor): void {
+  const { data } = tensor;
   if (!(data instanceof Float32Array) && !(data instanceof Float64Array)) return;
   for (let index = 0; index < data.length; index++) {
     if (!Number.isFinite(data[index])) {
-      throw invalid(tensor, `value ${index} is ${data[index]}; only finite numbers are predicted on`);
+      throw tensorError(tensor.name, `value ${index} is ${data[index]}; only finite numbers are predicted on`);
     }
   }
 }
@@ -66,10 +70,4 @@ function described(specs: readonly TensorSpec[]): string {
 
 function shapeText(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
-}
-
-function invalid({ name }: Pick<Tensor, 'name'>, problem: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', `input '${name.slice(0, 80)}': ${problem}`, {
-    details: { tensor: name },
-  });
 }

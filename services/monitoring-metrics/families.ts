@@ -49,6 +49,11 @@ export const families = {
   millrace_quality_rows: { type: 'gauge', help: 'Rows of that window.', labels: quality },
   millrace_experiment_p_value: { type: 'gauge', help: 'Of the last look at the experiment.', labels: ['deployment'] },
   millrace_experiment_threshold: { type: 'gauge', help: 'The p-value that it had to reach.', labels: ['deployment'] },
+  millrace_experiment_ratio_p_value: {
+    type: 'gauge',
+    help: 'That its rewards lie on the routes as planned, at the last look; near 0, requests or feedback of a route get lost.',
+    labels: ['deployment'],
+  },
   millrace_experiment_mean_squared_error: {
     type: 'gauge',
     help: 'Of each route, as of the last look; bound is estimate, low or high.',

@@ -21,6 +21,7 @@ export function createMonitoringMetrics(registry: Registry): Service<Input> {
     inputs: ['rewards', 'quality', 'drift', 'outliers', 'alerts'],
     outputs: [],
     summary: 'rewards, errors, quality, drift, outliers and alerts as Prometheus series',
+    keeps: true,
     async opened(task) {
       owned.set(task.name, await storedSeries(task));
     },

@@ -43,11 +43,13 @@ export function samplesOf(event: MonitoringEvent, timeMs: number): readonly Samp
     case 'feedback-closed':
       return [add('millrace_feedback_closed_total', [event.data.deployment ?? '', event.data.outcome])];
     case 'experiment-assessed': {
-      const { deployment, routes, pValue, threshold } = event.data;
+      const { deployment, routes, pValue, threshold, ratioPValue } = event.data;
       const name = 'millrace_experiment_mean_squared_error';
       return [
         set('millrace_experiment_p_value', [deployment], pValue),
         set('millrace_experiment_threshold', [deployment], threshold),
+        // without planned shares there is nothing to hold the counts against
+        ...(ratioPValue === null ? [] : [set('millrace_experiment_ratio_p_value', [deployment], ratioPValue)]),
         ...routes.flatMap(({ route, meanSquaredError, meanSquaredErrorLow, meanSquaredErrorHigh }) => [
           set(name, [deployment, route, 'estimate'], meanSquaredError),
           set(name, [deployment, route, 'low'], meanSquaredErrorLow),
@@ -70,6 +72,9 @@ export function samplesOf(event: MonitoringEvent, timeMs: number): readonly Samp
     }
     case 'drift-not-assessed':
       return [add('millrace_drift_windows_total', [event.data.deployment, event.data.detector, 'not-assessed'])];
+    case 'detectors-configured':
+    case 'bounds-configured':
+      return [];
     case 'outliers-assessed': {
       const { deployment, detector, rows, scoredRows, outliers } = event.data;
       const name = 'millrace_outlier_rows_total';

@@ -1,8 +1,13 @@
 import type { RunningProjection } from '../../runtime/engine/projection.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
+import { hasCode } from '../../runtime/ports/index.ts';
 import type { DeploymentVersion, RouteExplanation, ShadowTraffic } from '../../schemas/api/deployments.ts';
 import type { Finding, FindingSearch, OperationSearch, OperationSummary } from '../../schemas/api/findings.ts';
-import type { ArtifactPage, ArtifactSearch, RunPage, RunSearch, ShownRun } from '../../schemas/api/runs.ts';
+import type { ArtifactPage, ArtifactSearch, RunPage, RunSearch, ShownRun, TaskSearch } from '../../schemas/api/runs.ts';
+import type { FeatureStatistics, StatisticsSearch } from '../../schemas/api/feature-statistics.ts';
+import type { QualitySearch, QualityWindow, RewardFailures } from '../../schemas/api/quality.ts';
+import type { DeliveryAttempt, DeliveryPage, DeliverySearch } from '../../schemas/api/webhooks.ts';
+import type { CountedTraffic, RequestPage, RequestSearch } from '../../schemas/api/request-log.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import { initialWeights } from '../../schemas/traffic.ts';
 import { explain } from './explain/explain.ts';
@@ -12,9 +17,22 @@ import { explainRoute } from './explain/route-choice.ts';
 import { blobsOfRuns, expiredRuns, incompleteRows } from './retention-queries.ts';
 import { listAttempts, listCheckpoints, listHeardCards, listLines, placeOfRun } from './attempt-queries.ts';
 import type { ProvenanceStore } from './index.ts';
+import { readStatistics } from './feature-statistics/read.ts';
+import { findDeliveries, lastAttempt } from './monitoring/deliveries.ts';
+import { findQuality, findRewardFailures } from './monitoring/quality.ts';
+import { searchRequests } from './request-log/search.ts';
 import type { ProjectedTopic } from './rows.ts';
 import { findArtifacts, findRuns, summaryOf, tagsOfRun } from './run-queries.ts';
-import { completedSlots, explainEvent, flowActivity, flowHistory, listSlots, waitingEvents } from './start-queries.ts';
+import { countSteps, findTasks } from './run-tasks.ts';
+import {
+  completedSlots,
+  explainEvent,
+  flowActivity,
+  flowHistory,
+  listSlots,
+  waitingEvents,
+  waitingStarts,
+} from './start-queries.ts';
 
 /** How long a question waits for the tables to have what is on the log. */
 const freshMs = 10_000;
@@ -37,28 +55,28 @@ export class ProvenanceQueries {
     return await findRuns(this.#store, filter);
   }
 
+  async runOfRequest(flow: string, requestId: string): Promise<{ runId: string; version: number } | undefined> {
+    await this.#fresh('runs');
+    const row = await this.#store.database
+      .selectFrom('runs')
+      .select(['id', 'version'])
+      .where('cause_id', '=', requestId)
+      .where('cause_kind', 'in', ['manual', 'resume'])
+      .where('flow', '=', flow)
+      .executeTakeFirst();
+    return row === undefined ? undefined : { runId: row.id, version: row.version };
+  }
+
   async listArtifacts(filter: ArtifactSearch): Promise<ArtifactPage> {
     await this.#fresh('artifacts');
     return await findArtifacts(this.#store, filter);
   }
 
-  async showRun(runId: string): Promise<ShownRun | undefined> {
+  /** With the tasks that are looked for. */
+  async showRun(runId: string, search: TaskSearch): Promise<ShownRun | undefined> {
     await this.#fresh('runs', 'artifacts');
-    const { database } = this.#store;
-    const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+    const run = await this.#store.database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
     if (run === undefined) return undefined;
-    const tasks = await database
-      .selectFrom('tasks')
-      .selectAll()
-      .where('run_id', '=', runId)
-      .orderBy('started_at')
-      .execute();
-    const artifacts = await database
-      .selectFrom('artifacts')
-      .selectAll()
-      .where('run_id', '=', runId)
-      .orderBy('offset')
-      .execute();
     return {
       ...summaryOf(run),
       ...(await tagsOfRun(this.#store, runId)),
@@ -67,22 +85,8 @@ export class ProvenanceQueries {
       cause: { kind: run.cause_kind, id: run.cause_id },
       parameters: JSON.parse(run.parameters) as Readonly<Record<string, unknown>>,
       originRunId: run.origin_run_id,
-      tasks: tasks.map((task) => ({
-        taskId: task.task_id,
-        status: task.status,
-        attempt: task.attempt,
-        worker: task.worker,
-        startedAt: task.started_at,
-        endedAt: task.ended_at,
-        message: task.message,
-        waits: task.waits_since === null ? null : { since: task.waits_since, compute: task.compute ?? '' },
-        logsHash: task.logs_hash,
-        originRunId: task.origin_run_id,
-        originTaskId: task.origin_task_id,
-        artifacts: artifacts
-          .filter(({ task_id }) => task_id === task.task_id)
-          .map(({ name, hash, size_bytes, codec }) => ({ name, hash, sizeBytes: size_bytes, codec })),
-      })),
+      steps: await countSteps(this.#store, runId),
+      ...(await findTasks(this.#store, runId, search)),
     };
   }
 
@@ -149,18 +153,46 @@ export class ProvenanceQueries {
       .where('deployment', '=', deployment)
       .orderBy('version', 'desc')
       .limit(limit);
-    return (await query.execute()).map(({ version, document, actor, applied_at }) => ({
-      deployment,
-      version,
-      document,
-      actor,
-      appliedAt: applied_at,
-    }));
+    const rows = await query.execute();
+    return await Promise.all(
+      rows.map(async ({ version, document, actor, applied_at }, index) => ({
+        ...{ deployment, version, document, actor, appliedAt: applied_at },
+        ...(await this.#changedWeights(deployment, version, applied_at, (rows[index - 1]?.applied_at ?? Infinity) - 1)),
+      })),
+    );
+  }
+
+  /** The newest weights of a version up to a time; undefined while they are those of its document. */
+  async #changedWeights(
+    deployment: string,
+    version: number,
+    fromMs: number,
+    toMs: number,
+  ): Promise<Pick<DeploymentVersion, 'weightsVersion' | 'weights' | 'reason'> | undefined> {
+    const found = await this.#store.database
+      .selectFrom('weights')
+      .selectAll()
+      .where('deployment', '=', deployment)
+      .where('time_ms', '>=', fromMs)
+      .where('time_ms', '<=', Math.min(toMs, Number.MAX_SAFE_INTEGER))
+      .orderBy('weights_version', 'desc')
+      .executeTakeFirst();
+    if (found === undefined) return undefined;
+    // A log that keeps it no longer must not take the history with it.
+    const fact = await new LinkReader(this.#runtime).fact('deployment-events', found).catch((error: unknown) => {
+      if (hasCode(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (fact === undefined) return undefined;
+    const { event } = fact;
+    if (event.type !== 'weights-changed' || event.data.deploymentVersion !== version) return undefined;
+    const { weightsVersion, weights, reason } = event.data;
+    return { weightsVersion, weights, reason };
   }
 
   /** Drift verdicts, outliers, experiments and alerts. */
   async listFindings({ deployment, kind, limit }: FindingSearch): Promise<readonly Finding[]> {
-    await this.#fresh('drift', 'outliers', 'rewards', 'alerts');
+    await this.#fresh('drift', 'outliers', 'rewards', 'quality', 'alerts');
     let query = this.#store.database.selectFrom('findings').selectAll().orderBy('time_ms', 'desc').limit(limit);
     if (deployment !== undefined) query = query.where('deployment', '=', deployment);
     if (kind !== undefined) query = query.where('kind', '=', kind);
@@ -193,6 +225,50 @@ export class ProvenanceQueries {
       .select(['partition', 'offset', 'deployment', 'status'])
       .where('id', '=', id)
       .executeTakeFirst();
+  }
+
+  /** Predictions of a deployment, counted. */
+  async traffic(deployment: string): Promise<readonly CountedTraffic[]> {
+    await this.#fresh('predictions');
+    const rows = this.#store.database.selectFrom('traffic').selectAll().where('deployment', '=', deployment);
+    return (await rows.execute()).map(({ version, route, status: outcome, predictions, newest }) => ({
+      ...{ version, route, outcome, predictions, newest },
+    }));
+  }
+
+  /** Windows of quality metrics, newest first. */
+  async findQuality(search: QualitySearch): Promise<readonly QualityWindow[]> {
+    await this.#fresh('quality');
+    return await findQuality(this.#store, search);
+  }
+
+  /** Rewards that the function of a deployment did not make, by what went wrong. */
+  async rewardFailures(deployment: string): Promise<readonly RewardFailures[]> {
+    await this.#fresh('rewards');
+    return await findRewardFailures(this.#store, deployment);
+  }
+
+  async findDeliveries(search: DeliverySearch): Promise<DeliveryPage> {
+    await this.#fresh('webhook-deliveries');
+    return await findDeliveries(this.#store, search);
+  }
+
+  /** The newest attempt at an event; undefined when none is known. */
+  async lastAttempt(webhook: string, origin: string, deliveryId: string): Promise<DeliveryAttempt | undefined> {
+    await this.#fresh('webhook-deliveries');
+    return await lastAttempt(this.#store, webhook, origin, deliveryId);
+  }
+
+  /** How the values of features and outputs lay over time. */
+  async featureStatistics(search: StatisticsSearch): Promise<FeatureStatistics> {
+    await this.#fresh('feature-statistics', 'deployment-events');
+    return await readStatistics(this.#store, search, this.#runtime.parts.clock.now());
+  }
+
+  /** The request log. */
+  async searchRequests(search: RequestSearch): Promise<RequestPage> {
+    await this.#fresh('predictions', 'outliers', 'deployment-events');
+    return await searchRequests(this.#store, search);
   }
 
   /** Where the explanations of a prediction lie on `attributions`, newest first; those that were refused too. */
@@ -231,6 +307,11 @@ export class ProvenanceQueries {
   async completedSlots(flow: string, schedule: string) {
     await this.#fresh('starts', 'runs');
     return await completedSlots(this.#store, flow, schedule);
+  }
+
+  async waitingStarts(flow: string, limit: number) {
+    await this.#fresh('starts', 'runs');
+    return await waitingStarts(this.#store, flow, limit);
   }
 
   async flowActivity() {
@@ -285,22 +366,11 @@ export class ProvenanceQueries {
       .where('removed_at', '<=', timeMs)
       .executeTakeFirst();
     if (removed !== undefined) return undefined;
-    const weights = await database
-      .selectFrom('weights')
-      .selectAll()
-      .where('deployment', '=', deployment)
-      .where('time_ms', '<=', timeMs)
-      .where('time_ms', '>=', applied.applied_at)
-      .orderBy('weights_version', 'desc')
-      .executeTakeFirst();
     const { version, document, actor, applied_at } = applied;
     const shown = { deployment, version, document, actor, appliedAt: applied_at };
-    const initial = initialWeights(JSON.parse(document) as DeploymentDocument);
-    if (weights === undefined) return { ...shown, weightsVersion: 0, weights: initial };
-    const { event } = await new LinkReader(this.#runtime).fact('deployment-events', weights);
-    const changed =
-      event.type === 'weights-changed' && event.data.deploymentVersion === version ? event.data : undefined;
-    return { ...shown, weightsVersion: changed?.weightsVersion ?? 0, weights: changed?.weights ?? initial };
+    const changed = await this.#changedWeights(deployment, version, applied_at, timeMs);
+    if (changed !== undefined) return { ...shown, ...changed };
+    return { ...shown, weightsVersion: 0, weights: initialWeights(JSON.parse(document) as DeploymentDocument) };
   }
 
   /** What was acknowledged before a question is in its answer. */

@@ -2,9 +2,13 @@ import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { RowChange } from '../../runtime/ports/query-store.ts';
 import { type DeploymentDocument, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type FlowGraph, flowDefaults } from '../../schemas/flow-graph.ts';
-import type { Artifact, EventTopic, RunRequested } from '../../schemas/events.ts';
+import type { Artifact, EventTopic, QualityAssessed, RunRequested } from '../../schemas/events.ts';
+import { brokenBounds } from '../../topologies/quality-alerts.ts';
 import { attemptRows, outputRows } from './attempt-rows.ts';
-import { startRows } from './start-rows.ts';
+import { deliveryRows, qualityWindow, rewardFailure } from './monitoring/rows.ts';
+import { featureWindow } from './feature-statistics/rows.ts';
+import { completedRequest, failedDeployment, failedRequest, otherRecord } from './request-log/rows.ts';
+import { startOver, startRows } from './start-rows.ts';
 import { taskRows } from './task-rows.ts';
 import type { ProvenanceTables } from './tables.ts';
 
@@ -28,6 +32,9 @@ export const projectedTopics = [
   'drift',
   'outliers',
   'alerts',
+  'feature-statistics',
+  'quality',
+  'webhook-deliveries',
 ] as const satisfies readonly EventTopic[];
 export type ProjectedTopic = (typeof projectedTopics)[number];
 
@@ -43,14 +50,16 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       return [{ table: 'operations', row: { ...row, time_ms: timeMs, ...at }, set: ['outcome'] }];
     }
     case 'trigger-handled': {
-      const { triggerId, name, outcome, source, considered } = event.data;
+      const { triggerId, name, outcome, source, considered, givenId = null } = event.data;
       const where = {
         source_topic: source?.topic ?? null,
         source_partition: source?.partition ?? null,
         source_offset: source?.offset ?? null,
       };
       const rest = { considered: JSON.stringify(considered), time_ms: timeMs };
-      return [{ table: 'triggers', row: { id: triggerId, name, outcome, ...where, ...rest, ...at } }];
+      return [
+        { table: 'triggers', row: { id: triggerId, given_id: givenId, name, outcome, ...where, ...rest, ...at } },
+      ];
     }
     case 'flow-deployed': {
       const { flow, version, bundleHash, actor } = event.data;
@@ -63,6 +72,9 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     case 'backfill-accepted':
     case 'event-judged':
     case 'slots-judged':
+    case 'start-queued':
+    case 'start-skipped':
+    case 'start-refused':
       return startRows(event, at);
     case 'run-requested': {
       const { runId, flow, version, bundleHash, cause, actor, parameters, resume = null } = event.data;
@@ -83,10 +95,16 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         origin_run_id: resume?.runId ?? null,
         ...at,
       };
+      // starts of schedules and triggers wait under their own names
+      const asked = cause.kind === 'manual' || cause.kind === 'resume';
+      const waits = asked ? [startOver({ flow, requestId: cause.id })] : [];
       // In place it runs again, and is otherwise what it was.
       if (resume?.runId === runId)
-        return [{ table: 'runs', row, set: ['status', 'ended_at', 'failure', 'origin_run_id', 'bundle_hash'] }];
-      return [{ table: 'runs', row }, ...labelsOf(event.data, timeMs)];
+        return [
+          { table: 'runs', row, set: ['status', 'ended_at', 'failure', 'origin_run_id', 'bundle_hash'] },
+          ...waits,
+        ];
+      return [{ table: 'runs', row }, ...labelsOf(event.data, timeMs), ...waits];
     }
     case 'run-tags-changed': {
       const { runId, added, removed, requestedAt } = event.data;
@@ -205,16 +223,22 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       return [
         { table: 'shadow_answers', row: { prediction_id: predictionId, shadow, outcome, ...at } },
         { table: 'shadow_traffic', row: { deployment, version: deploymentVersion, shadow, outcome, answers: 1 } },
+        otherRecord(at),
       ];
     }
+    case 'prediction-conflicted':
+      return [otherRecord(at)];
     case 'prediction-completed': {
       const { predictionId, deployment, deploymentVersion, route } = event.data;
       const counted = { version: deploymentVersion, route, status: 'completed' };
-      return predicted(predictionId, deployment, counted, timeMs, at);
+      return [...predicted(predictionId, deployment, counted, timeMs, at), ...completedRequest(event.data, timeMs, at)];
     }
     case 'prediction-failed': {
-      const { predictionId, deployment, code } = event.data;
-      return predicted(predictionId, deployment, { version: 0, route: '', status: code }, timeMs, at);
+      const { predictionId, code } = event.data;
+      return [
+        ...predicted(predictionId, failedDeployment(event.data), { version: 0, route: '', status: code }, timeMs, at),
+        ...failedRequest(event.data, timeMs, at),
+      ];
     }
     case 'feedback-received':
       return [
@@ -238,9 +262,10 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
         },
       ];
     case 'experiment-assessed': {
-      const { deployment, deploymentVersion, assessment, verdict, better, pValue } = event.data;
-      const summary = `${verdict}${better === null ? '' : ` (${better})`}, p = ${pValue.toPrecision(3)}`;
-      const id = `${deployment}#${assessment}`;
+      const { deployment, deploymentVersion, assessment, verdict, better, pValue, reason } = event.data;
+      const found = `${verdict}${better === null ? '' : ` (${better})`}`;
+      const summary = reason === '' ? `${found}, p = ${pValue.toPrecision(3)}` : `${found}: ${reason}`;
+      const id = `${deployment}#${deploymentVersion}#${assessment}`;
       return [
         finding('experiment', id, { deployment, deploymentVersion, positive: better !== null, summary }, timeMs, at),
       ];
@@ -281,6 +306,14 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       const row = { id: attributionId, prediction_id: predictionId, deployment, method, outcome, time_ms: timeMs };
       return [{ table: 'attributions', row: { ...row, partition: at.partition, offset: at.offset } }];
     }
+    case 'reward-failed':
+      return [rewardFailure(event.data, timeMs)];
+    case 'quality-assessed':
+      return [qualityWindow(event.data, at), ...qualityFinding(event.data, timeMs, at)];
+    case 'deliveries-attempted':
+      return deliveryRows(event.data, at);
+    case 'features-summarized':
+      return [featureWindow(event.data)];
     case 'alert-raised':
       return [alert('raised', event.data, event.data.message, timeMs, at)];
     case 'alert-cleared':
@@ -364,14 +397,49 @@ function finding(kind: string, id: string, found: Found, timeMs: number, at: At)
   return { table: 'findings', row };
 }
 
+/** Only of windows that a bound looks at. */
+function qualityFinding(data: QualityAssessed, timeMs: number, at: At): Change[] {
+  const { deployment, deploymentVersion, windowId, route, segment, bounds, metrics, reward, rows } = data;
+  if (windowId === '') return [];
+  const broken = brokenBounds(data);
+  const values = new Map<string, number>([
+    ...metrics.map(({ name, value }) => [name, value] as const),
+    ...(reward === null
+      ? []
+      : ([
+          ['reward_mean', reward.mean],
+          ['reward_median', reward.median],
+        ] as const)),
+  ]);
+  const named = [...new Set(bounds.map(({ metric }) => metric))].flatMap((metric) => {
+    const value = values.get(metric);
+    return value === undefined ? [] : [`${metric} ${Number(value.toPrecision(4))}`];
+  });
+  const of = `${route === '' ? '' : ` of route '${route}'`}${segment === '' ? '' : ` where ${segment}`}`;
+  const verdict = broken.length === 0 ? 'within its bounds' : `beyond ${broken.join(', ')}`;
+  const summary = `${named.join(', ')}${of} over ${rows} rows: ${verdict}`;
+  return [
+    finding('quality', windowId, { deployment, deploymentVersion, positive: broken.length > 0, summary }, timeMs, at),
+  ];
+}
+
 function alert(
   state: 'raised' | 'cleared',
-  data: { deployment: string; deploymentVersion: number; kind: string; evidenceId: string; alertId: string },
+  data: {
+    deployment: string;
+    deploymentVersion: number;
+    kind: string;
+    subject: string;
+    evidenceId: string;
+    alertId: string;
+  },
   summary: string,
   timeMs: number,
   at: At,
 ): Change {
-  const id = `${data.kind}-${data.evidenceId}-${state}`;
+  // Several bounds may look at one window of quality.
+  const of = data.kind === 'drift' ? '' : `-${data.subject}`;
+  const id = `${data.kind}-${data.evidenceId}${of}-${state}`;
   return finding('alert', id, { ...data, positive: state === 'raised', summary }, timeMs, at);
 }
 

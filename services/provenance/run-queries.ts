@@ -218,6 +218,6 @@ function placeOf(cursor: string): { readonly at: number; readonly id: string } {
   return { at: Number(at), id };
 }
 
-function badCursor(cursor: string): MillraceError {
+export function badCursor(cursor: string): MillraceError {
   return new MillraceError('INVALID_ARGUMENT', `cursor '${cursor.slice(0, 80)}' is none of a page of this list`);
 }

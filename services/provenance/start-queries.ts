@@ -1,13 +1,18 @@
-import type { FlowAction, SlotOutcome, TriggerExplanation, TriggerOutcome } from '../../schemas/api/flows.ts';
+import type {
+  FlowAction,
+  SlotOutcome,
+  TriggerExplanation,
+  TriggerOutcome,
+  WaitingStart,
+} from '../../schemas/api/flows.ts';
 import type { ProvenanceStore } from './index.ts';
 
 type Considered = TriggerExplanation['deliveries'][number]['considered'];
 
 /** What became of an event: each delivery with the triggers that were considered, and each trigger's last outcome. */
-export async function explainEvent(
-  { database }: ProvenanceStore,
-  eventId: string,
-): Promise<TriggerExplanation | undefined> {
+export async function explainEvent({ database }: ProvenanceStore, id: string): Promise<TriggerExplanation | undefined> {
+  // the end of a run is an event that no publisher has sent
+  const eventId = (await eventCalled(database, id)) ?? id;
   const deliveries = await database
     .selectFrom('triggers')
     .selectAll()
@@ -35,6 +40,16 @@ export async function explainEvent(
     })),
     outcomes: outcomes.map(outcomeOf),
   };
+}
+
+/** The event with this id, or the newest that its publisher calls so. */
+export async function eventCalled(database: ProvenanceStore['database'], id: string): Promise<string | undefined> {
+  // of longer ids so much is kept
+  const kept = id.slice(0, 128);
+  const triggers = database.selectFrom('triggers').select('id').limit(1);
+  const own = await triggers.where('id', '=', kept).executeTakeFirst();
+  const found = own ?? (await triggers.where('given_id', '=', id).orderBy('time_ms', 'desc').executeTakeFirst());
+  return found?.id;
 }
 
 /** Events that wait for others, or for quiet, in this trigger of the flow. */
@@ -148,7 +163,61 @@ export async function flowActivity({ database }: ProvenanceStore) {
       .execute();
     for (const row of queued) of(row.flow).waiting += Number(row.count);
   }
+  for (const { flow } of await askedAndWaiting(database).select('flow').execute()) of(flow).waiting += 1;
   return activity;
+}
+
+/** What waits until a run of the flow ends: what people asked for, then events and slots, each oldest first. */
+export async function waitingStarts(
+  { database }: ProvenanceStore,
+  flow: string,
+  limit: number,
+): Promise<readonly WaitingStart[]> {
+  const asked = await askedAndWaiting(database)
+    .select(['request_id', 'cause_kind', 'reason', 'time_ms'])
+    .where('flow', '=', flow)
+    .orderBy('time_ms')
+    .limit(limit)
+    .execute();
+  const events = await database
+    .selectFrom('event_outcomes')
+    .select(['event_id', 'name', 'reason', 'time_ms'])
+    .where('flow', '=', flow)
+    .where('outcome', '=', 'queued')
+    .orderBy('time_ms')
+    .limit(limit)
+    .execute();
+  const slots = await database
+    .selectFrom('slots')
+    .select(['schedule', 'first_ms', 'reason', 'time_ms'])
+    .where('flow', '=', flow)
+    .where('outcome', '=', 'queued')
+    .orderBy('time_ms')
+    .limit(limit)
+    .execute();
+  return [
+    ...asked.map((row) => ({ ...row, what: `${row.cause_kind} ${row.request_id}` })),
+    ...events.map((row) => ({ ...row, what: `event ${row.name} ${row.event_id}` })),
+    ...slots.map((row) => ({ ...row, what: `slot ${new Date(row.first_ms).toISOString()} of ${row.schedule}` })),
+  ]
+    .map(({ what, reason, time_ms }) => ({ what, reason, since: time_ms }))
+    .slice(0, limit);
+}
+
+/** Its run may be known before it is known to wait: they are on topics of their own. */
+function askedAndWaiting(database: ProvenanceStore['database']) {
+  return database
+    .selectFrom('waiting_starts')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('runs')
+            .select('runs.id')
+            .whereRef('runs.cause_id', '=', 'waiting_starts.request_id')
+            .whereRef('runs.flow', '=', 'waiting_starts.flow'),
+        ),
+      ),
+    );
 }
 
 function outcomeOf(row: {

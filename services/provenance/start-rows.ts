@@ -34,6 +34,14 @@ export function startRows(event: FollowedEvent<'starts'>, at: Place): readonly C
       const row = { flow, schedule, ...when, outcome, reason, run_id: runId, time_ms, ...at };
       return [{ table: 'slots', row, set: ['last_ms', 'count', 'outcome', 'reason', 'run_id', 'time_ms'] }];
     }
+    case 'start-queued': {
+      const { flow, requestId, reason, cause } = event.data;
+      const row = { flow, request_id: requestId, cause_kind: cause.kind, reason, time_ms, ...at };
+      return [{ table: 'waiting_starts', row }];
+    }
+    case 'start-skipped':
+    case 'start-refused':
+      return [startOver(event.data)];
     case 'flow-deployed': {
       const { flow, version, actor, bundleHash, token } = event.data;
       return [action(flow, 'deploy', version, actor, { bundleHash, token }, time_ms, at)];
@@ -49,6 +57,11 @@ export function startRows(event: FollowedEvent<'starts'>, at: Place): readonly C
     default:
       return [];
   }
+}
+
+/** It waits no longer, if it ever did. */
+export function startOver({ flow, requestId }: { readonly flow: string; readonly requestId: string }): Change {
+  return { table: 'waiting_starts', remove: { flow, request_id: requestId } };
 }
 
 const eventUpdate = [

@@ -11,6 +11,8 @@ export const tables = {
   triggers: {
     columns: {
       id: 'text',
+      /** By which its publisher calls it, when that is another one. */
+      given_id: 'text?',
       name: 'text',
       outcome: 'text',
       source_topic: 'text?',
@@ -23,6 +25,7 @@ export const tables = {
     },
     /** One id may come more than once. */
     key: ['id', 'partition', 'offset'],
+    indexes: [['given_id']],
   },
   /** The last outcome of each event for each trigger. */
   event_outcomes: {
@@ -63,6 +66,11 @@ export const tables = {
     },
     key: ['flow', 'schedule', 'first_ms', 'backfill'],
     indexes: [['flow', '-first_ms'], ['outcome']],
+  },
+  /** Starts by people that wait for an open run to end. */
+  waiting_starts: {
+    columns: { flow: 'text', request_id: 'text', cause_kind: 'text', reason: 'text', time_ms: 'integer', ...at },
+    key: ['flow', 'request_id'],
   },
   /** What people did to flows. */
   flow_actions: {
@@ -125,6 +133,7 @@ export const tables = {
     columns: {
       run_id: 'text',
       task_id: 'text',
+      step: 'text',
       status: 'text',
       attempt: 'integer',
       dispatch: 'integer',
@@ -306,6 +315,124 @@ export const tables = {
       time_ms: 'integer',
     },
     key: ['id'],
+  },
+  /** The newest predictions, as people search them: see `request-log/rows.ts`. */
+  requests: {
+    columns: {
+      partition: 'integer',
+      slot: 'integer',
+      prediction_id: 'text',
+      /** Of `request_kinds`. */
+      kind: 'text',
+      entity: 'text',
+      received_ms: 'integer',
+      /** When what it is about happened, as the request says. */
+      event_ms: 'integer?',
+      latency_ms: 'integer',
+      queue_ms: 'real?',
+      run_ms: 'real?',
+      rows: 'integer',
+      /** JSON: rows of numbers. */
+      cells: 'text?',
+    },
+    key: ['partition', 'slot'],
+    indexes: [
+      ['kind', '-received_ms'],
+      ['entity', '-received_ms'],
+    ],
+  },
+  /** The newest windows of quality metrics of each partition of `quality`. */
+  quality_windows: {
+    columns: {
+      fact_partition: 'integer',
+      slot: 'integer',
+      deployment: 'text',
+      version: 'integer',
+      route: 'text',
+      model: 'text',
+      model_version: 'integer',
+      segment: 'text',
+      to_ms: 'integer',
+      /** JSON of the event. */
+      data: 'text',
+    },
+    key: ['fact_partition', 'slot'],
+    indexes: [
+      ['deployment', 'version', 'route', 'model', 'model_version', 'segment', '-to_ms'],
+      ['deployment', '-to_ms'],
+    ],
+  },
+  /** Rewards that functions of deployments did not make, by what went wrong; with the newest one. */
+  reward_failures: {
+    columns: {
+      deployment: 'text',
+      code: 'text',
+      failures: 'integer',
+      reason: 'text',
+      prediction_id: 'text',
+      route: 'text',
+      at_ms: 'integer',
+    },
+    key: ['deployment', 'code'],
+    sums: ['failures'],
+  },
+  /** The newest requests to webhooks. */
+  deliveries: {
+    columns: {
+      /** Of the fact on `webhook-deliveries`, which holds several. */
+      fact_partition: 'integer',
+      slot: 'integer',
+      place: 'integer',
+      fact_offset: 'integer',
+      webhook: 'text',
+      origin: 'text',
+      delivery_id: 'text',
+      outcome: 'text',
+      /** JSON of the attempt. */
+      data: 'text',
+    },
+    key: ['fact_partition', 'slot', 'place'],
+    indexes: [['webhook', '-fact_offset'], ['delivery_id']],
+  },
+  /** How far each webhook has come. */
+  webhook_positions: {
+    columns: { webhook: 'text', origin: 'text', positions: 'text' },
+    key: ['webhook', 'origin'],
+  },
+  /** Feature statistics: see `feature-statistics/rows.ts`. */
+  feature_windows: {
+    columns: {
+      deployment: 'text',
+      version: 'integer',
+      version_slot: 'integer',
+      slot: 'integer',
+      start_ms: 'integer',
+      end_ms: 'integer',
+      rows: 'integer',
+      predictions: 'integer',
+      late_rows: 'integer',
+      /** JSON. */
+      columns: 'text',
+    },
+    key: ['deployment', 'version_slot', 'slot'],
+    indexes: [['deployment', '-start_ms']],
+  },
+  /** What predictions have in common. */
+  request_kinds: {
+    columns: {
+      id: 'text',
+      deployment: 'text',
+      version: 'integer',
+      route: 'text',
+      model: 'text',
+      model_version: 'integer',
+      /** `completed`, or the code of the failure. */
+      outcome: 'text',
+      /** JSON: what the numbers of `requests.cells` are called. */
+      cells: 'text',
+    },
+    key: ['id'],
+    indexes: [['deployment']],
   },
   /** How many predictions there were: counting millions of rows takes seconds. `version` is 0 for those that failed. */
   traffic: {

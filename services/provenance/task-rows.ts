@@ -4,6 +4,7 @@
  */
 import type { FollowedEvent } from '../../runtime/engine/runtime.ts';
 import type { RowOf } from '../../runtime/ports/query-store.ts';
+import { stepOfTask } from '../../schemas/task-id.ts';
 import type { Change } from './rows.ts';
 import type { tables } from './tables.ts';
 
@@ -71,6 +72,7 @@ function rowOf({ runId, taskId }: { readonly runId: string; readonly taskId: str
   return {
     run_id: runId,
     task_id: taskId,
+    step: stepOfTask(taskId),
     status: 'running',
     attempt: 1,
     dispatch: 1,

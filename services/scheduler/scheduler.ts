@@ -3,7 +3,7 @@
  * partition has one scheduler, which knows the schedules of its flows and how far each has been decided. A slot that is said twice, by two
  * schedulers or after a crash, is decided once: the fold has passed it.
  */
-import { hash } from 'node:crypto';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service, ServiceRecord, ServiceTask } from '../../runtime/engine/service.ts';
 import { messageOf } from '../../runtime/ports/errors.ts';
@@ -24,6 +24,7 @@ export function createScheduler(runtime: Runtime): Service<'starts'> {
     inputs: ['starts'],
     outputs: ['starts'],
     summary: 'says which slots of schedules have passed',
+    keeps: true,
     async opened(task) {
       partitions.get(task.name)?.close();
       const scheduler = new PartitionScheduler(runtime);
@@ -31,7 +32,7 @@ export function createScheduler(runtime: Runtime): Service<'starts'> {
       await scheduler.load(task);
     },
     handle(batch, task) {
-      const put = partitions.get(task.name)?.hear(batch) ?? [];
+      const put = partitions.get(task.name)?.hear(batch, task) ?? [];
       return Promise.resolve({
         outputs: [],
         put: put.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])),
@@ -60,18 +61,22 @@ class PartitionScheduler {
   async load(task: ServiceTask): Promise<void> {
     for await (const [key, stored] of task.entries<StoredFlow>('flow/'))
       this.#schedules.set(decodeURIComponent(key.slice('flow/'.length)), stored);
-    this.#wake(settleMs);
+    if (!task.again) this.#wake(settleMs);
   }
 
   /** Answers what is to be kept: undefined for a flow that has no schedules any more. */
-  hear(batch: readonly ServiceRecord[]): readonly (readonly [key: string, value: StoredFlow | undefined])[] {
+  hear(
+    batch: readonly ServiceRecord[],
+    { again }: ServiceTask,
+  ): readonly (readonly [key: string, value: StoredFlow | undefined])[] {
     const changed = new Set<string>();
     for (const { raw, event } of batch) {
       this.#aheadMs = Math.max(this.#aheadMs, raw.timestampMs - this.#runtime.parts.clock.now());
       const flow = event === undefined ? undefined : this.#take(event);
       if (flow !== undefined) changed.add(flow);
     }
-    this.#wake(settleMs);
+    // while values are rebuilt, it is not known which slots are decided
+    if (!again) this.#wake(settleMs);
     return [...changed].map((flow) => [storedKey(flow), this.#schedules.stored(flow)] as const);
   }
 
@@ -139,6 +144,6 @@ class PartitionScheduler {
 
 function saidOf({ flow, schedule, slots, more, attempt }: DueSlots): IdentifiedOutput {
   const [first, last] = [slots[0]?.atMs ?? 0, slots.at(-1)?.atMs ?? 0];
-  const id = hash('sha256', ['slots', flow, schedule, first, last, attempt].join('\u0000'), 'hex').slice(0, 32);
+  const id = idOf('slots', flow, schedule, first, last, attempt);
   return { topic: 'starts', type: 'slots-due', key: flow, id, data: { flow, schedule, slots, more } };
 }

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../../runtime/ports/errors.ts';
 import type { WorkerReply } from './worker-pool.ts';
 
 /** In a worker thread: answers each task with what `work` gives or throws. The pool sends one at a time. */
@@ -11,7 +12,7 @@ async function answer<T>(work: (task: T) => unknown, task: T): Promise<void> {
   try {
     reply = { result: await work(task) };
   } catch (error) {
-    reply = { error: error instanceof Error ? error.message : String(error) };
+    reply = { error: messageOf(error) };
   }
   parentPort?.postMessage(reply);
 }

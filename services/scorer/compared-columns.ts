@@ -1,7 +1,6 @@
 /** The columns that a detector compares: those of its target, with those of the reference beside them. */
 import type { FeatureSpec } from '../../schemas/deployment-document.ts';
 import type { Detector } from '../../schemas/detectors.ts';
-import type { Column } from '../../schemas/events.ts';
 import { NotAssessable, type Reference } from './reference-sample.ts';
 
 export interface ComparedColumn {
@@ -12,9 +11,15 @@ export interface ComparedColumn {
   readonly current: ArrayLike<number>;
 }
 
+/** A column of an event, or one on its way to a thread, which takes plain memory much faster. */
+export interface NumberColumn {
+  readonly name: string;
+  readonly values: ArrayLike<number>;
+}
+
 interface Sides {
-  readonly columns: readonly Column[];
-  readonly outputs: readonly Column[];
+  readonly columns: readonly NumberColumn[];
+  readonly outputs: readonly NumberColumn[];
   readonly features: readonly FeatureSpec[];
 }
 
@@ -27,7 +32,8 @@ interface Named {
 /** @throws NotAssessable when a column is missing on one side. */
 export function comparedColumns(detector: Detector, window: Sides, reference: Reference): readonly ComparedColumn[] {
   const here = targetColumns(detector, window);
-  const wanted = detector.columns ?? here.map(({ name }) => name);
+  const context = new Set(detector.target === 'inputs' && detector.columns === undefined ? detector.context : []);
+  const wanted = detector.columns ?? here.map(({ name }) => name).filter((name) => !context.has(name));
   const byName = new Map(here.map((column) => [column.name, column]));
   const places = new Map(here.map(({ name }, place) => [name, place]));
   return wanted.map((name) => {
@@ -43,12 +49,20 @@ export function comparedColumns(detector: Detector, window: Sides, reference: Re
   });
 }
 
+/** Inputs that may change without that being drift. */
+export function contextColumns(detector: Detector, window: Sides, reference: Reference): readonly ComparedColumn[] {
+  const { context } = detector;
+  return context.length === 0
+    ? []
+    : comparedColumns({ ...detector, target: 'inputs', columns: context }, window, reference);
+}
+
 /** Columns that the detector looks at in a window. */
 export function targetColumns(
   { target, reference }: Detector,
   { columns, outputs, features }: Sides,
 ): readonly Named[] {
-  const plain = ({ name, values }: Column): Named => ({ name, categorical: false, values });
+  const plain = ({ name, values }: NumberColumn): Named => ({ name, categorical: false, values });
   if (target === 'outputs') return outputs.map(plain);
   if (target === 'scores') return outputs.filter(({ name }) => /\[\d+\]$/.test(name)).map(plain);
   if (target !== 'inputs') return columns.map(plain);

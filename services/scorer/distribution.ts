@@ -7,8 +7,11 @@ import type { ComparedColumn } from './compared-columns.ts';
 const bins = 24;
 const categoriesMax = 24;
 
-/** Both sides in one set of bins or categories. */
-export function distributionOf({ name, categorical, reference, current }: ComparedColumn): ComparedDistribution {
+/** Both sides in one set of bins or categories. `labels`: what the codes 0, 1, … of a category are called. */
+export function distributionOf(
+  { name, categorical, reference, current }: ComparedColumn,
+  labels: readonly string[] = [],
+): ComparedDistribution {
   const before = Float64Array.from(reference).filter((value) => !Number.isNaN(value));
   const now = Float64Array.from(current).filter((value) => !Number.isNaN(value));
   const missing = {
@@ -27,7 +30,7 @@ export function distributionOf({ name, categorical, reference, current }: Compar
     return {
       ...about,
       edges: [],
-      categories: shown.map((index) => categories[index] ?? ''),
+      categories: shown.map((index) => labels[Number(categories[index])] ?? categories[index] ?? ''),
       reference: shown.map((index) => (referenceCounts[index] ?? 0) / before.length),
       window: shown.map((index) => (currentCounts[index] ?? 0) / now.length),
     };

@@ -4,7 +4,7 @@ import { methodOf } from '../../schemas/detector-methods.ts';
 import type { Detector } from '../../schemas/detectors.ts';
 import { derivedId } from '../../schemas/derived-ids.ts';
 import type { WindowClosed } from '../../schemas/events.ts';
-import type { WindowScore } from './score-window.ts';
+import type { WindowScore } from './window-score.ts';
 
 export function findingOf(
   window: WindowClosed,
@@ -29,7 +29,12 @@ export function findingOf(
   };
   if (score.finds === 'outliers') {
     const { finds: _, ...found } = score;
-    const data = { ...about, ...found, falsePositiveRate: detector.falsePositiveRate, detector: name };
+    const isFitted = detector.fittedHash !== undefined;
+    // A fitted detector has its rate in its file; whatever it was fitted to is named by the run that made it.
+    const by = isFitted
+      ? { referenceHash: '', detectorHash: referenceHash, falsePositiveRate: 0 }
+      : { detectorHash: '', falsePositiveRate: detector.falsePositiveRate };
+    const data = { ...about, ...found, ...by, detector: name };
     const id = derivedId(closedAt, 'outliers', windowId, name);
     return { topic: 'outliers', type: 'outliers-assessed', data, key: deployment, id };
   }

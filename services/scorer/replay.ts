@@ -4,7 +4,7 @@
  */
 import { moduleForChild } from '../../runtime/adapters/child-module.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 import type { DriftReplay, ShownDrift } from '../../schemas/api/findings.ts';
 import type { FeatureSpec } from '../../schemas/deployment-document.ts';
 import { type Detector, detectorsOf } from '../../schemas/detectors.ts';
@@ -49,9 +49,11 @@ export async function createReplays(runtime: Runtime): Promise<FindingReplays> {
         const compared = new Set(finding.features.map(({ name }) => name));
         const columns = comparedColumns(detector, { ...rows, features }, reference);
         const shown = compared.has('*') ? columns : columns.filter(({ name }) => compared.has(name));
-        return { finding, distributions: shown.map(distributionOf), problem: null };
+        const labels = new Map(features.map(({ name, categories }) => [name, categories]));
+        const distributions = shown.map((column) => distributionOf(column, labels.get(column.name)));
+        return { finding, distributions, problem: null };
       } catch (error) {
-        return { finding, distributions: [], problem: error instanceof Error ? error.message : String(error) };
+        return { finding, distributions: [], problem: messageOf(error) };
       }
     },
     replay: async (place) => {
@@ -86,7 +88,9 @@ async function findingAt(runtime: Runtime, { partition, offset }: FindingPlace):
       if (record.offset !== offset) continue;
       const event = await runtime.decode('drift', record);
       if (event.type === 'drift-assessed') return event.data;
-      throw new MillraceError('INVALID_ARGUMENT', `the window was not assessed: ${event.data.reason}`);
+      const why =
+        event.type === 'drift-not-assessed' ? `the window was not assessed: ${event.data.reason}` : event.type;
+      throw new MillraceError('INVALID_ARGUMENT', `drift/${partition}@${offset} is no finding: ${why}`);
     }
   }
   throw new MillraceError('NOT_FOUND', `the finding at drift/${partition}@${offset} is not on the log any more`);

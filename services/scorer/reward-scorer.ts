@@ -46,10 +46,16 @@ export function createRewardScorer(runtime: Runtime): RewardScorer {
 }
 
 function said(due: RewardDue, outcome: Rewarded): readonly IdentifiedOutput[] {
-  const { steered, function: _, ...joined } = due;
+  const { steered, shadow, function: _, ...joined } = due;
   const { deployment, deploymentVersion, predictionId, feedbackId, route, rule } = due;
   const reward = 'reward' in outcome ? outcome.reward : null;
   const id = (what: string): string => derivedId(0, what, deployment, predictionId, feedbackId);
+  const observed = (earned: number): IdentifiedOutput => ({
+    ...{ topic: 'route-evidence', type: 'reward-observed', key: deployment },
+    data: { deployment, deploymentVersion, predictionId, route, reward: earned, rule, shadow },
+    id: id(shadow ? `shadow-reward-observed/${route}` : 'reward-observed'),
+  });
+  if (shadow) return reward === null ? [] : [observed(reward)];
   const recorded: IdentifiedOutput = {
     ...{ topic: 'rewards', type: 'reward-recorded', key: deployment, id: id('reward') },
     data: { ...joined, reward },
@@ -60,10 +66,5 @@ function said(due: RewardDue, outcome: Rewarded): readonly IdentifiedOutput[] {
     const data = { ...about, code, reason };
     return [recorded, { topic: 'rewards', type: 'reward-failed', key: deployment, data, id: id('reward-failed') }];
   }
-  if (!steered) return [recorded];
-  const seen = { deployment, deploymentVersion, predictionId, route, reward: outcome.reward, rule };
-  return [
-    recorded,
-    { topic: 'route-evidence', type: 'reward-observed', key: deployment, data: seen, id: id('reward-observed') },
-  ];
+  return steered ? [recorded, observed(outcome.reward)] : [recorded];
 }

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { functionOf } from '../../runtime/inference-graph/call-code.ts';
 import { messageOf } from '../../runtime/ports/errors.ts';
 import type { RewardCase } from '../../schemas/deployment-document.ts';
+import { judgementMax } from '../../schemas/feedback-check.ts';
 import { answerTasks } from './answer-tasks.ts';
 
 /** Without cases: only loads the code. */
@@ -29,8 +30,9 @@ answerTasks<RewardTask>(async ({ bundle, function: name, cases }): Promise<reado
 async function rewardOf(reward: (given: RewardCase) => unknown, given: RewardCase): Promise<RewardAnswer> {
   try {
     const value = await reward(given);
-    if (typeof value === 'number' && Number.isFinite(value)) return { reward: value };
-    return { failed: `the reward function must return a finite number, got ${String(value).slice(0, 80)}` };
+    if (typeof value === 'number' && Math.abs(value) <= judgementMax) return { reward: value };
+    const got = String(value).slice(0, 80);
+    return { failed: `the reward function must return a finite number within ±${judgementMax}, got ${got}` };
   } catch (error) {
     return { failed: `the reward function threw: ${messageOf(error)}`.slice(0, 500) };
   }

@@ -1,17 +1,19 @@
 /** What a worker thread of the scorer runs. References are kept, so that fits are made once. */
 import type { Detector } from '../../schemas/detectors.ts';
-import { messageOf } from '../../runtime/ports/errors.ts';
+import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { Fit } from '../../topologies/online-drift/run.ts';
 import { answerTasks } from './answer-tasks.ts';
+import { isOpen, scoreByFitted } from './fitted-detectors.ts';
 import { fitOnline, type RowsToFit } from './fit-online.ts';
 import { NotAssessable, parseReference, type Reference } from './reference-sample.ts';
-import { scoreWindow, type WindowScore, type WindowToScore } from './score-window.ts';
+import { scoreWindow } from './score-window.ts';
+import type { WindowScore, WindowToScore } from './window-score.ts';
 
 export type ScoreTask = {
   readonly detector: Detector;
-  /** '': it needs none. */
+  /** Of the reference, or of the fitted detector; '': it needs none. */
   readonly referenceHash: string;
-  /** Bytes of the reference; left out while the worker may still have it. */
+  /** Bytes of that; left out while the worker may still have it. */
   readonly reference?: Uint8Array;
 } & (
   | { readonly does: 'score'; readonly window: WindowToScore }
@@ -29,19 +31,29 @@ const references = new Map<string, Reference>();
 const referencesMax = 8;
 const noReference: Reference = { columns: new Map(), outputs: new Map(), rows: 0, fits: new Map() };
 
-answerTasks<ScoreTask>((task): ScoreAnswer => {
+answerTasks<ScoreTask>(async (task): Promise<ScoreAnswer> => {
   try {
+    if (task.does === 'score' && task.detector.fittedHash !== undefined) return await byFitted(task, task.window);
     const reference = referenceOf(task);
     if (reference === undefined) return { type: 'reference-needed' };
     return task.does === 'score'
       ? { type: 'scored', score: scoreWindow(task.detector, task.window, reference) }
       : { type: 'fitted', fit: fitOnline(task.detector, task.rows, reference, task.seed) };
   } catch (error) {
-    if (error instanceof NotAssessable || error instanceof RangeError)
+    if (error instanceof NotAssessable || error instanceof RangeError || error instanceof MillraceError)
       return { type: 'not-assessable', reason: messageOf(error) };
     throw error;
   }
 });
+
+async function byFitted(
+  { detector, referenceHash, reference }: ScoreTask,
+  window: WindowToScore,
+): Promise<ScoreAnswer> {
+  if (reference === undefined && !isOpen(referenceHash)) return { type: 'reference-needed' };
+  const bytes = reference ?? new Uint8Array();
+  return { type: 'scored', score: await scoreByFitted(detector, referenceHash, bytes, window) };
+}
 
 function referenceOf({ referenceHash, reference }: ScoreTask): Reference | undefined {
   if (referenceHash === '') return noReference;

@@ -1,44 +1,16 @@
 /** One window judged by one detector. Pure: the same window, detector and reference give the same numbers, which a replay relies on. */
-import type { FeatureSpec } from '../../schemas/deployment-document.ts';
-import { filledOptions, methodOf } from '../../schemas/detector-methods.ts';
+import { filledOptions, leastPermutations, levelOf, methodOf, smallestPValue } from '../../schemas/detector-methods.ts';
 import type { Detector } from '../../schemas/detectors.ts';
-import type { Column, FeatureDrift, RowScore } from '../../schemas/events.ts';
-import { empiricalThreshold } from '../../statistics/mahalanobis.ts';
+import { withoutMissing } from '../../statistics/arguments.ts';
 import { correctPValues } from '../../statistics/multiple-testing.ts';
-import { type Random, seededRandom } from '../../statistics/random.ts';
-import { type ComparedColumn, comparedColumns } from './compared-columns.ts';
+import { seededRandom } from '../../statistics/random.ts';
+import { type ComparedColumn, comparedColumns, contextColumns } from './compared-columns.ts';
 import { featureTests, psiOf, type Tested } from './methods/feature-tests.ts';
-import { type OutlierModel, outlierModels } from './methods/outlier-models.ts';
 import { rowTests } from './methods/row-tests.ts';
-import { NotAssessable, type Reference, referenceRowsMin } from './reference-sample.ts';
-
-/** A window with what its deployment's document says about it. */
-export interface WindowToScore {
-  /** Seeds what a method draws. */
-  readonly windowId: string;
-  readonly rows: number;
-  readonly columns: readonly Column[];
-  readonly outputs: readonly Column[];
-  readonly predictionIds: readonly string[];
-  readonly features: readonly FeatureSpec[];
-}
-
-export type WindowScore = DriftScore | OutlierScore;
-
-export interface DriftScore {
-  readonly finds: 'drift';
-  readonly features: readonly FeatureDrift[];
-  readonly drifted: boolean;
-  readonly rowsUsed: number;
-  readonly referenceRows: number;
-}
-
-export interface OutlierScore {
-  readonly finds: 'outliers';
-  readonly threshold: number;
-  readonly outliers: readonly RowScore[];
-  readonly scoredRows: number;
-}
+import { NotAssessable, type Reference } from './reference-sample.ts';
+import { outliersOf } from './score-outliers.ts';
+import { completeRows, sampler } from './window-sample.ts';
+import type { DriftScore, WindowScore, WindowToScore } from './window-score.ts';
 
 /** Judges a window against the reference. @throws NotAssessable with the reason when that is impossible. */
 export function scoreWindow(detector: Detector, window: WindowToScore, reference: Reference): WindowScore {
@@ -50,12 +22,11 @@ export function scoreWindow(detector: Detector, window: WindowToScore, reference
   if (methodOf(detector.method).finds === 'outliers') return outliersOf(detector, window, columns, reference);
   return Object.hasOwn(featureTests, detector.method)
     ? featuresOf(detector, window, columns, reference)
-    : rowsOf(detector, window, columns, reference);
+    : rowsOf(detector, window, columns, contextColumns(detector, window, reference), reference);
 }
 
 type FeatureMethod = keyof typeof featureTests;
 type RowMethod = keyof typeof rowTests;
-type OutlierMethod = keyof typeof outlierModels;
 
 function featuresOf(
   detector: Detector,
@@ -77,7 +48,7 @@ function featuresOf(
   const tested = columns.map((column): Tested & { readonly psi: number } => {
     const before = sample.reference(column.reference);
     const now = sample.current(column.current);
-    const [reference, current] = [present(before), present(now)];
+    const [reference, current] = [presentOf(before), withoutMissing(now)];
     const missing = { reference: before.length - reference.length, current: now.length - current.length };
     const values = { reference, current, categorical: column.categorical, missing };
     const isEmpty = reference.length === 0 || current.length === 0;
@@ -98,25 +69,39 @@ function rowsOf(
   detector: Detector,
   { windowId, rows }: WindowToScore,
   all: readonly ComparedColumn[],
+  context: readonly ComparedColumn[],
   reference: Reference,
 ): DriftScore {
   const columns = numericOf(detector, all);
   const random = seededRandom(`${windowId}/${detector.name}`);
   const { rowsMax = Number.POSITIVE_INFINITY } = methodOf(detector.method);
   const sample = sampler(rowsMax, rows, reference.rows, random);
-  const before = completeRows(columns.map((column) => sample.reference(column.reference)));
-  const now = completeRows(columns.map((column) => sample.current(column.current)));
+  const both = [...columns, ...context];
+  const before = completeRows(both.map((column) => sample.reference(column.reference)));
+  const now = completeRows(both.map((column) => sample.current(column.current)));
   const [fewest, where] = before.length < now.length ? [before.length, 'reference'] : [now.length, 'window'];
   if (fewest < rowsMin) {
     throw new NotAssessable(
       `the ${where} has ${fewest} rows without missing values, '${detector.method}' needs at least ${rowsMin}`,
     );
   }
-  const scales = columns.map((_, column) => deviation(before.map((row) => row[column] ?? 0)));
+  const scales = both.map((_, column) => deviation(before.map((row) => row[column] ?? 0)));
   const scaled = (table: readonly (readonly number[])[]): number[][] =>
-    table.map((row) => row.map((value, column) => value / (scales[column] ?? 1)));
+    table.map((row) => row.slice(0, columns.length).map((value, column) => value / (scales[column] ?? 1)));
+  const codes = context.map(({ categorical }, column) =>
+    categorical ? [...new Set([...before, ...now].map((row) => row[columns.length + column] ?? 0))] : undefined,
+  );
+  /** Codes have no distances: each category is a column of its own. */
+  const contexts = (table: readonly (readonly number[])[]): number[][] =>
+    table.map((row) =>
+      codes.flatMap((known, column) => {
+        const value = row[columns.length + column] ?? 0;
+        return known?.map((code) => Number(code === value)) ?? value / (scales[columns.length + column] ?? 1);
+      }),
+    );
   const options = filledOptions(detector.method, detector.options);
-  const tested = rowTests[detector.method as RowMethod](scaled(before), scaled(now), { options, random });
+  const with_ = { options, random, contexts: { reference: contexts(before), current: contexts(now) } };
+  const tested = rowTests[detector.method as RowMethod](scaled(before), scaled(now), with_);
   const verdict = judged(detector, [allColumns], [{ ...tested, psi: unknown }]);
   return { ...verdict, rowsUsed: now.length, referenceRows: before.length };
 }
@@ -127,11 +112,18 @@ const rowsMin = 10;
 
 /** The p-value must pass its corrected threshold, where there is one, AND the effect its own. */
 function judged(
-  { alpha, correction, minEffectSize, method }: Detector,
+  { alpha, correction, minEffectSize, method, options }: Detector,
   names: readonly string[],
   tested: readonly (Tested & { readonly psi: number })[],
 ): Pick<DriftScore, 'finds' | 'features' | 'drifted'> {
   const pValues = tested.map(({ pValue }) => pValue);
+  const permutations = filledOptions(method, options)['permutations'] ?? 0;
+  const tests = pValues.filter((pValue) => !Number.isNaN(pValue)).length;
+  if (permutations > 0 && smallestPValue(permutations) > levelOf(alpha, correction, tests)) {
+    const least = leastPermutations(alpha, correction, tests);
+    const why = `${permutations} permutations cannot tell drift at alpha ${alpha} (${correction}, ${tests} columns)`;
+    throw new NotAssessable(`${why}: options.permutations must be at least ${least}`);
+  }
   const { reject, threshold } = correctPValues(pValues, correction, alpha);
   const features = tested.map(({ test, statistic, pValue, effectSize, psi }, index) => ({
     name: names[index] ?? '',
@@ -148,73 +140,6 @@ function judged(
   return { finds: 'drift', features, drifted: features.some(({ drifted }) => drifted) };
 }
 
-/** Numeric columns only: codes of categories have no distances. */
-function outliersOf(
-  detector: Detector,
-  { predictionIds, rows }: WindowToScore,
-  all: readonly ComparedColumn[],
-  reference: Reference,
-): OutlierScore {
-  const columns = all.filter(({ categorical }) => !categorical);
-  if (columns.length === 0) return { finds: 'outliers', threshold: unknown, outliers: [], scoredRows: 0 };
-  const { model, threshold } = outlierFit(detector, columns, reference);
-  const outliers: RowScore[] = [];
-  let scoredRows = 0;
-  for (let row = 0; row < rows; row++) {
-    const cells = columns.map(({ current }) => current[row] ?? unknown);
-    if (!cells.every(Number.isFinite)) continue;
-    scoredRows += 1;
-    const score = model.score(cells);
-    if (score <= threshold) continue;
-    const largest = model
-      .shares(cells)
-      .map((share, index) => ({ share, name: columns[index]?.name ?? '' }))
-      .filter(({ share }) => share > 0)
-      .sort((a, b) => b.share - a.share)
-      .slice(0, featuresNamed);
-    outliers.push({
-      predictionId: predictionIds[row] ?? '',
-      score,
-      features: largest.map(({ name }) => name),
-      shares: largest.map(({ share }) => share),
-    });
-  }
-  return { finds: 'outliers', threshold, outliers, scoredRows };
-}
-
-const featuresNamed = 3;
-
-interface OutlierFit {
-  readonly model: OutlierModel;
-  /** Score above which a row is an outlier. */
-  readonly threshold: number;
-}
-
-/**
- * The threshold is what the stated share of the reference itself exceeds: right for any distribution of the features. Rows with a missing
- * value are left out. Kept with the reference. @throws NotAssessable when too few rows are left.
- */
-export function outlierFit(detector: Detector, columns: readonly ComparedColumn[], reference: Reference): OutlierFit {
-  const { method, falsePositiveRate, options } = detector;
-  const key = JSON.stringify([method, falsePositiveRate, detector.threshold, options, columns.map(({ name }) => name)]);
-  const known = reference.fits.get(key) as OutlierFit | undefined;
-  if (known !== undefined) return known;
-  const random = seededRandom(key);
-  const { rowsMax = Number.POSITIVE_INFINITY } = methodOf(method);
-  const sample = sampler(rowsMax, 0, reference.rows, random);
-  const rows = completeRows(columns.map((column) => sample.reference(column.reference)));
-  if (rows.length < referenceRowsMin) {
-    throw new NotAssessable(
-      `the reference sample has ${rows.length} rows without missing values, at least ${referenceRowsMin} are needed`,
-    );
-  }
-  const model = outlierModels[method as OutlierMethod](rows, { options: filledOptions(method, options), random });
-  const threshold = detector.threshold ?? empiricalThreshold(model.ownScores, falsePositiveRate);
-  const fit = { model, threshold };
-  reference.fits.set(key, fit);
-  return fit;
-}
-
 function isTaken(takes: 'numeric' | 'any' | 'binary', { categorical, reference, current }: ComparedColumn): boolean {
   if (takes === 'any') return true;
   if (takes === 'numeric') return !categorical;
@@ -229,39 +154,13 @@ function numericOf(detector: Detector, columns: readonly ComparedColumn[]): read
   return numeric;
 }
 
-/** The same rows of every column, where there are more than a method can take. */
-function sampler(
-  rowsMax: number,
-  rows: number,
-  referenceRows: number,
-  random: Random,
-): {
-  readonly current: (values: ArrayLike<number>) => Float64Array;
-  readonly reference: (values: ArrayLike<number>) => Float64Array;
-  readonly currentRows: number;
-  readonly referenceRows: number;
-} {
-  const places = (of: number): readonly number[] | undefined =>
-    of <= rowsMax ? undefined : random.sample(of, rowsMax).sort((a, b) => a - b);
-  const [current, reference] = [places(rows), places(referenceRows)];
-  const take = (chosen: readonly number[] | undefined) => (values: ArrayLike<number>) =>
-    chosen === undefined ? Float64Array.from(values) : Float64Array.from(chosen, (place) => values[place] ?? unknown);
-  return {
-    current: take(current),
-    reference: take(reference),
-    currentRows: Math.min(rows, rowsMax),
-    referenceRows: Math.min(referenceRows, rowsMax),
-  };
-}
+const presents = new WeakMap<Float64Array, Float64Array>();
 
-function present(values: Float64Array): Float64Array {
-  return values.filter((value) => !Number.isNaN(value));
-}
-
-function completeRows(columns: readonly Float64Array[]): number[][] {
-  return Array.from({ length: columns[0]?.length ?? 0 }, (_, row) =>
-    columns.map((column) => column[row] ?? unknown),
-  ).filter((row) => row.every(Number.isFinite));
+/** The same object for every window: by it, what is computed of the reference is found again. */
+function presentOf(reference: Float64Array): Float64Array {
+  const known = presents.get(reference) ?? withoutMissing(reference);
+  presents.set(reference, known);
+  return known;
 }
 
 function deviation(values: readonly number[]): number {

@@ -10,13 +10,15 @@ import { methodOf } from '../../schemas/detector-methods.ts';
 import { type Detector, detectorsOf } from '../../schemas/detectors.ts';
 import type { DeploymentDocument } from '../../schemas/deployment-document.ts';
 import { derivedId } from '../../schemas/derived-ids.ts';
-import type { DetectorFitted, ObservationsSampled, WindowClosed } from '../../schemas/events.ts';
+import type { Column, DetectorFitted, ObservationsSampled, WindowClosed } from '../../schemas/events.ts';
 import { seedOf } from '../../topologies/online-drift/methods.ts';
+import type { NumberColumn } from './compared-columns.ts';
 import { DeploymentDocuments } from './deployment-documents.ts';
 import { findingOf, notAssessed } from './findings.ts';
 import { References } from './references.ts';
+import { sayAsTheyCome } from './say-as-they-come.ts';
 import type { ScoreAnswer, ScoreTask } from './score-thread.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { runPatiently, WorkerPool } from './worker-pool.ts';
 
 export interface ScorerOptions {
   readonly runtime: Runtime;
@@ -53,18 +55,29 @@ export async function createScorer(options: ScorerOptions): Promise<Scorer> {
       summary: 'computes drift and outliers of complete windows in worker threads, fits detectors',
       // A window may be large.
       batchRecords: 100,
+      // references that are taken from the stream
+      keeps: true,
       async handle(batch, task) {
+        // A thread takes its time to start: it is there when the first window of these rows is complete.
+        if (!task.again && batch.some(({ event }) => event?.type === 'observations-sampled')) pool.warm();
         const references = new References(task, runtime.parts.blobs);
         const verdicts: Promise<Judged>[] = [];
         // One after the other up to here, because a window may be what a later one is compared with; the computing goes on beside it.
         for (const { event } of batch) {
-          if (event?.type === 'window-closed') verdicts.push(...(await judge.window(event.data, references)));
-          if (event?.type === 'observations-sampled') verdicts.push(...(await judge.rows(event.data, references)));
+          const asked = [
+            ...(event?.type === 'window-closed' ? await judge.window(event.data, references) : []),
+            ...(event?.type === 'observations-sampled' ? await judge.rows(event.data, references) : []),
+          ];
+          // What was judged before has its verdicts on the log: only the references are kept again.
+          if (!task.again) verdicts.push(...asked.map((begin) => begin()));
         }
-        const all = await Promise.all(verdicts);
+        const { all, rest } = await sayAsTheyCome(verdicts, {
+          clock: runtime.parts.clock,
+          say: (outputs) => runtime.publish(outputs),
+        });
         const counted = (what: Judged['what']): number => all.filter((judged) => judged.what === what).length;
         return {
-          outputs: all.flatMap(({ outputs }) => outputs),
+          outputs: rest,
           put: references.changes,
           count: {
             windowsAssessed: counted('assessed'),
@@ -86,6 +99,10 @@ interface Judged {
   readonly outputs: readonly IdentifiedOutput[];
 }
 
+/** Begins to compute. */
+type Asked = () => Promise<Judged>;
+
+/** Keeps the references of what it is shown, in order, and answers what is to be computed. */
 class Judge {
   readonly #runtime: Runtime;
   readonly #documents: DeploymentDocuments;
@@ -97,10 +114,12 @@ class Judge {
     this.#pool = pool;
   }
 
-  async window(window: WindowClosed, references: References): Promise<Promise<Judged>[]> {
+  async window(window: WindowClosed, references: References): Promise<readonly Asked[]> {
     const { deployment, deploymentVersion, stream } = window;
-    const no = (detector: string, reason: string): Promise<Judged> =>
-      Promise.resolve({ what: 'not-assessed', outputs: [notAssessed(window, detector, reason)] });
+    const no =
+      (detector: string, reason: string): Asked =>
+      () =>
+        Promise.resolve({ what: 'not-assessed', outputs: [notAssessed(window, detector, reason)] });
     const document = await this.#documents.find(deployment, deploymentVersion);
     if (document === undefined) return [no('', `deployment '${deployment}' has no version ${deploymentVersion}`)];
     const own = detectorsOf(document).filter((detector) => detector.stream === stream);
@@ -108,17 +127,18 @@ class Judge {
     if (window.role === 'reference') {
       const hash = await references.keepFirst(window);
       const rowWise = detectors.filter(({ method, reference }) => isRowWise(method) && reference?.kind === 'first');
-      return rowWise.map((detector) => this.#fitted(window, document, detector, hash));
+      return rowWise.map((detector) => () => this.#fitted(window, document, detector, hash));
     }
     const judging = detectors.filter(({ method }) => !isRowWise(method));
     if (judging.length === 0) {
       return own.length === 0 ? [no('', 'the deployment names no reference sample and no detector')] : [];
     }
-    const verdicts: Promise<Judged>[] = [];
+    const verdicts: Asked[] = [];
     for (const detector of judging) {
-      const found = await references.find(detector, window);
+      const { fittedHash } = detector;
+      const found = fittedHash === undefined ? await references.find(detector, window) : { hash: fittedHash };
       if (typeof found === 'string') verdicts.push(no(detector.name, found));
-      else verdicts.push(this.#assessed(window, document, detector, found.hash));
+      else verdicts.push(() => this.#assessed(window, document, detector, found.hash));
     }
     const back = judging.map(({ reference }) => (reference?.kind === 'window' ? reference.back : 0));
     const most = Math.max(...back);
@@ -127,7 +147,7 @@ class Judge {
   }
 
   /** The first rows of a version: its detectors of rows may be fitted to the training data. */
-  async rows(batch: ObservationsSampled, references: References): Promise<Promise<Judged>[]> {
+  async rows(batch: ObservationsSampled, references: References): Promise<readonly Asked[]> {
     if (batch.online.length === 0) return [];
     const { deployment, deploymentVersion, stream } = batch;
     const key = `fitted/${deployment}/${deploymentVersion}/${stream}`;
@@ -141,7 +161,7 @@ class Judge {
       .map((detector) => {
         const { reference, method } = detector;
         const hash = methodOf(method).needsReference && reference?.kind === 'artifact' ? reference.hash : '';
-        return this.#fitted(batch, document, detector, hash);
+        return () => this.#fitted(batch, document, detector, hash);
       });
   }
 
@@ -151,9 +171,14 @@ class Judge {
     detector: Detector,
     referenceHash: string,
   ): Promise<Judged> {
-    const { windowId, rows, columns, outputs, predictionIds } = window;
-    const task = { does: 'score', detector, referenceHash } as const;
-    const answer = await this.#run({ ...task, window: { windowId, rows, columns, outputs, predictionIds, features } });
+    const { windowId, rows } = window;
+    const asked = {
+      ...{ windowId, rows, features },
+      columns: forThread(window.columns),
+      outputs: forThread(window.outputs),
+      predictionIds: methodOf(detector.method).finds === 'outliers' ? window.predictionIds : [],
+    };
+    const answer = await this.#run({ does: 'score', detector, referenceHash, window: asked });
     return typeof answer === 'string' || answer.type !== 'scored'
       ? { what: 'not-assessed', outputs: [notAssessed(window, detector.name, reasonOf(answer))] }
       : { what: 'assessed', outputs: [findingOf(window, detector, referenceHash, answer.score)] };
@@ -168,7 +193,8 @@ class Judge {
     const { deployment, deploymentVersion, stream, columns, outputs } = of;
     const seed = seedOf(deployment, deploymentVersion, detector.name);
     const rows = { columns, outputs, features };
-    const answer = await this.#run({ does: 'fit', detector, referenceHash, rows, seed });
+    // A fit is for as long as the version: what failed because the machine was busy must not turn the detector off.
+    const answer = await this.#run({ does: 'fit', detector, referenceHash, rows, seed }, runPatiently);
     const fit = typeof answer === 'string' || answer.type !== 'fitted' ? '' : JSON.stringify(answer.fit);
     const fitHash = fit === '' ? '' : (await this.#runtime.parts.blobs.put(Buffer.from(fit))).hash;
     const reason = fit === '' ? reasonOf(answer) : '';
@@ -183,19 +209,22 @@ class Judge {
   }
 
   /** The answer, or the reason why there is none. Only what may be better later is thrown. */
-  async #run(task: ScoreTask): Promise<ScoreAnswer | string> {
-    const { referenceHash } = task;
+  async #run(task: ScoreTask, run: typeof runPatiently = runOnce): Promise<ScoreAnswer | string> {
+    const { referenceHash, detector } = task;
+    const what = detector.fittedHash === undefined ? 'the reference sample' : 'the fitted detector';
     try {
-      const answer = await this.#pool.run(task);
+      const answer = await run(this.#pool, task);
       if (answer.type !== 'reference-needed') return answer;
-      return await this.#pool.run({ ...task, reference: await this.#runtime.parts.blobs.get(referenceHash) });
+      return await run(this.#pool, { ...task, reference: await this.#runtime.parts.blobs.get(referenceHash) });
     } catch (error) {
       if (hasCode(error, 'UNAVAILABLE', 'CLOSED')) throw error;
-      if (hasCode(error, 'NOT_FOUND')) return `there is no blob ${referenceHash}, the reference sample`;
+      if (hasCode(error, 'NOT_FOUND')) return `there is no blob ${referenceHash}, ${what}`;
       return messageOf(error);
     }
   }
 }
+
+const runOnce: typeof runPatiently = (pool, task) => pool.run(task);
 
 function reasonOf(answer: ScoreAnswer | string): string {
   if (typeof answer === 'string') return answer;
@@ -204,4 +233,8 @@ function reasonOf(answer: ScoreAnswer | string): string {
 
 function isRowWise(method: Detector['method']): boolean {
   return methodOf(method).runs === 'row';
+}
+
+function forThread(columns: readonly Column[]): readonly NumberColumn[] {
+  return columns.map(({ name, values }) => ({ name, values: new Float64Array(values) }));
 }

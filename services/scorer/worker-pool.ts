@@ -2,9 +2,10 @@
  * Worker threads that each do one task at a time, with a limit on time and memory. A worker that takes too long or dies takes its task
  * with it: that task fails, the next one gets a new worker.
  */
-import { Worker } from 'node:worker_threads';
-import type { ChildModule } from '../../runtime/adapters/child-module.ts';
-import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
+import type { Worker } from 'node:worker_threads';
+import { type ChildModule, startThread } from '../../runtime/adapters/child-module.ts';
+import { limitAnswer } from '../../runtime/adapters/limit-answer.ts';
+import { hasCode, MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 
 export interface WorkerPoolOptions {
   /** Module that the workers run; it calls `answerTasks`. */
@@ -27,7 +28,8 @@ interface Pending<T> {
 interface Lane<T> {
   worker: Worker | undefined;
   current: Pending<T> | undefined;
-  timer: NodeJS.Timeout | undefined;
+  /** Ends the wait for the answer. */
+  endLimit: () => void;
 }
 
 export type WorkerReply = { readonly result: unknown } | { readonly error: string };
@@ -43,7 +45,7 @@ export class WorkerPool<T, R> {
     this.#lanes = Array.from({ length: options.workers }, () => ({
       worker: undefined,
       current: undefined,
-      timer: undefined,
+      endLimit: () => undefined,
     }));
   }
 
@@ -60,13 +62,27 @@ export class WorkerPool<T, R> {
     });
   }
 
+  /** Starts the workers that are not there, for work that is about to come. */
+  warm(): void {
+    if (this.#closed) return;
+    for (const lane of this.#lanes) {
+      if (lane.worker !== undefined) continue;
+      lane.worker = this.#start(lane);
+      lane.worker.unref();
+    }
+  }
+
+  get timeoutMs(): number {
+    return this.#options.timeoutMs;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const closed = new MillraceError('CLOSED', 'the worker pool was closed');
     for (const pending of this.#waiting.splice(0)) pending.reject(closed);
     await Promise.all(
       this.#lanes.map(async (lane) => {
-        clearTimeout(lane.timer);
+        lane.endLimit();
         lane.current?.reject(closed);
         lane.current = undefined;
         await lane.worker?.terminate();
@@ -88,9 +104,9 @@ export class WorkerPool<T, R> {
     lane.current = pending;
     lane.worker ??= this.#start(lane);
     lane.worker.ref();
-    lane.timer = setTimeout(() => {
-      this.#lose(lane, new MillraceError('TIMEOUT', `the computation was stopped after ${timeoutMs} ms`));
-    }, timeoutMs);
+    lane.endLimit = limitAnswer(timeoutMs, () =>
+      this.#lose(lane, new MillraceError('TIMEOUT', `the computation was stopped after ${timeoutMs} ms`)),
+    );
     lane.worker.postMessage(pending.task);
   }
 
@@ -98,12 +114,7 @@ export class WorkerPool<T, R> {
     const { module, memoryMb } = this.#options;
     // Code of a deployment may run in it, and gets nothing of the server's environment: no credentials.
     const limits = { resourceLimits: { maxOldGenerationSizeMb: memoryMb }, env: {} };
-    const worker = module.typescript
-      ? new Worker(new URL('./typescript-worker.mjs', import.meta.url), {
-          ...limits,
-          workerData: { module: module.url.href },
-        })
-      : new Worker(module.url, limits);
+    const worker = startThread(module, limits);
     worker.on('message', (reply: WorkerReply) => {
       if (lane.worker !== worker) return;
       if ('error' in reply) this.#finish(lane)?.reject(new MillraceError('USER_CODE_FAILED', reply.error));
@@ -115,14 +126,15 @@ export class WorkerPool<T, R> {
     });
     worker.on('exit', (code) => {
       if (lane.worker === worker) {
-        this.#lose(lane, new MillraceError('USER_CODE_FAILED', `the worker ended with exit code ${code}`));
+        const message = `the worker ended with exit code ${code}`;
+        this.#lose(lane, new MillraceError('USER_CODE_FAILED', message, { details: workerLost }));
       }
     });
     return worker;
   }
 
   #finish(lane: Lane<T>): Pending<T> | undefined {
-    clearTimeout(lane.timer);
+    lane.endLimit();
     lane.worker?.unref();
     const { current } = lane;
     lane.current = undefined;
@@ -139,11 +151,33 @@ export class WorkerPool<T, R> {
   }
 }
 
+const tries = 3;
+
+/** Of an error that took the worker with it, while one that a task threw would be thrown again. */
+const workerLost = { workerLost: true };
+
+/** Like `pool.run`, but what took too long or lost its worker is tried again, each time with twice as long. */
+export async function runPatiently<T, R>(pool: WorkerPool<T, R>, task: T): Promise<R> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await pool.run(task, pool.timeoutMs * 2 ** attempt);
+    } catch (error) {
+      const tryAgain =
+        hasCode(error, 'TIMEOUT') || (error instanceof MillraceError && error.details['workerLost'] === true);
+      if (attempt + 1 >= tries || !tryAgain) throw error;
+    }
+  }
+}
+
 function failureOf(cause: unknown, memoryMb: number): MillraceError {
   if ((cause as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new MillraceError('TOO_LARGE', `the computation needs more than the ${memoryMb} MB that it may use`, {
+    return new MillraceError('TOO_LARGE', `the computation needs more than the ${memoryMb} MiB that it may use`, {
       cause,
+      details: workerLost,
     });
   }
-  return new MillraceError('USER_CODE_FAILED', `the worker failed: ${messageOf(cause)}`, { cause });
+  return new MillraceError('USER_CODE_FAILED', `the worker failed: ${messageOf(cause)}`, {
+    cause,
+    details: workerLost,
+  });
 }

@@ -13,7 +13,7 @@ import { DoorClient } from '../../runtime/adapters/step-door/door-client.ts';
 import { PodOutput } from '../../runtime/adapters/step-door/pod-output.ts';
 import type { PodWork } from '../../runtime/adapters/step-door/pod-work.ts';
 import { toJson } from '../../runtime/adapters/step-door/task-json.ts';
-import { MillraceError } from '../../runtime/ports/errors.ts';
+import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 
 /** Exit code when the step's outcome could not be handed over. */
 const notHandedOver = 75;
@@ -59,7 +59,7 @@ export async function runStepPod(environment: NodeJS.ProcessEnv): Promise<number
     await door.end(hash).catch(() => undefined);
     return 0;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     return notHandedOver;
   } finally {
     await executor.close();

@@ -23,7 +23,11 @@ export function tokenOf({ attempt, dispatch }: TaskDispatched, incarnation: stri
   return { attempt, dispatch, incarnation };
 }
 
-/** Nothing can come of it any more, whoever made it: its time and several leases have passed. */
-export function isOver({ claimedAt, waitMs, dispatched: { timeoutMs, leaseMs } }: Claim, nowMs: number): boolean {
-  return nowMs > claimedAt + waitMs + timeoutMs + 10 * leaseMs;
+/** When nothing can come of it any more, whoever made it, however often its lease was renewed: its time and several leases have passed. */
+export function overAt({ claimedAt, waitMs, dispatched: { timeoutMs, leaseMs } }: Claim): number {
+  return claimedAt + waitMs + timeoutMs + 10 * leaseMs;
+}
+
+export function isOver(claim: Claim, nowMs: number): boolean {
+  return nowMs > overAt(claim);
 }

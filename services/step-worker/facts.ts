@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import type { ArtifactRef, TaskOutcome } from '../../runtime/ports/task-executor.ts';
 import type { Position, TaskDispatched } from '../../schemas/events.ts';
@@ -69,13 +69,9 @@ export function endedFact(
   const base = { runId, taskId, token, worker, logs: outcome.logs ?? null, cards: outcome.cards ?? [] };
   if (outcome.type === 'completed') {
     const { artifacts, requests, userMs, split = null, choice = null, again = false, inputs = [] } = outcome;
-    const data = { ...base, artifacts, requests, userMs, split, choice, again, inputs };
+    const data = { artifacts, requests, userMs, split, choice, again, inputs, ...base };
     return { topic: 'runs', type: 'task-completed', key: runId, id, data };
   }
   const { kind, message, stack, final = false } = outcome;
   return { topic: 'runs', type: 'task-failed', key: runId, id, data: { ...base, kind, message, stack, final } };
-}
-
-export function idOf(...parts: readonly (string | number)[]): string {
-  return hash('sha256', parts.join('\u0000'), 'hex').slice(0, 32);
 }

@@ -13,7 +13,8 @@ import type { TaskExecutor } from '../../runtime/ports/task-executor.ts';
 import type { TaskDispatched } from '../../schemas/events.ts';
 import { defaultCompute } from '../../schemas/flow-graph.ts';
 import { Attempt } from './attempt.ts';
-import { type Claim, claimKey, claimPrefix, isOver } from './claim.ts';
+import { type Claim, claimKey, claimPrefix, isOver, overAt } from './claim.ts';
+import { ClaimsOver } from './claims-over.ts';
 import { computeOf, serviceName } from './compute-class.ts';
 import { factOf, type WorkerName } from './facts.ts';
 import { Gangs } from './gangs.ts';
@@ -29,10 +30,12 @@ export interface StepWorkerOptions {
   readonly name: string;
   /** Compute class whose steps it takes. @default process */
   readonly compute?: string | undefined;
+  /** Slots that are shared with workers of other classes on the same executor. @default as many as the executor has */
+  readonly slots?: Slots | undefined;
   /** A start that is acknowledged so close to its deadline is not used, milliseconds. @default 1000, at most a tenth of the wait */
   readonly startMarginMs?: number | undefined;
-  /** Environment variables for each step, under those that it names itself. @default none */
-  readonly variables?: ((dispatched: TaskDispatched) => Readonly<Record<string, string>>) | undefined;
+  /** Environment variables for each step, under those that it names itself; it is over at `overAtMs` at the latest. @default none */
+  readonly variables?: ((dispatched: TaskDispatched, overAtMs: number) => Readonly<Record<string, string>>) | undefined;
   /** Under which members of a gang on other machines reach this one. @default 127.0.0.1 */
   readonly host?: string | undefined;
 }
@@ -53,7 +56,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
   const attempts = new Map<string, Attempt>();
   /** Attempts that wait for the commit of their claim. */
   const unclaimed = new Map<string, { readonly task: ServiceTask; settle(stands: boolean): void }>();
-  const slots = new Slots(executor.slots);
+  const { slots = new Slots(executor.slots) } = options;
   const gangs = new Gangs();
   const output = new TaskOutput(runtime, identity);
   const revocations = new Revocations(
@@ -64,8 +67,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
     (gang) => gangs.hear(gang),
   );
   const heart = new Heart(runtime, identity, () => [...attempts.values()].filter(({ beats }) => beats));
-  /** Claims that are over, by task of the engine: deleted with its next commit. */
-  const over = new Map<string, string[]>();
+  const over = new ClaimsOver(runtime.parts.clock);
   let closed = false;
 
   const begin = (task: ServiceTask, claim: Claim, adopt?: TaskExecutor['adopt']): void => {
@@ -81,7 +83,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       gangs,
       output,
       host: options.host ?? '127.0.0.1',
-      variables: options.variables?.(claim.dispatched) ?? {},
+      variables: options.variables?.(claim.dispatched, overAt(claim)) ?? {},
       startMarginMs: options.startMarginMs ?? Math.min(1_000, claim.waitMs / 10),
       committed: async () => await stands,
       beating: () => heart.note(claim.dispatched.leaseMs),
@@ -90,7 +92,7 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
     void attempt.done.then((said) => {
       attempts.delete(key);
       if (adopt === undefined && needsSlot(claim.dispatched)) slots.release();
-      if (said) over.set(task.name, [...(over.get(task.name) ?? []), key]);
+      if (said) over.add(task, key);
     });
   };
 
@@ -112,9 +114,17 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       const lost: IdentifiedOutput[] = [];
       const gone: string[] = [];
       for await (const [key, claim] of task.entries<Claim>(claimPrefix)) {
-        if (attempts.has(key) || claim.incarnation === identity.incarnation) {
+        if (attempts.has(key)) {
           // its commit had an unknown outcome
-          settle(claimKey(claim), true);
+          settle(key, true);
+          continue;
+        }
+        if (claim.incarnation === identity.incarnation) {
+          // its partition went before it was known that the commit was done: it was never begun, or it could not be finished
+          if (over.of(task).includes(key)) continue;
+          const message = `worker ${claim.worker} gave the task up`;
+          lost.push(factOf('lost', claim.dispatched, claim, { kind: 'lost', message }));
+          gone.push(key);
           continue;
         }
         const own = claim.worker === identity.worker;
@@ -134,12 +144,12 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
         if (own || isOver(claim, runtime.parts.clock.now())) gone.push(key);
       }
       if (lost.length > 0) await runtime.publish(lost);
-      over.set(task.name, gone);
+      for (const key of gone) over.add(task, key);
+      over.opened(task);
     },
 
     async handle(batch, task) {
-      const remove = over.get(task.name) ?? [];
-      over.delete(task.name);
+      const remove = over.of(task);
       const put: [string, Claim][] = [];
       for (const { event, raw } of batch) {
         if (event?.type !== 'task-dispatched') continue;
@@ -165,8 +175,14 @@ export function createStepWorker(options: StepWorkerOptions): StepWorker {
       const committed = (): void => {
         crashPoint('after-claim');
         for (const [key] of put) settle(key, true);
+        over.forget(task, remove);
       };
       return { outputs: [], put, delete: remove, count: { claimed: put.length }, committed };
+    },
+
+    rest(task) {
+      const remove = over.of(task);
+      return remove.length === 0 ? undefined : { delete: remove, committed: () => over.forget(task, remove) };
     },
 
     closed(task) {

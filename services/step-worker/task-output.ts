@@ -1,10 +1,11 @@
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput } from '../../runtime/engine/service.ts';
 import { messageOf } from '../../runtime/ports/errors.ts';
 import type { TaskListener } from '../../runtime/ports/task-executor.ts';
 import type { TaskDispatched } from '../../schemas/events.ts';
 import { tokenOf } from './claim.ts';
-import { idOf, type WorkerName } from './facts.ts';
+import type { WorkerName } from './facts.ts';
 
 /** What has come is said so often, milliseconds: most steps have ended before, and their ends say it all. */
 const sayEveryMs = 250;
@@ -32,6 +33,7 @@ export class TaskOutput {
   readonly #open = new Set<Unsaid>();
   #timer: (() => void) | undefined;
   #saying: Promise<void> | undefined;
+  #last: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(runtime: Runtime, name: WorkerName) {
@@ -58,10 +60,7 @@ export class TaskOutput {
           this.#soon();
         },
       },
-      flush: async () => {
-        await this.#saying;
-        await this.#say();
-      },
+      flush: () => this.#sayNext(),
       end: () => void this.#open.delete(unsaid),
     };
   }
@@ -69,18 +68,24 @@ export class TaskOutput {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.();
-    await this.#saying;
+    await this.#last;
   }
 
   #soon(): void {
     if (this.#closed || this.#timer !== undefined || this.#saying !== undefined) return;
     this.#timer = this.#runtime.parts.clock.after(sayEveryMs, () => {
       this.#timer = undefined;
-      this.#saying = this.#say().finally(() => {
+      this.#saying = this.#sayNext().finally(() => {
         this.#saying = undefined;
         if ([...this.#open].some(({ lines, cards }) => lines.length > 0 || cards.size > 0)) this.#soon();
       });
     });
+  }
+
+  /** One after the other: two at once would say the same lines, and forget twice as many. */
+  #sayNext(): Promise<void> {
+    this.#last = this.#last.then(() => this.#say());
+    return this.#last;
   }
 
   /** Lines that could not be said stay, and are said again with what came since; cards are said again with their next change. */

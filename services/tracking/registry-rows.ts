@@ -77,12 +77,16 @@ function modelEdits(data: Edited, timeMs: number): readonly Change[] {
         { table: 'aliases', remove: { name, alias: key } },
         ...versions.map((version) => aliasMove(data, key, version, true, timeMs)),
       ];
+    // A renamed model is said again, by its facts, under its new name.
+    case 'rename':
     case 'delete':
       return [
         ...keys.flatMap((gone): Change[] => [
           { table: 'alias_rules', remove: { name, alias: gone } },
           { table: 'alias_proposals', remove: { name, alias: gone } },
         ]),
+        ...Object.entries(data.aliases).map(([alias, version]) => aliasMove(data, alias, version, true, timeMs)),
+        ...data.staged.map((version) => stageMove(data, 'None', version, timeMs)),
         { table: 'registered_models', remove: { name } },
         ...versions.map((version): Change => ({ table: 'model_versions', remove: { name, version } })),
         ...keys.flatMap((gone): Change[] => [
@@ -118,6 +122,7 @@ function versionEdits(edited: Edited, timeMs: number): readonly Change[] {
         { table: 'model_versions', remove: { name, version } },
         ...keys.map((alias): Change => ({ table: 'aliases', remove: { name, alias } })),
         ...keys.map((alias) => aliasMove(edited, alias, version, true, timeMs)),
+        ...edited.staged.map((staged) => stageMove(edited, 'None', staged, timeMs)),
       ];
     default:
       return [];

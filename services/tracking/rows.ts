@@ -71,7 +71,7 @@ function runRows({ type, data, timeMs }: ProjectedEvent<'tracking'>): readonly C
           const point = { run_id, key, timestamp, step, ...number(value) };
           return [
             { table: 'metric_points', row: point },
-            { table: 'latest_metrics', row: { ...point, experiment_id }, set: 'all' },
+            { table: 'latest_metrics', row: { experiment_id, ...point }, set: 'all' },
             ...(modelId === null ? [] : [modelMetric(modelId, datasetName ?? '', datasetDigest ?? '', point)]),
           ];
         }),

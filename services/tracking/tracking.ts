@@ -10,10 +10,11 @@ import type { TrackedTopic } from './rows.ts';
 import type { TrackingRows, TrackingTables } from './tables.ts';
 
 export type RunRow = TrackingRows['runs'];
+export type ExperimentRow = TrackingRows['experiments'];
 export type LoggedModelRow = TrackingRows['logged_models'];
 
 const freshMs = 10_000;
-/** Another gateway may have deleted a run meanwhile: this long it is not noticed. */
+/** Another gateway may have deleted a run or experiment meanwhile: this long it is not noticed. */
 const rememberedMs = 2_000;
 const rememberedMax = 10_000;
 const begunMs = 5_000;
@@ -23,6 +24,9 @@ export class Tracking {
   readonly #store: QueryStore<TrackingTables>;
   readonly #projection: RunningProjection;
   readonly #runs = new Map<string, { readonly row: RunRow; readonly atMs: number }>();
+  readonly #experiments = new Map<string, { readonly row: ExperimentRow; readonly atMs: number }>();
+  /** Counts changes that this process asked for: what was read before one is not remembered after it. */
+  #experimentChanges = 0;
   /** Writes of one run that depend on what it has. */
   readonly inTurn = new KeyedQueue();
 
@@ -90,6 +94,31 @@ export class Tracking {
         await new Promise<void>((resolve) => void clock.after(20, resolve));
       }
     }
+  }
+
+  /** NOT_FOUND unless there is such an experiment, deleted or not. As it was within the last two seconds, for checks before a write. */
+  async experiment(id: string): Promise<ExperimentRow> {
+    const nowMs = this.runtime.parts.clock.now();
+    const known = this.#experiments.get(id);
+    if (known !== undefined && nowMs - known.atMs < rememberedMs) return known.row;
+    const changes = this.#experimentChanges;
+    const row = await this.freshExperiment(id);
+    if (this.#experiments.size >= rememberedMax) this.#experiments.clear();
+    if (changes === this.#experimentChanges) this.#experiments.set(id, { row, atMs: nowMs });
+    return row;
+  }
+
+  /** As it is now. */
+  async freshExperiment(id: string): Promise<ExperimentRow> {
+    const database = await this.fresh('experiments');
+    const row = await database.selectFrom('experiments').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) throw new MillraceError('NOT_FOUND', `No Experiment with id=${id} exists`);
+    return row;
+  }
+
+  forgetExperiment(id: string): void {
+    this.#experimentChanges += 1;
+    this.#experiments.delete(id);
   }
 
   remember(row: RunRow): void {

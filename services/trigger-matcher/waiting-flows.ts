@@ -10,9 +10,10 @@ export interface WaitingFlow {
   readonly parameterNames: readonly string[];
 }
 
-/** Flows by the events that they wait for, so that an event costs only the flows that it concerns. */
+/** Flows by the events and alerts that they wait for, so that an event costs only the flows that it concerns. */
 export class WaitingFlows {
   #byEvent = new Map<string, WaitingFlow[]>();
+  #byAlert = new Map<string, WaitingFlow[]>();
   #of = '';
 
   /** Takes the rows as they are now; cheap when none has changed. */
@@ -21,15 +22,15 @@ export class WaitingFlows {
     if (of === this.#of) return;
     this.#of = of;
     this.#byEvent = new Map();
+    this.#byAlert = new Map();
     for (const row of rows) {
       const triggers = parseTriggers(row.triggers);
       const parsed = parseFlowGraph(row.graph);
       const parameterNames = parsed.problems === undefined ? Object.keys(parsed.graph.parameters) : [];
-      for (const event of awaited(triggers, row.flow).events) {
-        const flows = this.#byEvent.get(event) ?? [];
-        this.#byEvent.set(event, flows);
-        flows.push({ row, triggers, parameterNames });
-      }
+      const flow = { row, triggers, parameterNames };
+      const { events, alerts } = awaited(triggers, row.flow);
+      for (const event of events) listed(this.#byEvent, event).push(flow);
+      for (const deployment of alerts) listed(this.#byAlert, deployment).push(flow);
     }
   }
 
@@ -37,4 +38,15 @@ export class WaitingFlows {
   of(event: string): readonly WaitingFlow[] {
     return this.#byEvent.get(event) ?? [];
   }
+
+  /** Flows with a trigger for alerts of that deployment. */
+  ofAlert(deployment: string): readonly WaitingFlow[] {
+    return this.#byAlert.get(deployment) ?? [];
+  }
+}
+
+function listed(lists: Map<string, WaitingFlow[]>, name: string): WaitingFlow[] {
+  const list = lists.get(name) ?? [];
+  lists.set(name, list);
+  return list;
 }

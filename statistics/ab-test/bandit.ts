@@ -11,22 +11,30 @@ import { type Random, seededRandom } from '../random.ts';
 
 /** Rewards of an arm; fractional once they were discounted. */
 export interface ArmRewards {
+  /** How many there were, without discount. */
+  readonly seen: number;
   readonly count: number;
   readonly sum: number;
   readonly squares: number;
 }
 
-export const NO_REWARDS: ArmRewards = { count: 0, sum: 0, squares: 0 };
+export const NO_REWARDS: ArmRewards = { seen: 0, count: 0, sum: 0, squares: 0 };
 
-export function addReward({ count, sum, squares }: ArmRewards, reward: number): ArmRewards {
-  return { count: count + 1, sum: sum + reward, squares: squares + reward * reward };
+export function addReward({ seen, count, sum, squares }: ArmRewards, reward: number): ArmRewards {
+  return { seen: seen + 1, count: count + 1, sum: sum + reward, squares: squares + reward * reward };
 }
 
-/** What is left after one more reward of any arm. `halfLife` in rewards. */
-export function discounted({ count, sum, squares }: ArmRewards, halfLife: number): ArmRewards {
+/**
+ * What is left after one more reward of any arm. `halfLife` in rewards. What is left of an arm that gets none falls no further than where
+ * it says nothing but its mean and spread: at 0 it would say nothing at all.
+ */
+export function discounted(rewards: ArmRewards, halfLife: number): ArmRewards {
+  const { seen, count, sum, squares } = rewards;
   const rest = 0.5 ** (1 / halfLife);
-  return { count: count * rest, sum: sum * rest, squares: squares * rest };
+  return count * rest < countMin ? rewards : { seen, count: count * rest, sum: sum * rest, squares: squares * rest };
 }
+
+const countMin = 1e-9;
 
 export interface BanditPolicy {
   readonly policy: 'thompson' | 'epsilon-greedy';
@@ -83,17 +91,21 @@ function thompsonShares(arms: readonly ArmRewards[], { likelihood }: BanditPolic
   return wins.map((count) => count / draws);
 }
 
-const isUnknown = ({ count }: ArmRewards): boolean => count < gaussianRewardsMin;
+/** By what was seen: an arm whose rewards are old was judged before, and must not get all of the traffic to be judged again. */
+const isUnknown = ({ seen }: ArmRewards): boolean => seen < gaussianRewardsMin;
 
 function drawRate({ count, sum }: ArmRewards, random: Random): number {
   return random.beta(1 + sum, 1 + Math.max(0, count - sum));
 }
 
-/** From the Student posterior of a normal mean: mean + s / sqrt(n) · t with n − 1 degrees of freedom. */
+/**
+ * From the Student posterior of a normal mean: mean + s / sqrt(n) · t with n − 1 degrees of freedom. Old rewards still tell the spread, so
+ * the degrees of freedom do not fall below those of an arm that is just judged, and an arm is as uncertain as after one reward at most.
+ */
 function drawMean({ count, sum, squares }: ArmRewards, random: Random): number {
   const mean = sum / count;
-  const freedom = count - 1;
-  const deviations = Math.max(0, squares - count * mean * mean);
-  const chiSquared = 2 * random.gamma(freedom / 2);
-  return mean + random.normal() * Math.sqrt(deviations / chiSquared / count);
+  const known = Math.max(count, gaussianRewardsMin);
+  const variance = Math.max(0, squares / count - mean * mean);
+  const chiSquared = 2 * random.gamma((known - 1) / 2);
+  return mean + random.normal() * Math.sqrt((variance * known) / chiSquared / Math.max(count, 1));
 }

@@ -45,9 +45,20 @@ export interface RewardQuality {
 
 const none = Number.NaN;
 const confidence = 0.95;
+/** A map: labels are texts of anybody, and an object has names that nobody gave it. */
+const binaryLabels: ReadonlyMap<string, number> = new Map([
+  ['0', 0],
+  ['1', 1],
+  ['false', 0],
+  ['true', 1],
+]);
+/** Squares of larger errors, summed over a window, may leave the range of doubles. */
+const errorMax = 1e150;
 
-/** RMSE, MAE, mean error and R² of predictions against truths. */
+/** RMSE, MAE, mean error and R² of predictions against truths; NaN where an error is too large to be squared. */
 export function regressionQuality(truth: readonly number[], predicted: readonly number[]): readonly QualityValue[] {
+  const isTooLarge = (value: number): boolean => !(Math.abs(value) <= errorMax);
+  if (truth.some(isTooLarge) || predicted.some(isTooLarge)) return undefinedQuality('regression');
   const intervalOf = intervalsOf(truth.length);
   const { rmse, mae, meanError, r2 } = regressionMetrics(truth, predicted);
   const errors = predicted.map((value, index) => value - (truth[index] ?? 0));
@@ -58,6 +69,12 @@ export function regressionQuality(truth: readonly number[], predicted: readonly 
     withInterval('mean_error', meanError, intervalOf(errors)),
     { name: 'r2', value: r2 ?? none, low: none, high: none },
   ];
+}
+
+/** The values of a window of which none could be computed. */
+export function undefinedQuality(task: 'regression' | 'classification'): readonly QualityValue[] {
+  const names = task === 'regression' ? ['rmse', 'mae', 'mean_error', 'r2'] : ['accuracy', 'f1'];
+  return names.map((name) => ({ name, value: none, low: none, high: none }));
 }
 
 /** Accuracy, macro F1; with probabilities also log loss, Brier, AUC and calibration error, over the rows that have them. */
@@ -100,7 +117,10 @@ export function classificationQuality(rows: readonly ClassifiedRow[]): {
   };
 }
 
-/** Mean beside median. Which to trust: a mean that a few rows take out of the middle half of the rewards tells of those rows alone. */
+/**
+ * Mean beside median. Which to trust: a mean that a few rows take out of the middle half of the rewards tells of those rows alone.
+ * @throws RangeError for a reward that is no finite number
+ */
 export function rewardQuality(rewards: readonly number[]): RewardQuality {
   const sorted = sortedCopy(rewards);
   const moments = momentsOf(rewards);
@@ -130,7 +150,7 @@ export function rewardQuality(rewards: readonly number[]): RewardQuality {
 function binaryQuality(
   rows: readonly ClassifiedRow[],
 ): { readonly metrics: readonly QualityValue[]; readonly calibration: readonly CalibrationPoint[] } | undefined {
-  const truth = rows.map(({ label }) => ({ '0': 0, '1': 1, false: 0, true: 1 })[label]);
+  const truth = rows.map(({ label }) => binaryLabels.get(label));
   if (truth.some((value) => value === undefined)) return undefined;
   const known = truth as readonly number[];
   const scores = rows.map(({ probabilities }) => probabilities.at(-1) ?? 0);

@@ -13,6 +13,7 @@ import { type Platform, startPlatform } from '../../services/all-in-one/platform
 import { millrace } from './cli-driver.ts';
 
 const models = new URL('../models/', import.meta.url);
+const token = 'a-token-that-every-call-needs';
 let directory: string;
 let platform: Platform;
 let client: Client;
@@ -21,7 +22,10 @@ let rows: number[][];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'millrace-batch-'));
   platform = await startPlatform({
-    configuration: resolveConfiguration({ flags: { directory, 'http.port': '0' }, environment: {} }),
+    configuration: resolveConfiguration({
+      flags: { directory, 'http.port': '0', 'http.token': token },
+      environment: {},
+    }),
     only: [
       'deployments',
       'registry',
@@ -34,7 +38,7 @@ beforeAll(async () => {
     ],
   });
   await platform.ready();
-  client = connect({ url: platform.url!, actor: 'ada' });
+  client = connect({ url: platform.url!, actor: 'ada', token });
   const name = 'iris-logreg';
   const { hash, sizeBytes } = await platform.runtime.parts.blobs.put(await readFile(new URL(`${name}.onnx`, models)));
   const unknown = { runId: null, taskId: null, flow: null, metrics: {}, tags: {}, alias: null, description: '' };
@@ -55,6 +59,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+const withToken = ['--set', `http.token=${token}`];
+
 describe('a file of rows', () => {
   const batch = async (data: string, ...words: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
     const out = join(directory, 'results.jsonl');
@@ -68,6 +74,7 @@ describe('a file of rows', () => {
       ...words,
       '--url',
       platform.url!,
+      ...withToken,
     ]);
     if (said.code !== 0) throw new Error(said.err + said.out);
     return (await readFile(out, 'utf8'))
@@ -106,6 +113,39 @@ describe('a file of rows', () => {
     expect(results[4]).toMatchObject({ error: { code: 'INVALID_ARGUMENT' } });
   }, 60_000);
 
+  it.each(['parquet', 'arrow'])(
+    'is a table of %s, and its answers are one, too',
+    async (format) => {
+      const { parquetReadObjects } = await import('hyparquet');
+      const { parquetWriteBuffer } = await import('hyparquet-writer');
+      const { tableFromArrays, tableFromIPC, tableToIPC } = await import('apache-arrow');
+      const [file, out] = [join(directory, `flowers.${format}`), join(directory, `answers.${format}`)];
+      const columns = ['a', 'b', 'c', 'd'].map((name, at) => ({ name, data: rows.map((row) => row[at] ?? 0) }));
+      const bytes =
+        format === 'parquet'
+          ? new Uint8Array(parquetWriteBuffer({ columnData: columns.map((column) => ({ ...column, type: 'DOUBLE' })) }))
+          : tableToIPC(tableFromArrays(Object.fromEntries(columns.map(({ name, data }) => [name, data]))), 'file');
+      await writeFile(file, bytes);
+      const asked = ['predictions', 'batch', 'iris-logreg', file, '--out', out, '--url', platform.url!, ...withToken];
+      const said = await millrace(asked);
+      expect(said.err + said.out).toMatch(/written to/);
+      const written = await readFile(out);
+      const answers =
+        format === 'parquet'
+          ? await parquetReadObjects({ file: new Uint8Array(written).buffer })
+          : tableFromIPC(written)
+              .toArray()
+              .map((row: { toJSON(): Record<string, unknown> }) => row.toJSON());
+      const alone = await client.predict('iris-logreg', { rows });
+      // whole numbers of 64 bits, as the model says them
+      expect(answers.map(({ label }) => label)).toEqual(
+        alone.outputs.find(({ name }) => name === 'label')!.data.map((label) => BigInt(label as number)),
+      );
+      expect(answers[0]).toMatchObject({ row: 0, route: 'main', error_code: null });
+    },
+    120_000,
+  );
+
   it('goes on where it stopped, with the tasks that have no answers yet', async () => {
     const file = new URL('../../services/batch-predictions/batch-flow.ts', import.meta.url);
     const data = await client.files.upload(Buffer.from(JSON.stringify(rows.slice(0, 4))));
@@ -115,7 +155,7 @@ describe('a file of rows', () => {
     await eventually('nobody answers for a deployment that is not there', failed, 30_000);
     expect((await client.runs.show(runId)).failure).toMatch(/there is no deployment 'late'/);
     await client.deploy(deployment('late').route('main', 'models:/iris-logreg/1'));
-    const resumed = await millrace(['resume', runId, '--url', platform.url!]);
+    const resumed = await millrace(['resume', runId, '--url', platform.url!, ...withToken]);
     expect(resumed.out).toMatch(/completed/);
     const [summary] = await client.artifacts.list({ name: 'summary', limit: 1 });
     expect(await summary!.value()).toMatchObject({ rows: 4, answered: 4, chunks: 2 });

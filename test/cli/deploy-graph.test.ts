@@ -83,6 +83,40 @@ it('says what cannot be bundled, and deploys nothing', async () => {
   await expect(client.deployments.show('lost')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 }, 60_000);
 
+it('says in the same breath when what it deployed cannot answer, and where more is said', async () => {
+  await writeFile(
+    join(directory, 'broken.ts'),
+    "export const t = (row: object) => row; if (t.length === 1) throw new Error('no weights here');",
+  );
+  await writeFile(
+    join(directory, 'broken.yaml'),
+    'name: broken\nroutes: [{ name: main, graph: { nodes: [{ name: t, kind: transformer, code: ./broken.ts#t }] } }]',
+  );
+  const program = compiledFile(new URL('../../cli/main.ts', import.meta.url));
+  const words = [program, 'deploy', join(directory, 'broken.yaml'), '--url', platform.url!];
+  const { stdout, stderr } = await run(process.execPath, words, { cwd: root });
+  expect(stdout).toMatch(/^deployment broken is at version 1, which is not ready: .*no weights here/);
+  expect(stderr).toContain('millrace deployments status broken');
+}, 60_000);
+
+it('says all that is wrong with a TypeScript file, once, and nothing of the inside', async () => {
+  const sdk = join(root, 'sdk', 'index.ts');
+  await writeFile(
+    join(directory, 'wrong.ts'),
+    `import { deployment } from '${sdk}';
+     export default deployment('wrong').route('main', 'models:/m/1').limits({ queue: 3, timeoutMs: -1 });`,
+  );
+  const { stderr } = await deploy('wrong.ts').then(
+    () => ({ stderr: '' }),
+    (error: unknown) => error as { stderr: string },
+  );
+  expect(stderr.trim().split('\n')).toEqual([
+    "error INVALID_ARGUMENT: deployment 'wrong' is not valid:",
+    expect.stringContaining('limits.timeoutMs'),
+    '  limits.queue needs limits.concurrency: without it nothing waits for its turn',
+  ]);
+}, 60_000);
+
 it('lists every version that was in force, and rolls back to an earlier one', async () => {
   const node = (factor: number) => `{ name: twice, kind: transformer, code: ./code.ts#by${factor} }`;
   await writeFile(
@@ -95,6 +129,11 @@ it('lists every version that was in force, and rolls back to an earlier one', as
       `name: turned\nroutes: [{ name: main, graph: { nodes: [${node(factor)}] } }]`,
     );
     await deploy('turned.yaml');
+    if (factor === 2)
+      await expect(client.deployments.rollback('turned')).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        message: expect.stringContaining("deployment 'turned' has no version before 1") as string,
+      });
   }
   expect(await answer('turned')).toMatchObject([{ data: [3, 6] }]);
   expect(await millrace('deployments', 'rollback', 'turned')).toEqual({

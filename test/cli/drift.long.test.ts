@@ -50,10 +50,13 @@ beforeAll(async () => {
         ],
       }),
   );
-  subscription = client.subscribe('drift', ({ data: { deployment: of } }) => void heard.push(of), {
-    deployment: 'iris',
-  });
-  other = client.subscribe('drift', ({ data: { deployment: of } }) => void foreign.push(of), { deployment: 'roses' });
+  // What a deployment asks for stands on the topic too, and is no finding.
+  const findings = (of: string, into: string[]): Subscription =>
+    client.subscribe('drift', ({ type, data }) => void (type === 'drift-assessed' && into.push(data.deployment)), {
+      deployment: of,
+    });
+  subscription = findings('iris', heard);
+  other = findings('roses', foreign);
   await Promise.all([subscription.ready, other.ready]);
   for (const shift of [0, 0, 2]) {
     const rows = Array.from({ length: 60 }, () => [5.8, 3, 3.7, 1.2].map((mean) => mean + random.normal() / 2 + shift));
@@ -91,7 +94,7 @@ it('lists findings, shows reference against window, and computes one again', asy
   const picture = join(directory, 'drift.svg');
   const shown = await millrace(['drift', 'show', drifted!.id, '--svg', picture, ...at]);
   expect(shown).toMatchObject({ code: 0 });
-  expect(shown.out).toContain('by flowers (kolmogorov-smirnov v1) in the inputs');
+  expect(shown.out).toContain('by flowers (kolmogorov-smirnov v2) in the inputs');
   expect(shown.out).toContain('window     60 rows');
   expect(shown.out).toMatch(/reference +[ ▁▂▃▄▅▆▇█]+/);
   expect(await readFile(picture, 'utf8')).toContain('<svg');

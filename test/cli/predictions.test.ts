@@ -248,6 +248,10 @@ describe('what cannot be explained', () => {
         .payloads({ redact: ['X'] }),
     );
     await expect(attribute(await predict('discreet', rows[0]!))).rejects.toThrow(/inputs of .* were not recorded/);
+    const astray = deployment('astray').route('main', 'models:/iris-logreg/1').features(['a', 'b', 'c', 'd']);
+    await expect(client.deploy(astray.monitors({ referenceHash: '0'.repeat(64) }))).rejects.toThrow(
+      /monitors.referenceHash: no artifact and no blob has the hash 0000/,
+    );
     // Refusals are facts too.
     expect(await client.attributions.list(id)).toMatchObject([{ type: 'refused', code: 'INVALID_ARGUMENT' }]);
   });

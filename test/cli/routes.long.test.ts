@@ -158,9 +158,12 @@ it('goes through a rollout by hand, over a restart of the platform; says what wa
   });
   const at = new Date().toISOString();
   expect(await client.routing.move('rolling', 'rollback')).toMatchObject({ phase: 'rolled-back', percent: 0 });
+  expect(await millrace('deployments', 'history', 'rolling')).toMatch(
+    /1 +\S+Z +ada +old=iris v1 \(1\), new=iris v2 \(0\) +old 100\.0 %, new 0\.0 % +rollback by ada/,
+  );
   await client.deployments.remove('rolling');
   expect(await millrace('deployments', 'history', 'rolling', '--at', at)).toMatch(
-    /1 +\S+Z +ada +old 0\.0 %, new 100\.0 %/,
+    /1 +\S+Z +ada +old=iris v1 \(1\), new=iris v2 \(0\) +old 0\.0 %, new 100\.0 %/,
   );
   expect(await client.deployments.history('rolling', { at: new Date() })).toEqual([]);
   expect(await client.deployments.history('rolling', { at: '2001-01-01' })).toEqual([]);

@@ -1,8 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { finiteNumber, namedValue, namedValues, wholeNumber } from '../../cli/arguments.ts';
+import { loadDefault } from '../../cli/load-file.ts';
 import { parametersOfWords } from '../../cli/run/given-parameters.ts';
 import { changedGraph } from '../../cli/run/graph-changes.ts';
 import { RunProgress, type RunEvent } from '../../cli/run/run-progress.ts';
-import { LiveView } from '../../cli/run/run-views.ts';
+import { LiveView, PlainView } from '../../cli/run/run-views.ts';
+import { waitingText } from '../../cli/run/waiting-text.ts';
 import { parameterProblems, type ParameterSpec, resolveParameters } from '../../schemas/flow-parameters.ts';
 import { flow } from '../../sdk/index.ts';
 import type { FlowGraph } from '../../schemas/flow-graph.ts';
@@ -20,6 +26,51 @@ function resolved(given: Readonly<Record<string, unknown>>): Readonly<Record<str
   if (answer.problems !== undefined) throw new Error(answer.problems.join('; '));
   return answer.values;
 }
+
+it('a file that is loaded has every room of the package that a step has', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-rooms-'));
+  try {
+    const file = join(directory, 'rooms.ts');
+    await writeFile(
+      file,
+      "import { flow } from 'millrace';\nimport { flow as same } from 'millrace/flow';\nimport * as more from 'millrace/statistics';\nexport default [flow === same, Object.keys(more).length > 0];",
+    );
+    expect(await loadDefault(file)).toEqual([true, true]);
+    await writeFile(file, "import 'millrace/nothing';\nexport default 1;");
+    await expect(loadDefault(file)).rejects.toThrow('millrace/nothing');
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+describe('what a person types', () => {
+  it.each(['x', '', ' ', '0', '-1', '1.5', '1e3', '0x10', '9999999999', 'NaN', 'Infinity'])(
+    'is no whole number when it is %j, and the error names the option and the text',
+    (text) => {
+      expect(() => wholeNumber('--limit', text)).toThrow(`--limit must be a whole number from 1, got '${text}'`);
+    },
+  );
+
+  it.each(['', ' ', 'high', 'NaN', 'Infinity'])('is no finite number when it is %j', (text) => {
+    expect(() => finiteNumber('--truth', text)).toThrow(`--truth must be a finite number, got '${text}'`);
+  });
+
+  it('keeps within bounds, and what was not given stays so', () => {
+    expect([
+      wholeNumber('--row', '0', { least: 0 }),
+      wholeNumber('--row', undefined),
+      finiteNumber('-x', '-2.5e3'),
+    ]).toEqual([0, undefined, -2500]);
+    expect(() => wholeNumber('--max', '11', { most: 10 })).toThrow('from 1 to 10');
+  });
+
+  it('is a pair only with a name before the sign', () => {
+    expect(namedValues('-P', ['a=1=2', 'b='])).toEqual({ a: '1=2', b: '' });
+    for (const pair of ['a', '=a'])
+      expect(() => namedValues('-P', [pair])).toThrow(`-P ${pair}: write it as name=value`);
+    expect(namedValue('--header', 'authorization: Bearer a=b', ':')).toEqual(['authorization', ' Bearer a=b']);
+  });
+});
 
 describe('parameters of a run', () => {
   it('are read from flags, however they are written', () => {
@@ -81,7 +132,9 @@ describe('options for one run', () => {
     expect(retries).toMatchObject({ load: { times: 0 }, 'trials.fit': { times: 2, backoffMs: 5 } });
     expect(maxWorkers).toBe(2);
     expect(() => changedGraph(looping.graph, { with: ['retries'] })).toThrow('--with retry:5');
-    expect(() => changedGraph(looping.graph, { with: [], maxWorkers: '0' })).toThrow('an integer from 1');
+    expect(() => changedGraph(looping.graph, { with: [], maxWorkers: '0' })).toThrow(
+      '--max-workers must be a whole number from 1 to',
+    );
   });
 });
 
@@ -90,6 +143,44 @@ const event = (type: string, timeMs: number, data: object): RunEvent =>
   ({ type, timeMs, data: { runId: 'r', token, ...data } }) as unknown as RunEvent;
 
 describe('the picture of a run that goes on', () => {
+  it('says which compute class nobody serves, for how long, and what to start, until somebody comes', () => {
+    const progress = new RunProgress(looping.graph);
+    const drawn: string[] = [];
+    const said: string[] = [];
+    const live = new LiveView(
+      '1f3a9c2e00',
+      progress,
+      { columns: 300, write: (text: string) => drawn.push(text) },
+      () => 90_000,
+    );
+    const plain = new PlainView('1f3a9c2e00', progress, (text) => said.push(text));
+    const take = (one: RunEvent): void => {
+      progress.take(one);
+      live.event(one);
+      plain.event(one);
+    };
+    const lapsed = { phase: 'dispatched', compute: 'gpu', attempt: 1 };
+    for (const [at, waitsSince] of [20_000, 10_000, 30_000].entries())
+      take(event('phase-lapsed', 70_000, { ...lapsed, taskId: `trials.${at}.fit`, dispatch: 1, waitsSince }));
+    live.draw();
+    const text = "trials.1.fit and 2 more have waited 80 s for a worker of the compute class 'gpu'";
+    expect(drawn.join('')).toContain(text);
+    expect(said.join('\n')).toMatch(/trials\.0\.fit has waited 50 s.*Start one: .*worker\.compute=gpu/);
+    // once for each class, however many lapses there are
+    expect(said).toHaveLength(1);
+    drawn.length = 0;
+    for (let at = 0; at < 3; at++) take(event('task-started', 91_000, { taskId: `trials.${at}.fit` }));
+    live.draw();
+    live.close();
+    expect(drawn.join('')).not.toContain('compute class');
+  });
+
+  it('names a class once in what to start, also the one that is there by default', () => {
+    const waiting = { taskId: 'load', tasks: 1, compute: 'process', sinceMs: 0 };
+    expect(waitingText(waiting, 1_000)).toMatch(/run the platform with --set worker\.compute=process$/);
+    expect(waitingText({ ...waiting, compute: 'gpu' }, 1_000)).toMatch(/--set worker\.compute=process,gpu$/);
+  });
+
   it('draws a foreach as one line with its bar, what runs and the time that is left, and says above what ended', () => {
     const written: string[] = [];
     const progress = new RunProgress(looping.graph);
@@ -119,6 +210,35 @@ describe('the picture of a run that goes on', () => {
     expect(written[1]).toContain('\u001b[1A');
     view.close();
     expect(written.at(-1)).toContain('\u001b[?25h');
+  });
+
+  it('says how many rounds of a repeat are done, of many only every tenth', () => {
+    const rounds = flow('rounds').repeat('improve', () => ({ x: 1 }), { until: () => false, most: 50 });
+    const progress = new RunProgress((rounds as unknown as { readonly graph: FlowGraph }).graph);
+    const said: string[] = [];
+    const view = new PlainView('1f3a9c2e00', progress, (text) => said.push(text));
+    for (let at = 0; at < 25; at++) {
+      const one = event('task-completed', 1_000 + at, { taskId: `improve.${at}.round`, userMs: 1, split: null });
+      progress.take(one);
+      view.event(one);
+    }
+    const counts = said.map((text) => /improve\.round (\d+) done/.exec(text)?.[1]).map(Number);
+    expect(counts).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20]);
+  });
+
+  it('says what is taken over, and goes on in place with what had ended', () => {
+    const progress = new RunProgress();
+    const graph = JSON.stringify(looping.graph);
+    progress.take(event('run-requested', 10, { graph, cause: { kind: 'resume', id: 'r1' } }));
+    progress.take(event('task-closed', 20, { taskId: 'load', outcome: 'cloned', originRunId: 'o' }));
+    progress.take(event('task-completed', 30, { taskId: 'trials.0.fit', userMs: 1 }));
+    progress.take(event('run-failed', 40, { taskId: 'choose', step: 'choose', kind: 'user', message: 'broke' }));
+    expect(progress.taken).toEqual({ over: 1, of: 2 });
+    progress.take(event('run-requested', 50, { graph: '', cause: { kind: 'resume', id: 'r2' } }));
+    expect([progress.end, progress.cause, progress.over]).toEqual([undefined, undefined, false]);
+    progress.take(event('task-started', 60, { taskId: 'trials.0.fit' }));
+    progress.take(event('task-completed', 70, { taskId: 'trials.0.fit', userMs: 1 }));
+    expect(progress.taken).toEqual({ over: 1, of: 2 });
   });
 
   it('names the first cause, and waits for the exit hook', () => {

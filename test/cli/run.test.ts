@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as bodyOf } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { untilNobodyFollows } from '../../cli/shared-directory.ts';
+import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
 import { type Client, connect } from '../../sdk/client/index.ts';
@@ -73,6 +75,41 @@ describe('millrace run', () => {
     expect(plain).toMatch(/--mode <fast\|slow\|3> +default fast\n/);
     expect(plain).toMatch(/--words <file as text> +what to read\n +default words\.txt\n/);
     expect(plain).toMatch(/--extra <json> +optional\n/);
+    expect(plain).toMatch(/Configuration, [^\n]*\n +limits +\{"depth":3\}\n/);
+  });
+
+  it('is followed by those for whose sake a command that opened the directory stays', async () => {
+    const bundle = await bundleFlow(file('until'));
+    const marker = join(directory, 'marker');
+    const { runId } = await client.flows.run(bundle, { file: marker });
+    let stays = true;
+    const following = client.runs.follow(runId, () => undefined);
+    await eventually('the run is followed', () => platform.followers() === 1);
+    const left = untilNobodyFollows(platform).then(() => (stays = false));
+    await writeFile(marker, '');
+    await eventually('the run has ended', async () => (await client.runs.show(runId)).endedAt ?? undefined);
+    expect(stays).toBe(true);
+    await following.close();
+    await left;
+  });
+
+  it('leaves values that JSON does not have, which are shown for what they are', async () => {
+    const { run } = await json(file('values'));
+    const { out, code } = await cli('dump', run.runId, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      tasks: {
+        leave: {
+          big: '18446744073709551616',
+          byName: { a: 'NaN' },
+          byNumber: [[1, 'one']],
+          names: ['b', 'c'],
+          weights: { first: [0.5, 1], bytes: '3 bytes' },
+          day: '1970-01-01T00:00:00.000Z',
+        },
+      },
+    });
+    expect((await cli('artifacts', 'get', `${run.runId}/leave/big`)).out).toContain('18446744073709551616');
   });
 
   it('takes parameters of every type from the command line and the environment, files by their content', async () => {
@@ -128,6 +165,41 @@ describe('millrace run', () => {
     expect(err).toContain(`must be one of "fast", "slow", 3, got "medium"`);
     expect(err).toContain("parameter 'rates' must be a list of numbers");
     expect((await wrong('--table', 'nowhere.json')).err).toContain('nowhere.json cannot be read');
+  });
+
+  it('says what is wrong with a file, and runs nothing', async () => {
+    const wrong = async (text?: string): Promise<string> => {
+      const path = join(directory, 'wrong.ts');
+      if (text !== undefined) await writeFile(path, text);
+      const { code, err, out } = await cli('run', path);
+      expect(code).not.toBe(0);
+      expect(out).toBe('');
+      return err;
+    };
+    expect(await wrong()).toMatch(/there is no file .*wrong\.ts/);
+    expect(await wrong('export default {\n')).toMatch(/wrong\.ts:2: Expected identifier/);
+    expect(await wrong("import 'nowhere-to-be-found';\n")).toMatch(
+      /wrong\.ts:1: Could not resolve "nowhere-to-be-found"/,
+    );
+    expect(await wrong('export const flow = 1;\n')).toMatch(
+      /default export is no flow: write `export default flow\('name'\)/,
+    );
+  });
+
+  it('deploys what it runs, from a folder in which nothing is installed', async () => {
+    const path = join(directory, 'own.ts');
+    await writeFile(path, "import { flow } from 'millrace';\nexport default flow('own').step('one', () => ({}));\n");
+    expect(await cli('deploy', path)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('flow own is at version 1'),
+    });
+    await writeFile(
+      path,
+      "import { flow } from 'millrace';\nthrow new Error('not today');\nexport default flow('own');\n",
+    );
+    const { code, err } = await cli('deploy', path);
+    expect(code).toBe(2);
+    expect(err).toContain('own.ts does not load: not today');
   });
 
   it('prefixes logs with run and task, and ends with the outcome, the first cause and what to do next', async () => {
@@ -259,6 +331,8 @@ describe('millrace cards', () => {
     expect(page).toContain('<td class="number">3.25</td>');
     expect(page).toContain('src="data:image/png;base64,');
     expect(page).toContain('mark must be one of line');
+    expect(page).toContain('a table takes a list of objects');
+    expect(page).toContain('an image takes the file');
     expect(page).toMatch(/role="alert"><strong>[^<]*circular/);
     expect(page).not.toMatch(/<script|src="http|http-equiv="refresh"/);
     const failed = JSON.parse((await cli('cards', 'get', `${runId}/fail`, '--json')).out) as { components: object[] };

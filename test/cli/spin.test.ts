@@ -1,13 +1,15 @@
 /** `millrace spin`: one step of a past run again, with changed code or values. */
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
+import { eventually } from '../../runtime/testing/index.ts';
 import { type Client, connect } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
-import { endOf } from '../../cli/commands/runs.ts';
+import { endOf } from '../flows/ended-run.ts';
 import { millrace, type Said } from './cli-driver.ts';
 
 const file = join(import.meta.dirname, 'flows/spun.ts');
@@ -84,6 +86,41 @@ describe('millrace spin', () => {
     expect((await millrace(['runs', 'show', runId, '--json', '--url', platform.url!])).out).toBe(events);
     const { runs } = await client.runs.page();
     expect(runs.map((run) => run.runId)).toEqual([runId]);
+  });
+
+  it('ends the step at Ctrl-C and keeps nothing of it, whoever else listens for the signal', async () => {
+    const changed = join(directory, 'slow.ts');
+    const sdk = join(import.meta.dirname, '../../sdk/index.ts');
+    const text = (await readFile(file, 'utf8')).replace("'../../../sdk/index.ts'", `'${sdk}'`);
+    await writeFile(
+      changed,
+      text.replace(
+        /\(\{ item, weights \}, \{[^}]+\}\) => \{/,
+        `async ({ item, weights }, { parameters, log }) => {
+          log('waiting');
+          await new Promise((resolve) => setTimeout(resolve, 60_000));`,
+      ),
+    );
+    // as the program has it: leaves at once
+    let left = false;
+    const leave = (): void => void (left = true);
+    process.on('SIGINT', leave);
+    try {
+      const folders = (): readonly string[] =>
+        readdirSync(tmpdir()).filter((name) => /^millrace-spin-(?!test-)/.test(name));
+      const before = folders();
+      let heard = '';
+      const spun = millrace(['spin', `${runId}/parts.1.scale`, changed, '--url', platform.url!], (chunk) => {
+        heard += chunk;
+      });
+      await eventually('the step waits', () => heard.includes('waiting'), 20_000);
+      process.emit('SIGINT');
+      expect(await spun).toMatchObject({ code: 130, out: expect.stringContaining('cancelled') as string });
+      expect(folders()).toEqual(before);
+      expect({ left, listens: process.listeners('SIGINT').includes(leave) }).toEqual({ left: false, listens: true });
+    } finally {
+      process.off('SIGINT', leave);
+    }
   });
 
   it('says which tasks and steps there are when it cannot', async () => {

@@ -1,8 +1,10 @@
 /** Experiments, tracked runs and models on the command line: runs of flows and runs of other programs are one thing. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
 import { experimentOfFlow } from '../../schemas/flow-experiment.ts';
@@ -83,6 +85,18 @@ describe('a run of a flow', () => {
       'histograms',
       'notes',
     ]);
+    const listed = await json<{ path?: string; name?: string }[]>('artifacts', 'list', run.runId);
+    expect(listed.map(({ name, path }) => name ?? path)).toEqual([
+      'told',
+      'trained',
+      'figures/kinds.json',
+      'figures/kinds.svg',
+      'notes/why.txt',
+      'histograms/weights/0.json',
+      'histograms/weights/0.svg',
+    ]);
+    expect((await cli('artifacts', 'get', `${run.runId}/notes/why.txt`)).out).toBe('because');
+    expect((await cli('artifacts', 'list', 'f'.repeat(32))).err).toContain('NOT_FOUND');
     expect(Buffer.from(await client.tracking.artifact(run.runId, 'notes/why.txt')).toString()).toBe('because');
     const kinds = Buffer.from(await client.tracking.artifact(run.runId, 'figures/kinds.json')).toString();
     expect(JSON.parse(kinds)).toEqual({
@@ -99,6 +113,13 @@ describe('a run of a flow', () => {
     expect(await told?.value()).toEqual({ url, run: runIds[0], experiment: experimentOfFlow('tracked').id });
   });
 
+  it('keeps the token of its steps out of what they print', async () => {
+    const { out } = await cli('logs', runIds[0] ?? '');
+    expect(out).toContain("MILLRACE_TOKEN: '***'");
+    expect(out).toContain("MLFLOW_TRACKING_TOKEN: '***'");
+    expect(out).not.toMatch(/run-[0-9a-f]{32}\./);
+  });
+
   it('is not ended by a client, which its steps are', async () => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ run_id: runIds[0], status: 'FAILED', end_time: 1 });
@@ -107,13 +128,20 @@ describe('a run of a flow', () => {
     expect(await client.tracking.run(runIds[0] ?? '')).toMatchObject({ status: 'FINISHED' });
   });
 
-  it('has a token for its steps that is no use for anything else', async () => {
+  it('has a token for its steps that reads, and cancels no run', async () => {
     const { runToken } = await import('../../services/gateway/security/run-token.ts');
-    const call = (key: string, path: string, method = 'GET'): Promise<Response> =>
-      fetch(url + path, { method, headers: { authorization: `Bearer ${runToken(runIds[0] ?? '', key)}` } });
+    const call = (key: string, path: string, method = 'GET', endsAtMs = Date.now() + 60_000): Promise<Response> => {
+      const authorization = `Bearer ${runToken(runIds[0] ?? '', endsAtMs, key)}`;
+      return fetch(url + path, { method, headers: { authorization } });
+    };
     expect((await call(token, `/api/2.0/mlflow/runs/get?run_id=${runIds[0]}`)).status).toBe(200);
     expect((await call(token, `/api/v1/runs/${runIds[0]}/cancel`, 'POST')).status).toBe(401);
     expect((await call('guessed', `/api/2.0/mlflow/runs/get?run_id=${runIds[0]}`)).status).toBe(401);
+    const late = await call(token, `/api/2.0/mlflow/runs/get?run_id=${runIds[0]}`, 'GET', Date.now() - 1);
+    expect(late.status).toBe(401);
+    expect(await late.json()).toMatchObject({
+      message: expect.stringContaining(`the step of run ${runIds[0]} is over`) as string,
+    });
   });
 });
 
@@ -122,6 +150,7 @@ describe('millrace runs', () => {
     const { out } = await cli('runs', 'show', runIds[1] ?? '');
     expect(out).toMatch(/train.*completed/s);
     expect(out).toMatch(/metrics\n +loss 0\.025/);
+    expect(out).toMatch(/files\n(?: +.*\n)* +histograms\//);
   });
 
   it('searches by the language of filters', async () => {
@@ -223,6 +252,88 @@ describe('an alias with a rule', () => {
     });
     expect(await json('models', 'at', 'ruled', String(Date.now()))).toMatchObject({ aliases: [{ version: 3 }] });
     expect((await cli('models', 'protect', 'ruled', 'champion', '{"aproval":true}')).code).toBe(2);
+  });
+});
+
+describe('millrace models card', () => {
+  it('says what a version is, how it was made, and how it compares, as Markdown, page and JSON', async () => {
+    const [worse, better] = [runIds[1] ?? '', runIds[0] ?? ''];
+    const inputs = JSON.stringify([
+      { name: 'alcohol', type: 'double', required: true },
+      { name: 'pixels', type: 'tensor', 'tensor-spec': { dtype: 'float32', shape: [-1, 4] } },
+    ]);
+    const outputs = JSON.stringify([{ type: 'long', required: false }]);
+    const mlmodel = `flavors: {}\nsignature:\n  inputs: '${inputs}'\n  outputs: '${outputs}'\n`;
+    const { artifactUri } = await client.tracking.run(better);
+    const place = artifactUri.replace('mlflow-artifacts:/', '');
+    const headers = { authorization: `Bearer ${token}` };
+    const target = `${url}/api/2.0/mlflow-artifacts/artifacts/${place}/model/MLmodel`;
+    expect((await fetch(target, { method: 'PUT', headers, body: mlmodel })).status).toBe(200);
+    await cli('models', 'register', 'carded', `runs:/${worse}/notes`);
+    await cli('models', 'register', 'carded', `runs:/${better}/model`, '--tag', 'note=a|b <script>');
+    await cli('models', 'describe', 'carded', 'Says **how good** a wine is.');
+    await cli('models', 'alias', 'carded', 'champion', '2');
+    expect(await json('models', 'card', 'carded@champion')).toMatchObject({
+      model: 'carded',
+      version: 2,
+      metrics: { loss: 0.005 },
+      others: [{ version: 1, metrics: { loss: 0.025 } }],
+      run: { runId: better, datasets: [{ name: 'wine', digest: 'd1' }] },
+      signature: {
+        inputs: [
+          { name: 'alcohol', type: 'double', required: true },
+          { name: 'pixels', type: 'tensor(float32, [-1,4])', required: true },
+        ],
+        outputs: [{ name: '', type: 'long', required: false }],
+      },
+    });
+    const { out } = await cli('models', 'card', 'models:/carded/2');
+    expect(out).toContain('Says **how good** a wine is.');
+    expect(out).toMatch(/\| loss \| 0\.005 \| 0\.025 \|/);
+    expect(out).toContain('tag note**: a\\|b \\<script\\>');
+    expect(out).toMatch(/\| wine \| d1 \|[\s\S]*## Lineage[\s\S]*## Aliases and stages/);
+    const file = join(directory, 'card.html');
+    await cli('models', 'card', 'carded@champion', '--html', file);
+    const page = await readFile(file, 'utf8');
+    expect(page).toContain('<dt>tag note</dt><dd>a|b &lt;script&gt;</dd>');
+    expect(page).not.toContain('<script');
+    for (const [wrong, code] of [
+      ['carded', 2],
+      ['carded/9', 3],
+      ['nobody/1', 3],
+    ] as const) {
+      expect((await cli('models', 'card', wrong)).code, wrong).toBe(code);
+    }
+  });
+});
+
+describe('millrace import mlflow', () => {
+  it('tells the other server the token that is meant for it, and no other', async () => {
+    const heard: (string | undefined)[] = [];
+    const other = createServer(({ headers }, response) => {
+      heard.push(headers.authorization);
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
+    });
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const theirs = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const told = async (uri: string, theirToken: string, ...more: readonly string[]): Promise<string | undefined> => {
+      vi.stubEnv('MLFLOW_TRACKING_URI', uri);
+      vi.stubEnv('MLFLOW_TRACKING_TOKEN', theirToken);
+      heard.length = 0;
+      await cli('import', 'mlflow', theirs, ...more);
+      expect(heard).not.toEqual([]);
+      return heard[0];
+    };
+    try {
+      expect(await told(url, token)).toBeUndefined();
+      expect(await told(url, 'of another')).toBeUndefined();
+      expect(await told(theirs, token)).toBeUndefined();
+      expect(await told(theirs, 'theirs')).toBe('Bearer theirs');
+      expect(await told(url, token, '--token', 'said')).toBe('Bearer said');
+    } finally {
+      vi.unstubAllEnvs();
+      await new Promise((resolve) => other.close(resolve));
+    }
   });
 });
 

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { commands } from '../../cli/commands/index.ts';
 import { environmentName, type SettingName, settings } from '../../runtime/config/settings.ts';
+import { packageEntries } from '../../deploy/package/bundle.ts';
 import { roles } from '../../services/all-in-one/roles.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -93,6 +95,20 @@ describe('deploy/compose/compose.yaml', () => {
     }
   });
 
+  it('keeps over a restart what the log needs: its records, the schemas that they name, the state, the blobs', () => {
+    const { kafka, registry, redis, s3 } = compose.services;
+    const volumes = [kafka, redis, s3].map((service) => service?.volumes?.[0]?.split(':')[1]);
+    expect(volumes).toEqual([kafka?.environment?.['KAFKA_LOG_DIRS'], '/data', s3?.command?.at(-1)]);
+    expect(redis?.command).toEqual(expect.arrayContaining(['--appendonly', 'yes']));
+    expect(registry?.image).toMatch(/^apicurio\/apicurio-registry-kafkasql:/);
+    expect(registry?.environment).toEqual({ KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092' });
+  });
+
+  it('runs the registry that the tests run where there is no Go', () => {
+    const version = /<registry\.version>(.*)<\/registry\.version>/.exec(read('test/services/registry-pom.xml'))?.[1];
+    expect(compose.services['registry']?.image?.split(':')[1]).toBe(version);
+  });
+
   it('runs the Kafka that the tests run', () => {
     const version = /<kafka\.version>(.*)<\/kafka\.version>/.exec(read('test/services/kafka-pom.xml'))?.[1];
     expect(compose.services['kafka']?.image).toBe(`apache/kafka:${version}`);
@@ -135,5 +151,21 @@ describe('deploy/Dockerfile', () => {
       expect(variables).toContain(variable);
     const port: SettingName = 'http.port';
     expect(dockerfile).toContain(`EXPOSE ${settings[port].default}`);
+  });
+});
+
+describe('the published package', () => {
+  it('has every module that is started by its path', () => {
+    const files = ['cli', 'runtime', 'services'].flatMap((room) =>
+      readdirSync(fileURLToPath(new URL(room, root)), { recursive: true, encoding: 'utf8' }).map(
+        (file) => `${room}/${file}`,
+      ),
+    );
+    const started = files
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [...read(file).matchAll(/moduleForChild\('([^']+)'\)/g)].map(([, path]) => path))
+      .filter((path) => !path?.startsWith('examples/')); // of a clone
+    expect(started.length).toBeGreaterThan(5);
+    expect(packageEntries).toEqual(expect.arrayContaining(started));
   });
 });

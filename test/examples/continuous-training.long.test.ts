@@ -57,6 +57,7 @@ async function runWorkflow(inputs: Readonly<Record<string, string>>): Promise<st
   const { jobs } = parse(await readFile(join(example, '.github/workflows/train.yml'), 'utf8')) as Workflow;
   const known: Readonly<Record<string, string>> = {
     'vars.MILLRACE_URL': platform.url ?? '',
+    'vars.WINES': '../wine/wine-quality.csv',
     'secrets.MILLRACE_TOKEN': token,
     ...Object.fromEntries(Object.entries(inputs).map(([name, value]) => [`inputs.${name}`, value])),
   };

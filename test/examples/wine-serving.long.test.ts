@@ -39,4 +39,16 @@ it('trains a model, deploys it, and asks it at once, later and for a whole table
   // The prediction is told from the model, the model from the run.
   const explained = await millrace(['explain', predictionId, '--url', platform.url!]);
   expect(explained.out).toContain(run!.runId);
+  const tracked = await client.tracking.run(run!.runId);
+  expect(tracked).toMatchObject({
+    params: { family: 'elastic-net', alpha: '0.1' },
+    datasets: [{ name: 'wine-test' }, { name: 'wine-train' }],
+  });
+  expect(tracked.metrics['rmse']).toBeCloseTo(0.7792525659, 5);
+  const { out: card } = await millrace(['models', 'card', 'wine-quality@champion', '--url', platform.url!]);
+  expect(card).toMatch(/## How it was made[\s\S]*\| alpha \| 0\.1 \|/);
+  expect(card).toMatch(/## Live quality[\s\S]*\| wine-quality \| main \| 100 % \| [1-9]/);
+  // Nobody told the registry how good it is: the run did.
+  const { versions } = await client.models.show('wine-quality');
+  expect(versions[0]?.metrics['rmse']).toBeCloseTo(0.7792525659, 5);
 }, 120_000);

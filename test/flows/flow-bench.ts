@@ -37,12 +37,19 @@ export class FlowBench {
 
   /** `stored`: what stands between steps and the blob store. */
   static async open(slots = 3, stored: (blobs: BlobStore) => BlobStore = (blobs) => blobs): Promise<FlowBench> {
+    const directory = await mkdtemp(join(tmpdir(), 'millrace-flows-'));
+    const cacheDirectory = join(directory, 'steps');
+    return await FlowBench.on(async (blobs) => {
+      return await createProcessExecutor({ blobs: stored(blobs), cacheDirectory, slots });
+    }, directory);
+  }
+
+  /** With an executor of the caller's; `directory` goes when the bench is closed. */
+  static async on(made: (blobs: BlobStore) => Promise<TaskExecutor>, directory = ''): Promise<FlowBench> {
     const bench = new FlowBench(await createTestRuntime());
     const { runtime } = bench.test;
-    const blobs = stored(runtime.parts.blobs);
-    bench.#directory = await mkdtemp(join(tmpdir(), 'millrace-flows-'));
-    const cacheDirectory = join(bench.#directory, 'steps');
-    bench.#executor = await createProcessExecutor({ blobs, cacheDirectory, slots });
+    bench.#directory = directory;
+    bench.#executor = await made(runtime.parts.blobs);
     bench.#worker = createStepWorker({ runtime, executor: bench.#executor, name: 'worker-1' });
     bench.#open.push(
       await runtime.follow('runs', { from: 'earliest', onEvent: (event) => bench.#events.push(event) }),
@@ -111,6 +118,6 @@ export class FlowBench {
     for (const part of this.#open.reverse()) await part.close();
     await this.#executor?.close();
     await this.test.close();
-    await rm(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== '') await rm(this.#directory, { recursive: true, force: true });
   }
 }

@@ -7,7 +7,7 @@ import { bundleFlow } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { type Client, connect, type ShownRun } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
-import { endOf } from '../../cli/commands/runs.ts';
+import { endOf } from './ended-run.ts';
 import { millrace, type Said } from '../cli/cli-driver.ts';
 
 const file = join(import.meta.dirname, 'flows/memoised.ts');

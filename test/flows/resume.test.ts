@@ -1,17 +1,16 @@
 /** Runs that go on where they stopped, on a laptop's platform: by the client, the command line and HTTP, deployed and not. */
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleFlow, type FlowBundle } from '../../runtime/adapters/bundler/bundle-flow.ts';
 import { resolveConfiguration } from '../../runtime/config/resolve.ts';
 import { eventually } from '../../runtime/testing/index.ts';
 import { type Client, connect, type ShownRun, type StartedRun } from '../../sdk/client/index.ts';
 import { type Platform, startPlatform } from '../../services/all-in-one/platform.ts';
-import { compiledFile } from '../compiled.ts';
+import { millrace, type Said } from '../cli/cli-driver.ts';
+import { endOf } from './ended-run.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const file = join(root, 'test/flows/flows/resumes.ts');
@@ -39,26 +38,14 @@ afterAll(async () => {
 
 const marker = (name: string): string => join(directory, name);
 const put = (name: string): Promise<void> => writeFile(marker(name), '');
-const ended = (runId: string): Promise<ShownRun> =>
-  eventually(
-    `run ${runId} has ended`,
-    async () => {
-      const run = await client.runs.show(runId).catch(() => undefined);
-      return run?.endedAt === null ? undefined : run;
-    },
-    50_000,
-  );
+const ended = (runId: string): Promise<ShownRun> => endOf(client, runId);
+const cli = (...words: readonly string[]): Promise<Said> => millrace([...words, '--url', platform.url ?? '']);
 
-async function millrace<T>(...words: readonly string[]): Promise<T> {
-  const program = [
-    compiledFile(new URL('../../cli/main.ts', import.meta.url)),
-    ...words,
-    '--url',
-    platform.url ?? '',
-    '--json',
-  ];
-  const { stdout } = await promisify(execFile)(process.execPath, program, { cwd: root });
-  return JSON.parse(stdout) as T;
+/** The last line of the stream that `--json` is. */
+async function resumedBy(...words: readonly string[]): Promise<ShownRun> {
+  const { out, err } = await cli('resume', ...words, '--json');
+  expect(out, err).not.toBe('');
+  return (JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') as { run: ShownRun }).run;
 }
 
 function resumed(started: StartedRun): string {
@@ -76,9 +63,7 @@ describe('resume', () => {
     const failed = await ended(origin);
     expect(failed).toMatchObject({ status: 'failed', failure: expect.stringContaining('is not there') as string });
     await put('one');
-    const startedAt = performance.now();
     const run = await ended(resumed(await client.runs.resume(origin)));
-    console.log(`resumed with 51 clones in ${(performance.now() - startedAt).toFixed(0)} ms`);
     expect(run).toMatchObject({
       status: 'completed',
       originRunId: origin,
@@ -87,17 +72,48 @@ describe('resume', () => {
     });
     expect(cloned(run)).toBe(51);
     expect(run.tasks).toHaveLength(53);
+    expect(run.steps).toMatchObject([
+      { step: 'load', tasks: 1 },
+      { step: 'rows', tasks: 1 },
+      { step: 'rows.each', tasks: 49, statuses: { completed: 49 } },
+      { step: 'sum', tasks: 1 },
+      { step: 'tell', tasks: 1 },
+    ]);
+    const { out } = await cli('runs', 'show', run.runId, '--limit', '2', '--cursor', '49');
+    expect(out).toMatch(/rows\.each +49 +49 completed[^]*2 of 53 tasks:[^]*taken over/);
+    const page = await client.runs.show(run.runId, { step: 'rows.each', status: 'completed', limit: 30 });
+    expect([page.tasks.length, page.next]).toEqual([30, '30']);
     expect(hashOf(run, 'load', 'stamp')).toBe(hashOf(failed, 'load', 'stamp'));
     const explained = JSON.stringify(await client.explain(run.runId));
     expect(explained).toContain('run.resume by ada');
     expect(explained).toContain(origin);
   }, 60_000);
 
+  it('is shown by the graph of the run that it resumes, also of one that was a resumption itself', async () => {
+    const { runId } = await client.flows.run(bundle, { marker: marker('five') });
+    await ended(runId);
+    const first = await cli('resume', runId);
+    expect(first.code, first.err).toBe(1);
+    expect(first.err).not.toMatch(/1 tasks/);
+    const second = /run ([0-9a-f]{32}) resumes/.exec(first.err)?.[1] ?? '';
+    await put('five');
+    const { err } = await cli('resume', second, '--from', 'rows');
+    expect(err).toMatch(/✔ rows\.each 3 tasks/);
+    expect(err).toMatch(/✔ tell /);
+  }, 60_000);
+
   it('goes on in place by the command line, under the same id', async () => {
     const { runId } = await client.flows.run(bundle, { marker: marker('two') });
     const failed = await ended(runId);
     await put('two');
-    const run = await millrace<ShownRun>('resume', runId, '--in-place');
+    const { out, err, code } = await cli('resume', runId, '--in-place');
+    expect(code, err).toBe(0);
+    expect(out).toMatch(new RegExp(`^✔ completed resumes run ${runId} after [^,]+\n$`));
+    // as `run` shows it, from where it goes on: the attempt that failed is past
+    expect(err).toContain(`resumes run ${runId} goes on`);
+    expect(err).toMatch(/… sum started \(attempt 2\)\n[^]*✔ sum [^]*✔ tell /);
+    expect(err).not.toMatch(/✘|load|is not there/);
+    const run = await client.runs.show(runId);
     expect(run).toMatchObject({ runId, status: 'completed', originRunId: runId, failure: null });
     expect(hashOf(run, 'sum', 'stamp')).toBe(hashOf(failed, 'load', 'stamp'));
     expect(run.tasks.find(({ taskId }) => taskId === 'sum')).toMatchObject({ status: 'completed', attempt: 2 });
@@ -106,13 +122,14 @@ describe('resume', () => {
   it('takes changed code from a file, and runs from a named step on, of a deployed flow too', async () => {
     await client.flows.deploy(bundle);
     await put('three');
-    const { runId: origin } = await client.runs.start('resumes', { marker: marker('three') });
+    const started = await client.production.start('resumes', { marker: marker('three') });
+    const { runId: origin } = started as { runId: string };
     const done = await ended(origin);
     expect(done).toMatchObject({ status: 'completed', version: 1, failure: null });
     const changed = join(directory, 'changed.ts');
     const text = (await readFile(file, 'utf8')).replaceAll('../../../sdk', join(root, 'sdk'));
     await writeFile(changed, text.replace('${total} of', 'changed: ${total} of'));
-    const run = await millrace<ShownRun>('resume', origin, changed, '--from', 'tell');
+    const run = await resumedBy(origin, changed, '--from', 'tell');
     expect(run).toMatchObject({ status: 'completed', version: 0, originRunId: origin });
     expect(cloned(run)).toBe(6);
     await client.flows.deploy(await bundleFlow(changed));

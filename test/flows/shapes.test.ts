@@ -128,7 +128,9 @@ describe('shapes of a flow, in child processes', () => {
     expect(JSON.stringify(outcome.events)).not.toContain('tell-nobody');
     const failed = outcome.events.find(({ type }) => type === 'task-failed');
     const { logs } = failed?.data as { logs: { hash: string } };
-    expect((await bench.test.runtime.parts.blobs.get(logs.hash)).toString('utf8')).toMatch(/^\S+Z out plain \*\*\*\n$/);
+    const log = (await bench.test.runtime.parts.blobs.get(logs.hash)).toString('utf8');
+    expect(log).toMatch(/^\S+Z out plain \*\*\*\n\S+Z err Error: the secret is \*\*\*\n/);
+    expect(log).not.toContain('tell-nobody');
   });
 
   it('runs exit hooks after the end, whose failure changes nothing', async () => {

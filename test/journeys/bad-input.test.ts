@@ -7,7 +7,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import avsc from 'avsc';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { MillraceError } from '../../runtime/ports/errors.ts';
 import { eventually } from '../../runtime/testing/test-runtime.ts';
 import { badCalls } from './bad-input/bad-calls.ts';
 import { badFiles } from './bad-input/bad-files.ts';
@@ -146,7 +147,8 @@ describe('a model file that must not run', () => {
   it.each(badModels.filter(({ registered }) => !registered))(
     '$name: the step that would register it fails and says why',
     async ({ name, says }: BadModel) => {
-      const { runId } = await journey.client.runs.start('bad-input', { folder: modelsFolder, files: [name] });
+      const started = await journey.client.production.start('bad-input', { folder: modelsFolder, files: [name] });
+      const { runId } = started as { runId: string };
       const ended = await eventually('the run ends', () => journey.runs.get(runId)?.ended || undefined);
       for (const part of ['failed: take: ', `registers model '${name}'`, ...says]) expect(ended).toContain(part);
     },
@@ -212,14 +214,40 @@ describe('a bad call', () => {
   });
 });
 
-describe('a dead letter of an open topic', () => {
-  /** What a newer writer says. */
-  const sayings: Readonly<Record<OpenTopic, () => object>> = {
-    triggers: () => ({ name: 'measured', payload: '{"number": 1}', attributes: {} }),
-    feedback: () => ({ predictionId, truth: null, label: null, reward: 1 }),
-    'prediction-requests': () => ({ id: null, inputs: [irisTensor] }),
-  };
+/** What a newer writer says. */
+const sayings: Readonly<Record<OpenTopic, () => object>> = {
+  triggers: () => ({ name: 'measured', payload: '{"number": 1}', attributes: {} }),
+  feedback: () => ({ predictionId, truth: null, label: null, reward: 1 }),
+  'prediction-requests': () => ({ id: null, inputs: [irisTensor] }),
+};
 
+const headersOf = (topic: OpenTopic): Readonly<Record<string, string>> =>
+  topic === 'prediction-requests' ? { 'millrace-deployment': 'iris' } : {};
+
+describe('a registry that is away for a while', () => {
+  it.each(Object.keys(sayings) as OpenTopic[])(
+    '%s: what it must be asked about waits, and so does what lies behind; then both are done',
+    async (topic) => {
+      const { registry } = journey.platform.runtime.parts;
+      const [newer, subject] = await newerSchema(topic, 'remark');
+      const id = await registry.register(`${subject}-remarked`, JSON.stringify(newer));
+      const data = avsc.Type.forSchema(newer).toBuffer({ remark: 'new', ...sayings[topic]() });
+      const away = vi.spyOn(registry, 'schema').mockRejectedValue(new MillraceError('UNAVAILABLE', 'it is away'));
+      let places: readonly string[];
+      try {
+        const value = Buffer.concat([framing(id), data]);
+        places = await journey.send(topic, [{ value, headers: headersOf(topic) }, good(topic)]);
+        await eventually('it was asked again', () => away.mock.calls.length >= 2);
+        expect(places.flatMap((place) => journey.said(place))).toEqual([]);
+      } finally {
+        away.mockRestore();
+      }
+      for (const place of places) await expectDone(topic, place);
+    },
+  );
+});
+
+describe('a dead letter of an open topic', () => {
   it.each(Object.keys(sayings) as OpenTopic[])('%s: is done once when it is replayed', async (topic) => {
     const { runtime } = journey.platform;
     const { registry, log } = runtime.parts;
@@ -231,8 +259,7 @@ describe('a dead letter of an open topic', () => {
       framing(id),
       avsc.Type.forSchema(newer).toBuffer({ note: 'new', ...sayings[topic]() }),
     ]);
-    const headers = topic === 'prediction-requests' ? { 'millrace-deployment': 'iris' } : {};
-    const [place = '', next = ''] = await journey.send(topic, [{ value, headers }, good(topic)]);
+    const [place = '', next = ''] = await journey.send(topic, [{ value, headers: headersOf(topic) }, good(topic)]);
     books.set(place, { topic, outcome: refusals[topic], dead: true });
     await expectDone(topic, next);
     const [letter] = await letterOf(place);
@@ -253,13 +280,13 @@ describe('a dead letter of an open topic', () => {
 const irisTensor = { name: 'X', datatype: 'FP32', shape: [1, 4], data: { 'millrace.common.Floats': { values: row } } };
 
 /** The topic's schema with a field more, and its subject. */
-async function newerSchema(topic: OpenTopic): Promise<[schema: NewerSchema, subject: string]> {
+async function newerSchema(topic: OpenTopic, field = 'note'): Promise<[schema: NewerSchema, subject: string]> {
   const event = { triggers: 'triggered', feedback: 'feedback-given', 'prediction-requests': 'prediction-requested' }[
     topic
   ];
   const text = await readFile(join(root, 'schemas', 'events', topic, `${event}.avsc`), 'utf8');
   const known = JSON.parse(text) as NewerSchema;
-  const newer = { ...known, fields: [...known.fields, { name: 'note', type: 'string', default: '' }] };
+  const newer = { ...known, fields: [...known.fields, { name: field, type: 'string', default: '' }] };
   return [newer, `${known.namespace}.${known.name}`];
 }
 

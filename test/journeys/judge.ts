@@ -16,7 +16,7 @@ export async function judge(
   orphans: readonly number[],
 ): Promise<Findings> {
   await eventually('all folds have read all', async () => (await unread(runtime)) === 0, 60_000);
-  const stats = runtime.stats();
+  const stats = await runtime.statsNow();
   const books: Record<string, number> = {};
   for (const { task, counters } of stats)
     for (const [name, value] of Object.entries(counters)) {
@@ -54,12 +54,12 @@ function isFold(runtime: Runtime, task: string): boolean {
 /** Records that some fold has not taken; ticks keep coming while timers are set, so it is looked at in one moment. */
 async function unread(runtime: Runtime): Promise<number> {
   let behind = 0;
-  for (const { task, position, endOffset, status } of runtime.stats()) {
+  for (const { task, position, endOffset, status } of await runtime.statsNow()) {
     if (!isFold(runtime, task)) continue;
     if (status !== 'running') return Number.POSITIVE_INFINITY;
     behind += Math.max(0, endOffset - position);
   }
-  return Promise.resolve(behind);
+  return behind;
 }
 
 async function* records<T extends EventTopic>(runtime: Runtime, topic: T): AsyncIterable<FollowedEvent<T>> {

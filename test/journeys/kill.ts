@@ -100,7 +100,8 @@ async function runVictim(
     process_.once('close', (c, s) => resolve([c, s])),
   );
   clearInterval(watch);
-  const end = Date.now() + 5_000;
+  // a child that was starting hears of the end of its parent when it has loaded
+  const end = Date.now() + 60_000;
   while ([...children].some(isAlive) && Date.now() < end) await new Promise<void>((resolve) => setTimeout(resolve, 20));
   return { code, signal, output: output.slice(-4_000), children: [...children] };
 }

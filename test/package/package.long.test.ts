@@ -1,7 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -42,20 +44,71 @@ export default flow('packed')
   .step('shout', ({ greeting }) => ({ loud: greeting.toUpperCase() }));
 `,
     );
-  }, 300_000);
+  }, 900_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  const program = (): string => join(folder, 'node_modules/millrace/dist/cli/main.js');
   const millrace = (...args: string[]) =>
-    spawnSync(process.execPath, [join(folder, 'node_modules/millrace/dist/cli/main.js'), ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
+    spawnSync(process.execPath, [program(), ...args], { cwd: folder, encoding: 'utf8', timeout: 240_000 });
+  function done(...args: string[]): string {
+    const { status, stdout, stderr } = millrace(...args);
+    expect(status, stderr).toBe(0);
+    return stdout;
+  }
+  const json = <T>(...args: string[]): T => JSON.parse(done('--json', ...args)) as T;
 
   it("runs a user's own flow that imports millrace", () => {
     const { status, stdout, stderr } = millrace('--json', 'run', 'flow.ts', '-P', 'name=there');
     expect(status, stderr).toBe(0);
     const told = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as object;
     expect(told).toMatchObject({ type: 'run', run: { flow: 'packed', status: 'completed' } });
+  });
+
+  it('has every module that it starts by its path: of reward functions, explanations, detectors and batches', async () => {
+    writeFileSync(
+      join(folder, 'line.ts'),
+      `import { encodeLinearRegression, fitOutlierDetector, flow, startRun } from 'millrace';
+export default flow('line').step('train', async (_, { models }) => {
+  const values = Array.from({ length: 50 }, (__, row) => row / 10);
+  models.register('line', { onnx: encodeLinearRegression({ coefficients: [2], intercept: 1, outputName: 'y' }), alias: 'champion' });
+  return { reference: { columns: [{ name: 'x', values }] }, imported: [typeof fitOutlierDetector, typeof startRun] };
+});
+`,
+    );
+    writeFileSync(
+      join(folder, 'deployment.ts'),
+      `import { deployment } from 'millrace';
+export default deployment('line')
+  .route('only', 'models:/line@champion', { weight: 100 })
+  .features([{ name: 'x', kind: 'numeric' }])
+  .feedback({ windowMs: 60_000, rewardFunction: ({ prediction, truth }) => prediction * 100 + truth, rewardTimeoutMs: 10_000 })
+  .monitors({ referenceHash: process.env.REFERENCE });
+`,
+    );
+    writeFileSync(join(folder, 'rows.csv'), 'x\n1\n2\n');
+    const platform = spawn(process.execPath, [program(), 'dev', '--port', '0'], {
+      cwd: folder,
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+    try {
+      await upAfter(platform);
+      done('run', 'line.ts');
+      const [reference] = json<[{ hash: string }]>('artifacts', 'list', '--name', 'reference');
+      process.env['REFERENCE'] = reference.hash;
+      done('deploy', 'deployment.ts');
+
+      const { predictionId, outputs } = json<{ predictionId: string; outputs: unknown }>('predict', 'line', '[3]');
+      expect(outputs).toMatchObject([{ data: [7] }]);
+      done('feedback', predictionId, '--truth', '5');
+      const rewards = done('--json', 'tail', 'rewards', '--from-beginning', '--limit', '2').trim().split('\n');
+      expect(JSON.parse(rewards[1]!)).toMatchObject({ type: 'reward-recorded', data: { reward: 705 } });
+      done('predictions', 'attribute', predictionId);
+      done('predictions', 'batch', 'line', 'rows.csv', '--out', 'answers.csv');
+      expect(readFileSync(join(folder, 'answers.csv'), 'utf8')).toContain('5');
+    } finally {
+      platform.kill();
+      await once(platform, 'exit');
+    }
   });
 
   it('describes itself and says what is wrong with this machine', () => {
@@ -85,3 +138,13 @@ export default flow('packed')
     expect(stderr).toContain("Did you mean 'deployments'?");
   });
 });
+
+/** Resolves at the first line of `millrace dev`; rejects when it ends before. */
+async function upAfter(platform: ChildProcess): Promise<void> {
+  const ended = once(platform, 'exit').then(([code]) =>
+    Promise.reject(new Error(`dev ended with ${code} before it was up`)),
+  );
+  const lines = createInterface({ input: platform.stderr! });
+  await Promise.race([once(lines, 'line'), ended]);
+  ended.catch(() => undefined); // it ends later, as it should
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { detectorMethods, filledOptions } from '../../schemas/detector-methods.ts';
+import { detectorMethods, filledOptions, methodOf } from '../../schemas/detector-methods.ts';
 import { type DetectorSettings, detectorsOf } from '../../schemas/detectors.ts';
 import type { MonitorSettings } from '../../schemas/deployment-document.ts';
 import { monitoringTerms } from '../../schemas/monitoring-terms.ts';
@@ -45,7 +45,11 @@ monitors:
   });
 
   it.each(Object.keys(detectorMethods))('%s is a method that a deployment may name', (method) => {
-    expect(written(monitorsWith({ name: 'one', method }))).not.toThrow();
+    const needsFitted = methodOf(method as keyof typeof detectorMethods).needsFitted === true;
+    const needsContext = methodOf(method as keyof typeof detectorMethods).needsContext === true;
+    const context = needsContext ? { context: ['a'] } : {};
+    const fitted = needsFitted ? { fitted: 'models:/iris@champion#one' } : {};
+    expect(written(monitorsWith({ name: 'one', method, ...fitted, ...context }))).not.toThrow();
     expect(Object.keys(filledOptions(method as keyof typeof detectorMethods))).toEqual(
       Object.keys(detectorMethods[method as keyof typeof detectorMethods].options),
     );
@@ -108,6 +112,31 @@ monitors:
       { name: 'x', method: 'mmd', alpha: 0.001 },
       /alpha must be at least 0\.0099, .*raise options\.permutations/,
     ],
+    [
+      'a method that compares given a context, without one',
+      { name: 'x', method: 'context-mmd' },
+      /detectors\.0\.context must name the inputs that may change/,
+    ],
+    [
+      'a context of a method that knows none',
+      { name: 'x', method: 'mmd', context: ['hour'] },
+      /detectors\.0\.context is of methods that compare given it, 'mmd' does not/,
+    ],
+    [
+      'a column that is its own context',
+      { name: 'x', method: 'context-mmd', columns: ['a', 'b'], context: ['b'] },
+      /detectors\.0\.columns and \.context both name 'b'/,
+    ],
+    [
+      'a context of feedback',
+      { name: 'x', method: 'context-mmd', context: ['a'], target: 'residuals', reference: { kind: 'first', rows: 50 } },
+      /detectors\.0\.target must be inputs, outputs or scores for 'context-mmd'/,
+    ],
+    [
+      'a level that no permutation can reach in each of the columns',
+      { name: 'x', method: 'psi', columns: ['a', 'b', 'c', 'd', 'e', 'f'], options: { permutations: 100 } },
+      /alpha must be at least 0\.0099 for each of 6 columns, .*raise options\.permutations to 119/,
+    ],
     ['a field that is none', { name: 'x', method: 'psi', pvalue: 0.1 }, /pvalue is not a known property/],
   ])('refuses %s', (_, detector, message) => {
     expect(written(monitorsWith(detector))).toThrow(message);
@@ -117,7 +146,7 @@ monitors:
     const twice = monitorsWith({ name: 'x', method: 'psi' }, { name: 'x', method: 'mmd' });
     expect(written(twice)).toThrow(/detectors\.1\.name 'x' is used twice/);
     const { referenceHash: _, ...without } = monitorsWith({ name: 'x', method: 'psi' });
-    expect(written(without)).toThrow(/needs monitors\.referenceHash, or a reference of its own/);
+    expect(written(without)).toThrow(/needs monitors\.referenceHash or monitors\.reference, or a reference of its own/);
   });
 
   it('tell the folds their windows once, whatever number of detectors shares one', () => {

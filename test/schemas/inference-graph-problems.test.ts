@@ -47,7 +47,7 @@ describe('a graph in YAML', () => {
       expect.stringMatching(/^route 'main', node 'b': model must match pattern .*, got "iris"$/),
       "route 'main', node 'c': it needs either code or builtin (random or hash), got neither",
       "route 'main', node 'c': branch 'x' is there twice: rename one",
-      "route 'main', node 'd': colour is not a known property",
+      "route 'main', node 'd': colour is not a known property; known are kind, name, inputs, join, triggers, triggerJoin, code, timeoutMs, memoryMb",
       "route 'main', node 'd': timeoutMs must be >= 1, got 0",
       "route 'main', node 'e': a combiner needs at least two inputs, got 1",
       "route 'main', node 'f': names of models must be like variables, got not ok",

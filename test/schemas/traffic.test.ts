@@ -108,3 +108,15 @@ describe('what is wrong with traffic settings', () => {
     ]);
   });
 });
+
+it('a bandit of unbounded rewards remembers enough of each route to judge it', () => {
+  const routes = ['a', 'b', 'c'].map((name) => ({ name, weight: 1 }));
+  const problems = (halfLife: number, likelihood: 'gaussian' | 'bernoulli') => {
+    const bandit = { policy: 'thompson', likelihood, epsilon: 0.1, updateEvery: 1, halfLife, minShare: 0 } as const;
+    return trafficProblems(routes, { by: 'prediction-id', bandit });
+  };
+  expect(problems(14, 'gaussian')).toEqual([
+    expect.stringContaining('traffic.bandit.halfLife must be at least 15 rewards'),
+  ]);
+  expect([...problems(15, 'gaussian'), ...problems(2, 'bernoulli')]).toEqual([]);
+});

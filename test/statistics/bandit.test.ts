@@ -11,7 +11,7 @@ import { seededRandom } from '../../statistics/random.ts';
 
 const thompson: BanditPolicy = { policy: 'thompson', likelihood: 'bernoulli', epsilon: 0.1, minShare: 0 };
 const greedy: BanditPolicy = { ...thompson, policy: 'epsilon-greedy' };
-const arm = (count: number, sum: number): ArmRewards => ({ count, sum, squares: sum });
+const arm = (count: number, sum: number): ArmRewards => ({ seen: count, count, sum, squares: sum });
 
 describe('shares of arms', () => {
   it('are what Thompson sampling picks in the long run: P(Beta(3,2) > Beta(1,1)) = 3/5', () => {
@@ -44,6 +44,26 @@ describe('shares of arms', () => {
     expect(banditShares(arms, gaussian, 'seed')).toEqual(banditShares(arms, gaussian, 'seed'));
     expect(banditShares(arms, gaussian, 'seed')[1]).toBeGreaterThan(0.95);
     expect(banditShares([draw(0, 60), draw(0, 4)], gaussian, 'seed')).toEqual([0, 1]);
+  });
+
+  it('of an arm that was judged and got no rewards for long are its chance to be better, and never all of them', () => {
+    const random = seededRandom('neglected');
+    const gaussian: BanditPolicy = { ...thompson, likelihood: 'gaussian' };
+    let [good, bad] = [NO_REWARDS, NO_REWARDS];
+    for (let i = 0; i < 50; i++) {
+      good = addReward(good, 3 + random.normal());
+      bad = addReward(bad, random.normal());
+    }
+    for (let i = 0; i < 2_000; i++) {
+      good = addReward(discounted(good, 20), 3 + random.normal());
+      bad = discounted(bad, 20);
+      if (i === 80 || i === 1_999) {
+        expect(bad.count).toBeLessThan(5);
+        expect(banditShares([good, bad], gaussian, `after ${i}`)[1]).toBeLessThan(0.2);
+      }
+    }
+    expect(bad.count).toBeGreaterThan(0);
+    expect(bad.sum / bad.count).toBeCloseTo(0, 0);
   });
 });
 

@@ -27,14 +27,20 @@ function share(name: string, holds: (random: Random) => boolean): number {
 }
 
 /** Verdicts of an experiment of two routes with a look every 50 rewards, by the fold that makes them. */
-function verdicts(name: string, rewards: number, errorOf: (route: number, random: Random) => number) {
+function verdicts(
+  name: string,
+  rewards: number,
+  errorOf: (route: number, random: Random) => number,
+  /** Of the feedback of route 1. */
+  kept = 1,
+) {
   return Array.from({ length: runs }, (_, run): readonly ExperimentAssessed[] => {
     const random = seededRandom(`${name} ${run}`);
     const values = new Map<string, unknown>();
     const state: StateView = { get: <V>(key: string) => values.get(key) as V | undefined, range: () => [] };
     const looks: ExperimentAssessed[] = [];
     for (let i = 0; i < rewards; i++) {
-      const route = random.integer(2);
+      const route = kept === 1 ? random.integer(2) : Number(random.uniform() * (1 + kept) > 1);
       const error = errorOf(route, random);
       const data: RewardRecorded = {
         ...{ deployment: 'd', deploymentVersion: 1, predictionId: `p${i}`, feedbackId: `f${i}`, route: `r${route}` },
@@ -48,7 +54,11 @@ function verdicts(name: string, rewards: number, errorOf: (route: number, random
           answer: null,
           label: null,
         },
-        ...{ probabilities: [], segments: [], qualityRows: 0, qualityMaxAgeMs: 0 },
+        ...{ probabilities: [], segments: [], qualityRows: 0, qualityMaxAgeMs: 0, bounds: [] },
+        planned: [
+          { route: 'r0', weight: 1 },
+          { route: 'r1', weight: 1 },
+        ],
       };
       const event = {
         type: 'reward-recorded',
@@ -72,6 +82,16 @@ describe('an experiment of two routes', () => {
     console.log(`alike: better at some look of 8 in ${wrong}`);
     expect(found.every((looks) => looks.length === 8)).toBe(true);
     expect(wrong).toBeLessThanOrEqual(alpha + slack);
+    // routes get their shares: 0.001 over all looks
+    const withheld = found.filter((looks) => looks.some(({ verdict }) => verdict === 'withheld')).length;
+    expect(withheld).toBeLessThanOrEqual(5);
+  }, 600_000);
+
+  it('is withheld when half of the feedback of one route gets lost', () => {
+    const found = verdicts('lossy', 400, (route, random) => (route === 0 ? 1 : 2) * random.normal(), 1 / 2);
+    const last = found.map((looks) => looks.at(-1)?.verdict);
+    console.log(`lossy: withheld in ${last.filter((verdict) => verdict === 'withheld').length / runs}`);
+    expect(last.filter((verdict) => verdict === 'withheld').length / runs).toBeGreaterThan(0.9);
   }, 600_000);
 
   it('finds the one with two thirds of the error, and hardly ever the other', () => {

@@ -25,6 +25,15 @@ export function goldenTopics(): string[] {
     .map((entry) => entry.name);
 }
 
+/** `topic/case` of every file. */
+export function goldenFiles(): string[] {
+  return goldenTopics().flatMap((topic) =>
+    readdirSync(path.join(FOLDER, topic)).flatMap((name) =>
+      name.endsWith('.json') ? [`${topic}/${name.slice(0, -5)}`] : [],
+    ),
+  );
+}
+
 /** The cases of a topic, optionally only those whose file name starts with `prefix`. Refuses to find none. */
 export function goldenCases(topic: string, prefix = ''): [string, Golden][] {
   const names = readdirSync(path.join(FOLDER, topic)).filter(

@@ -26,8 +26,24 @@ describe('least-squares density difference', () => {
     const x = Array.from({ length: 12 }, () => [random.normal()]);
     const y = Array.from({ length: 7 }, () => [1 + random.normal()]);
     const tested = lsddTest(x, y, random, { sigma: 1, permutations: 5 });
-    const direct = lsdd(x, y, { centres: [...x, ...y], sigma: 1, lambda: 0.05 });
-    expect(tested.statistic).toBeCloseTo(direct.statistic, 10);
+    // the factor of one column and a width of 1
+    const factor = Math.sqrt(Math.PI);
+    const direct = lsdd(x, y, { centres: [...x, ...y], sigma: 1, lambda: 0.05 * factor });
+    expect(tested.statistic).toBeCloseTo(direct.statistic * factor, 10);
+  });
+
+  test.each([
+    ['many columns', 300, (value: number) => value],
+    ['columns of another unit', 4, (value: number) => 1e-6 * value],
+    ['repeated rows', 8, Math.round],
+  ])('its permutation test sees a shift of %s', (_, columns, of) => {
+    const random = seededRandom(10);
+    const sample = (shift: number) =>
+      Array.from({ length: 30 }, () => Array.from({ length: columns }, () => of(random.normal() + shift)));
+    const tested = lsddTest(sample(0), sample(1.5), random, { permutations: 99 });
+    expect(tested.statistic).toBeGreaterThan(0.01);
+    expect(tested.statistic).toBeLessThan(10);
+    expect(tested.pValue).toBe(0.01);
   });
 
   test('its permutation test sees a shift, and none where there is none', () => {

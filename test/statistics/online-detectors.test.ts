@@ -56,6 +56,24 @@ describe('online Fisher test', () => {
     expect(stateSizeMax).toBeLessThan(2 * 100 + 60);
   });
 
+  test.each([0, 200])('does not take fright at the first other value after a reference with %s ones of 200', (ones) => {
+    const alternative = 'two-sided';
+    const options = { expectedRunTime: 2_000, simulations: 40, alternative } as const;
+    const flat = fitOnlineFisher({ count: 200, ones }, seededRandom(SEED), options);
+    const usual = ones === 0 ? 0 : 1;
+    const stream = [...Array.from({ length: 60 }, () => usual), 1 - usual, ...Array.from({ length: 20 }, () => usual)];
+    const { verdicts } = runDetector(stream, EMPTY_ONLINE_FISHER, (state, value) =>
+      stepOnlineFisher(state, value, flat),
+    );
+    expect(indicesOf(verdicts, ({ alarm }) => alarm)).toEqual([]);
+    const moved = runDetector(
+      Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? usual : 1 - usual)),
+      EMPTY_ONLINE_FISHER,
+      (state, value) => stepOnlineFisher(state, value, flat),
+    );
+    expect(indicesOf(moved.verdicts, ({ alarm }) => alarm).length).toBeGreaterThan(0);
+  });
+
   test('refuses values that are not binary, and impossible references', () => {
     expect(() => stepOnlineFisher(EMPTY_ONLINE_FISHER, 0.5, model)).toThrow('value must be 0 or 1, got 0.5');
     expect(() => fitOnlineFisher({ count: 5, ones: 6 }, random, { expectedRunTime: 10 })).toThrow('must not exceed 5');

@@ -1,9 +1,51 @@
 import { describe, expect, it } from 'vitest';
 import { meanInterval } from '../../statistics/ab-test/welch.ts';
-import { classificationQuality, regressionQuality, rewardQuality } from '../../statistics/metrics/quality.ts';
+import {
+  classificationQuality,
+  type QualityValue,
+  regressionQuality,
+  rewardQuality,
+} from '../../statistics/metrics/quality.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { momentsOf } from '../../statistics/running-moments.ts';
 import { normalCdf } from '../../statistics/special/normal.ts';
+import { expectGolden, goldenCase, nums } from './golden.ts';
+
+describe('quality is what scikit-learn computes', () => {
+  const valuesOf = (metrics: readonly QualityValue[]) =>
+    Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+
+  it('of numbers', () => {
+    const golden = goldenCase('quality', 'regression');
+    const { truth, prediction } = golden.inputs;
+    expectGolden(golden, valuesOf(regressionQuality(nums(truth), nums(prediction))));
+  });
+
+  it('of two classes, with their calibration', () => {
+    const golden = goldenCase('quality', 'binary');
+    const labels = nums(golden.inputs['label']);
+    const scores = nums(golden.inputs['score']);
+    const rows = scores.map((score, row) => ({
+      answer: score >= 0.5 ? '1' : '0',
+      label: String(labels[row]),
+      probabilities: [1 - score, score],
+    }));
+    const { metrics, calibration } = classificationQuality(rows);
+    expectGolden(golden, { ...valuesOf(metrics), calibration });
+  });
+
+  it('of several classes', () => {
+    const golden = goldenCase('quality', 'multiclass');
+    const labels = nums(golden.inputs['label']);
+    const given = (golden.inputs['probabilities'] as unknown[]).map(nums);
+    const rows = given.map((probabilities, row) => ({
+      answer: String(probabilities.indexOf(Math.max(...probabilities))),
+      label: String(labels[row]),
+      probabilities,
+    }));
+    expectGolden(golden, valuesOf(classificationQuality(rows).metrics));
+  });
+});
 
 describe('the intervals of quality', () => {
   it('of means are those of Student', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createTopologyDriver } from '../../runtime/testing/index.ts';
 import { registry } from '../../topologies/registry.ts';
 
-async function start(rule?: object) {
+async function start(rule?: object, first: object = {}) {
   const driver = await createTopologyDriver(registry);
   let requests = 0;
   const said = () =>
@@ -46,7 +46,7 @@ async function start(rule?: object) {
     driver.pipe({ type: 'alias-requested', key: 'wine', data });
     return said();
   };
-  register(0.8);
+  register(0.8, first);
   setAlias(1);
   if (rule !== undefined) edit('protect', { key: 'champion', value: JSON.stringify(rule) });
   return { driver, edit, register, setAlias };
@@ -70,8 +70,8 @@ describe('a rule of an alias', () => {
   });
 
   it('wants tags, such as one of a flow of tests, and the same inputs and outputs', async () => {
-    const { register, setAlias, edit } = await start({ tags: { tests: 'green' }, signature: true });
-    edit('tag', { version: 1, key: 'millrace.signature', value: 'x -> y' });
+    const signed = { tags: { 'millrace.signature': 'x -> y' } };
+    const { register, setAlias, edit } = await start({ tags: { tests: 'green' }, signature: true }, signed);
     register(0.1, { tags: { 'millrace.signature': 'x, z -> y' } });
     expect(setAlias(2)).toMatchObject([
       {
@@ -81,8 +81,10 @@ describe('a rule of an alias', () => {
       },
     ]);
     edit('tag', { version: 2, key: 'tests', value: 'green' });
-    edit('tag', { version: 2, key: 'millrace.signature', value: 'x -> y' });
-    expect(setAlias(2)).toMatchObject([{ type: 'alias-set', version: 2 }]);
+    expect(setAlias(2)).toMatchObject([{ reason: expect.stringContaining('inputs and outputs') as string }]);
+    register(0.1, signed);
+    edit('tag', { version: 3, key: 'tests', value: 'green' });
+    expect(setAlias(3)).toMatchObject([{ type: 'alias-set', version: 3 }]);
   });
 
   it('lets a move wait for a second person, and judges it again then', async () => {
@@ -110,6 +112,26 @@ describe('a rule of an alias', () => {
     expect(edit('approve', { key: 'champion', version: 2 }, 'bob')).toMatchObject([{ code: 'NOT_FOUND' }]);
   });
 
+  it('tells who asked that the proposal came to nothing: rejected, or another one took its place', async () => {
+    const { register, setAlias, edit } = await start({ approval: true });
+    register(0.7);
+    const first = setAlias(2, 'rollout of shop').find(({ type }) => type === 'registry-refused');
+    const requestId: unknown = Object(first).requestId;
+    const rejected = edit('reject', { key: 'champion', version: 2, value: 'bad' }, 'bob');
+    expect(rejected[1]).toMatchObject({ type: 'registry-refused', requestId, actor: 'rollout of shop' });
+    const [second] = setAlias(2, 'rollout of shop');
+    expect(setAlias(1, 'eve').at(-1)).toMatchObject({
+      type: 'registry-refused',
+      requestId: Object(second).requestId as unknown,
+      reason: expect.stringContaining('eve has proposed version 1 since') as string,
+    });
+    expect(register(0.6, { alias: 'champion' }).map(({ type }) => type)).toEqual([
+      'version-registered',
+      'edited',
+      'registry-refused',
+    ]);
+  });
+
   it('is not passed by: a version that is registered with the alias is there, and proposed, or refused the alias', async () => {
     const { register, edit } = await start({ approval: true, metrics: [{ metric: 'rmse', better: 'lower' }] });
     expect(register(0.5, { alias: 'champion' })).toMatchObject([
@@ -119,6 +141,46 @@ describe('a rule of an alias', () => {
     expect(register(0.9, { alias: 'champion' })).toMatchObject([{ type: 'version-registered', version: 3 }]);
     expect(edit('reject', { key: 'champion', version: 2, value: 'not now' }, 'bob')).toMatchObject([
       { type: 'edited', edit: 'reject', value: 'not now' },
+      {
+        type: 'registry-refused',
+        code: 'FORBIDDEN',
+        reason: expect.stringContaining('rejected by bob: not now') as string,
+      },
+    ]);
+  });
+
+  it.each([
+    ['the alias is not taken away', 'remove-alias', { key: 'champion' }],
+    ['the version that has it is not deleted', 'delete', { version: 1 }],
+    ['the model is not deleted', 'delete', {}],
+    ['the model is not renamed', 'rename', { value: 'x' }],
+  ])('cannot be gone around: %s until the rule is', async (_, kind, more) => {
+    const { edit } = await start({ metrics: [{ metric: 'rmse', better: 'lower' }] });
+    const reason = expect.stringMatching(
+      /alias 'champion' has the rule .*"rmse".*models protect wine champion --remove/,
+    ) as string;
+    expect(edit(kind, more)).toMatchObject([{ type: 'registry-refused', code: 'FORBIDDEN', reason }]);
+    edit('protect', { key: 'champion', value: '' });
+    expect(edit(kind, more)).toMatchObject([{ type: kind === 'rename' ? 'rename-offered' : 'edited' }]);
+  });
+
+  it('leaves other aliases and versions as free as they were', async () => {
+    const { edit, register } = await start({ approval: true });
+    register(0.7, { alias: 'other' });
+    expect(edit('remove-alias', { key: 'other' })).toMatchObject([{ type: 'edited' }]);
+    expect(edit('delete', { version: 2 })).toMatchObject([{ type: 'edited' }]);
+  });
+
+  it('rests on signatures of MLmodel files: neither tags of people nor those of tasks make one', async () => {
+    const { edit, register } = await start({ signature: true });
+    for (const kind of ['tag', 'untag']) {
+      expect(edit(kind, { version: 1, key: 'millrace.signature', value: 'forged' })).toMatchObject([
+        { type: 'registry-refused', code: 'FORBIDDEN' },
+      ]);
+    }
+    const tags = { 'millrace.signature': 'forged', family: 'linear' };
+    expect(register(0.1, { taskId: 'train', tags })).toMatchObject([
+      { tags: expect.not.objectContaining({ 'millrace.signature': 'forged' }) as object },
     ]);
   });
 

@@ -49,8 +49,30 @@ describe('deployments', () => {
       { topic: 'deployments', key: 'diamonds', data: { version: 2, appliedAt: driver.nowMs, actor: 'ada' } },
       { type: 'deployment-applied', data: { version: 2, requestId: 'r2' } },
       { topic: 'route-evidence', type: 'traffic-configured', data: { deploymentVersion: 2 } },
+      { topic: 'drift', type: 'detectors-configured', data: { deploymentVersion: 2, detectors: [] } },
+      { topic: 'quality', type: 'bounds-configured', data: { deploymentVersion: 2, bounds: [] } },
     ]);
     expect(JSON.parse((outputs[0]?.data as { document: string }).document)).toEqual(document);
+    const detectors = [{ name: 'watch', method: 'page-hinkley' }];
+    const alerts = [{ name: 'near', metric: 'rmse', most: 2 }];
+    expect(deploy('r3', { monitors: { ...document.monitors, detectors, alerts } }).slice(-2)).toMatchObject([
+      { type: 'detectors-configured', data: { deploymentVersion: 3, detectors: ['watch'] } },
+      { type: 'bounds-configured', data: { deploymentVersion: 3, bounds: ['near'] } },
+    ]);
+  });
+
+  it('says why a move of an alias is not followed', async () => {
+    const { driver, deploy } = await start();
+    const routes = document.routes.map((one) => ({ ...one, alias: 'champion' }));
+    deploy('r1', { routes, follow: true });
+    const moved = { deployment: 'diamonds', model: 'diamonds', alias: 'champion', modelVersion: 2, artifactHash: 'no' };
+    const data = { ...moved, attached: {}, requestId: 'alias-1', actor: 'ada' };
+    driver.pipe({ type: 'alias-moved', data, key: 'diamonds' });
+    expect(driver.takeOutputs()).toMatchObject([
+      { type: 'deployment-refused', data: { reason: expect.stringContaining('champion is not followed') as string } },
+    ]);
+    driver.pipe({ type: 'alias-moved', data, key: 'diamonds' });
+    expect(driver.takeOutputs()).toEqual([]);
   });
 
   it('says nothing when a request comes again', async () => {
@@ -60,6 +82,18 @@ describe('deployments', () => {
     expect(driver.counters()).toMatchObject({ accepted: 1, repeated: 1 });
   });
 
+  it('remembers requests for a week, those that lie together by one timer', async () => {
+    const { driver, deploy } = await start();
+    for (let n = 0; n < 10; n++) deploy(`r${n}`);
+    expect([driver.stateKeys('request/').length, driver.timerCount()]).toEqual([10, 1]);
+    driver.advance(6 * 86_400_000);
+    expect(deploy('r9')).toEqual([]);
+    driver.advance(86_400_000 + 3_600_000);
+    expect(driver.stateKeys()).toEqual(['deployment/diamonds']);
+    expect(driver.timerCount()).toBe(0);
+    expect(deploy('r10').find(({ type }) => type === 'deployment-applied')).toMatchObject({ data: { version: 11 } });
+  });
+
   it('forgets the row on removal and goes on numbering afterwards', async () => {
     const { deploy, remove } = await start();
     deploy('r1');
@@ -67,6 +101,8 @@ describe('deployments', () => {
       { topic: 'deployments', type: 'tombstone', key: 'diamonds' },
       { type: 'deployment-removed', data: { version: 1 } },
       { topic: 'route-evidence', type: 'traffic-configured', data: { deploymentVersion: 1, settings: '' } },
+      { topic: 'drift', type: 'detectors-configured', data: { deploymentVersion: 1, detectors: [] } },
+      { topic: 'quality', type: 'bounds-configured', data: { deploymentVersion: 1, bounds: [] } },
     ]);
     expect(remove('r3')).toMatchObject([
       { type: 'deployment-refused', data: { reason: "there is no deployment 'diamonds'" } },

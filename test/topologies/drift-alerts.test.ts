@@ -115,6 +115,38 @@ describe('the drift alarm', () => {
     expect(driver.counters()['verdictsOfOldVersions']).toBe(3);
   });
 
+  it('says drift to the rollout of a new version too, while the alarm of the old one is on', () => {
+    play('xx');
+    const observed = (marks: string, deploymentVersion: number): unknown[] =>
+      [...marks].flatMap((mark) => {
+        verdict(mark === 'x', { deploymentVersion });
+        return driver.takeOutputs().map(({ type, data }) => [type, (data as DriftAssessed).deploymentVersion]);
+      });
+    expect(observed('x', 1)).toEqual([]);
+    expect(observed('x', 2)).toEqual([]);
+    expect(observed('xxx', 2)).toEqual([['drift-observed', 2]]);
+    expect(observed('xx', 3)).toEqual([['drift-observed', 3]]);
+    expect(observed('...', 3)).toEqual([['alert-cleared', 3]]);
+  });
+
+  it('of a detector or a deployment that is gone is over, and verdicts that come late raise it no more', () => {
+    const configure = (deploymentVersion: number, ...detectors: string[]): unknown[] => {
+      const data = { deployment: 'diamonds', deploymentVersion, detectors };
+      driver.pipe({ type: 'detectors-configured', data, key: 'diamonds' });
+      return driver.takeOutputs().map(({ type, data: said }) => [type, (said as { subject: string }).subject]);
+    };
+    expect(configure(1, 'tabular-drift', 'mmd')).toEqual([]);
+    expect(play('xx')).toBe('-R');
+    expect(play('xx', { detector: 'mmd' })).toBe('-R');
+    expect(configure(2, 'tabular-drift')).toEqual([['alert-cleared', 'mmd']]);
+    expect(play('xx', { detector: 'mmd' })).toBe('--');
+    expect(configure(2)).toEqual([['alert-cleared', 'tabular-drift']]);
+    expect(play('xx', { deploymentVersion: 2 })).toBe('--');
+    expect(driver.stateKeys()).toEqual(['c/diamonds']);
+    expect(configure(3, 'mmd')).toEqual([]);
+    expect(play('xx', { detector: 'mmd', deploymentVersion: 3 })).toBe('-R');
+  });
+
   it('keeps deployments apart', () => {
     verdict(true);
     verdict(true, { deployment: 'wine' });

@@ -37,6 +37,8 @@ function reward(route: string, error: number | null, overrule: Partial<RewardRec
     segments: [],
     qualityRows: 0,
     qualityMaxAgeMs: 0,
+    bounds: [],
+    planned: [],
     ...overrule,
   };
   driver.pipe({ type: 'reward-recorded', data, key: 'diamonds' });
@@ -125,6 +127,51 @@ describe('a verdict', () => {
     const [few, alone] = driver.takeOutputs().map(({ data }) => data as ExperimentAssessed);
     expect(few).toMatchObject({ verdict: 'not-enough', better: null });
     expect(alone).toMatchObject({ verdict: 'not-enough', better: null, pValue: Number.NaN });
+  });
+
+  it('is withheld when rewards surely do not lie on the routes as planned, and says how they lie', () => {
+    const planned = [
+      { route: 'linear', weight: 3 },
+      { route: 'trees', weight: 1 },
+    ];
+    for (let i = 0; i < 200; i++)
+      reward(i % 2 === 0 ? 'linear' : 'trees', i % 2 === 0 ? 5 + (i % 3) : i % 3, { planned, assessEvery: 200 });
+    expect(assessments()).toMatchObject([
+      {
+        ...{ verdict: 'withheld', better: null },
+        reason: expect.stringContaining("'linear' 100 for 150, 'trees' 100 for 50") as string,
+      },
+    ]);
+  });
+
+  it('is withheld also where the last reward before it is of a route that the request named', () => {
+    const planned = [
+      { route: 'linear', weight: 3 },
+      { route: 'trees', weight: 1 },
+    ];
+    for (let i = 0; i < 199; i++) reward(i % 2 === 0 ? 'linear' : 'trees', i % 3, { planned, assessEvery: 200 });
+    reward('trees', 1, { planned: [], assessEvery: 200 });
+    expect(assessments()).toMatchObject([
+      {
+        verdict: 'withheld',
+        reason: expect.stringContaining("'linear' 100 for 149, 'trees' 99 for 50") as string,
+      },
+    ]);
+  });
+
+  it('stands when the shares are as planned, and nothing is held against routes that requests named themselves', () => {
+    const planned = [
+      { route: 'linear', weight: 1 },
+      { route: 'trees', weight: 1 },
+    ];
+    for (let i = 0; i < 300; i++) {
+      const route = i % 2 === 0 ? 'linear' : 'trees';
+      reward(route, (i % 3) + (route === 'linear' ? 5 : 0), { planned, assessEvery: 400 });
+    }
+    for (let i = 0; i < 100; i++) reward('trees', i % 3, { planned: i < 99 ? [] : planned, assessEvery: 400 });
+    const [assessed] = assessments();
+    expect(assessed).toMatchObject({ verdict: 'better', better: 'trees', reason: '' });
+    expect(assessed?.ratioPValue).toBeGreaterThan(0.9);
   });
 
   it('is undecided without any spread', () => {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing/index.ts';
-import type { FeedbackReceived, PredictionCompleted } from '../../schemas/events.ts';
+import type { FeedbackClosed, FeedbackReceived, PredictionCompleted, ShadowAnswered } from '../../schemas/events.ts';
 import { feedbackRewards } from '../../topologies/feedback-rewards.ts';
-import { completed, failed, feedback, idOf, tensor, terms } from './prediction-events.ts';
+import { completed, failed, feedback, idOf, shadowAnswered, tensor, terms } from './prediction-events.ts';
 
 let driver: TopologyDriver<'predictions'>;
 beforeEach(async () => {
@@ -55,12 +55,70 @@ describe('feedback in time', () => {
     ['negative-absolute-error', { truth: 97 }, -3],
     ['equal', { truth: 97 }, 0],
     ['equal', { truth: 100 }, 1],
+    ['equal', { truth: null, label: '100.0' }, 1],
+    ['equal', { truth: null, label: ' 1e2' }, 1],
+    ['equal', { truth: null, label: '99' }, 0],
+    ['equal', { truth: null, label: 'true' }, 0],
     ['negative-squared-error', { truth: null, reward: 0.25 }, 0.25],
     ['negative-squared-error', { truth: 97, reward: 0.25 }, 0.25],
   ])('follows the rule %s for %o', (reward, given, expected) => {
     predict(1, { terms: { ...terms, reward } });
     give(1, 'f1', given);
     expect(driver.takeOutputs()[0]).toMatchObject({ data: { reward: expected } });
+  });
+
+  it('calls a class by its number, whatever the label calls it', () => {
+    predict(1, { terms: { ...terms, reward: 'equal' }, outputs: [tensor('y', [1], [1])] });
+    give(1, 'f1', { truth: null, label: 'True' });
+    expect(driver.takeOutputs()[0]).toMatchObject({ data: { reward: 1, answer: '1', label: '1' } });
+  });
+
+  it('makes no reward of an answer that no truth can come near', () => {
+    for (const [n, reward] of ['negative-squared-error', 'negative-absolute-error', 'equal'].entries()) {
+      predict(n, { terms: { ...terms, reward }, outputs: [tensor('y', [1], [1e200])] });
+      give(n, `f${n}`, { truth: 97 });
+    }
+    give(0, 'g', { truth: null, reward: 0.5 });
+    expect(said()).toEqual(['not-comparable', 'not-comparable', 'reward-recorded', 'reward-recorded']);
+  });
+
+  it('of the same id that says something else is another feedback, before the prediction and after it', () => {
+    give(1, 'f1', { truth: 1 });
+    give(1, 'f1', { truth: 1 });
+    expect(said()).toEqual([]);
+    give(1, 'f1', { truth: 2 });
+    expect(said()).toEqual(['contradictory']);
+    predict(1);
+    give(1, 'f1', { truth: 1 });
+    give(1, 'f1', { truth: 2 });
+    expect(said()).toEqual(['reward-recorded', 'contradictory']);
+  });
+
+  it('of the same id that says something else is closed under an id of its own, which names the first', () => {
+    const closed = (truth: number): FeedbackClosed[] => {
+      give(1, 'f1', { truth });
+      return driver.takeOutputs().flatMap((output) => (output.type === 'feedback-closed' ? [output.data] : []));
+    };
+    closed(1);
+    const [waiting] = closed(2);
+    predict(1);
+    expect(driver.takeOutputs()).toMatchObject([{ type: 'reward-recorded', data: { feedbackId: 'f1', truth: 1 } }]);
+    const [rewarded] = closed(2);
+    const [third] = closed(3);
+    const [unlike] = closed(Number.POSITIVE_INFINITY);
+    driver.advance(60_000);
+    const [late] = closed(4);
+    const reason = expect.stringContaining("'f1'") as string;
+    expect([waiting, rewarded, third, unlike, late]).toMatchObject([
+      { outcome: 'contradictory', reason },
+      { outcome: 'contradictory', reason, feedbackId: waiting?.feedbackId },
+      { outcome: 'contradictory', reason },
+      { outcome: 'not-comparable', reason },
+      { outcome: 'late', reason },
+    ]);
+    expect(new Set(['f1', ...[waiting, third, unlike, late].map((one) => one?.feedbackId)]).size).toBe(5);
+    give(1, 'f2', { truth: 2 });
+    expect(driver.takeOutputs(), 'an id that was not used').toMatchObject([{ data: { feedbackId: 'f2', reason: '' } }]);
   });
 
   it('compares labels', () => {
@@ -204,6 +262,17 @@ describe('the window', () => {
     expect(driver.stateKeys()).toEqual([]);
     expect(driver.counters()).toMatchObject({ predictionsNotAwaited: 1 });
   });
+
+  it('of no length ends feedback that was there before the prediction, with the reason', () => {
+    give(1, 'f1');
+    predict(1, { terms: { ...terms, feedbackWindowMs: 0 } });
+    expect(driver.takeOutputs()).toMatchObject([
+      { type: 'feedback-closed', data: { outcome: 'unmatched', reason: 'the deployment awaits no feedback' } },
+    ]);
+    expect([driver.stateKeys(), driver.timerCount()]).toEqual([[], 0]);
+    const counted = { feedbackReceived: 1, feedbackWaiting: 0, feedbackUnmatched: 1, predictionsNotAwaited: 1 };
+    expect(driver.counters()).toMatchObject(counted);
+  });
 });
 
 describe('a prediction that comes again', () => {
@@ -271,5 +340,68 @@ describe('what cannot be compared', () => {
     expect(said()).toEqual(['unmatched']);
     predict(1, { predictionId: '' });
     expect(driver.takeDeadLetters()).toHaveLength(1);
+  });
+});
+
+describe('answers of mirrored requests, where a rollout decides', () => {
+  const steered = { ...terms, steered: true };
+  const shadow = (n: number, overrule: Partial<ShadowAnswered> = {}): void => {
+    driver.pipe({ type: 'shadow-answered', data: { ...shadowAnswered(n), ...overrule }, key: `entity-${n}` });
+  };
+  /** `route reward shadow` of all evidence since the last call. */
+  const evidence = (): string[] =>
+    driver
+      .takeOutputs()
+      .flatMap(({ type, data }) =>
+        type === 'reward-observed' ? [`${data.route} ${data.reward} ${data.shadow ? 'in the shadow' : 'given'}`] : [],
+      );
+  const both = ['linear -9 given', 'canary -1 in the shadow'];
+
+  it.each<[string, readonly ('prediction' | 'shadow' | 'feedback')[]]>([
+    ['prediction, shadow, feedback', ['prediction', 'shadow', 'feedback']],
+    ['prediction, feedback, shadow', ['prediction', 'feedback', 'shadow']],
+    ['shadow, prediction, feedback', ['shadow', 'prediction', 'feedback']],
+    ['shadow, feedback, prediction', ['shadow', 'feedback', 'prediction']],
+    ['feedback, shadow, prediction', ['feedback', 'shadow', 'prediction']],
+    ['feedback, prediction, shadow', ['feedback', 'prediction', 'shadow']],
+  ])('earn what feedback says, once, in whatever order they come: %s', (_, order) => {
+    const pipes = {
+      prediction: () => predict(1, { terms: steered }),
+      shadow: () => shadow(1),
+      feedback: () => give(1, 'f1', { truth: 97 }),
+    };
+    for (const what of order) pipes[what]();
+    expect(evidence().sort()).toEqual([...both].sort());
+    for (const what of order) pipes[what]();
+    expect(evidence(), 'all of it again').toEqual([]);
+  });
+
+  it('earn nothing by a reward that was given, without an answer, or where nobody decides', () => {
+    predict(1, { terms: steered });
+    shadow(1);
+    give(1, 'f1', { truth: null, reward: 0.5 });
+    predict(2, { terms: steered });
+    shadow(2, { outcome: 'failed', outputs: [], rows: 0 });
+    give(2, 'f2', { truth: 97 });
+    predict(3);
+    shadow(3, { steered: false, reward: '' });
+    give(3, 'f3', { truth: 97 });
+    expect(evidence()).toEqual(['linear 0.5 given', 'linear -9 given']);
+  });
+
+  it('are judged by the function of the deployment, too', () => {
+    predict(1, { terms: { ...steered, rewardFunction: '{}' } });
+    shadow(1, { rewardFunction: '{}' });
+    give(1, 'f1', { truth: 97 });
+    expect(driver.takeOutputs()).toMatchObject([
+      { type: 'reward-due', data: { route: 'linear', prediction: 100, shadow: false } },
+      { type: 'reward-due', data: { route: 'canary', prediction: 98, truth: 97, shadow: true, function: '{}' } },
+    ]);
+  });
+
+  it('that come before a prediction that never comes are forgotten', () => {
+    shadow(1);
+    driver.advance(700_000);
+    expect(Object.keys(driver.snapshot().values)).toEqual([]);
   });
 });

@@ -30,6 +30,8 @@ function batch(first: number, rows: number, overrule: Partial<ObservationsSample
     rowsOfPrediction: [],
     windows: [],
     online: [],
+    statisticsEveryMs: 0,
+    statisticsLatenessMs: 0,
     ...overrule,
   };
 }
@@ -44,6 +46,49 @@ function windows(from = driver): WindowClosed[] {
     return data as WindowClosed;
   });
 }
+
+it('of an old version is let go a week after the first rows of a newer one, once its rows are said', () => {
+  // sliding windows keep rows, and the third version's rows wait longer than a week
+  const sliding = { windowRows: 20, windowMinRows: 1, windowMaxAgeMs: 2_000 };
+  const slides = { id: 's', stream: 'predictions', rows: 10, everyRows: 5, minRows: 1, maxAgeMs: 2_000 };
+  const timeless = { lengthMs: 0, everyMs: 0, latenessMs: 0, referenceRows: 0 };
+  const rows = (version: number, overrule: object = {}) =>
+    pipe(batch(0, 10, { ...sliding, deploymentVersion: version, windows: [{ ...slides, ...timeless }], ...overrule }));
+  rows(1);
+  rows(9, { windowMaxAgeMs: 9 * 86_400_000, windowMinRows: 20 });
+  rows(10);
+  driver.advance(7 * 86_400_000);
+  expect(driver.stateKeys('w/')).toEqual([
+    'w/diamonds/10/predictions/s',
+    'w/diamonds/9/',
+    'w/diamonds/9/predictions/s',
+  ]);
+  driver.advance(100 * 86_400_000);
+  driver.advance(8 * 86_400_000);
+  expect(driver.stateKeys('w/')).toEqual(['w/diamonds/10/predictions/s']);
+  expect(windows().filter(({ deploymentVersion, window }) => deploymentVersion === 9 && window === '')).toHaveLength(1);
+});
+
+it('of an old version is let go again when rows of it come after all was', () => {
+  const rows = (version: number) =>
+    pipe(batch(0, 10, { windowRows: 10, windowMinRows: 1, deploymentVersion: version, windows: [slide] }));
+  const slide: WindowTerms = {
+    ...{ id: 's', stream: 'predictions', rows: 10, everyRows: 5, minRows: 1, maxAgeMs: 2_000 },
+    ...{ lengthMs: 0, everyMs: 0, latenessMs: 0, referenceRows: 0 },
+  };
+  rows(1);
+  rows(2);
+  driver.advance(7 * 86_400_000);
+  expect(driver.stateKeys('w/')).toEqual(['w/diamonds/2/predictions/s']);
+  rows(1);
+  driver.advance(6 * 86_400_000);
+  rows(1);
+  driver.advance(6 * 86_400_000);
+  expect(driver.stateKeys('w/')).toContain('w/diamonds/1/predictions/s');
+  driver.advance(86_400_000);
+  expect(driver.stateKeys('w/')).toEqual(['w/diamonds/2/predictions/s']);
+  expect(driver.timerCount()).toBe(0);
+});
 
 describe('a window', () => {
   it('closes when it is full; the batch that overflows it is split', () => {
@@ -78,7 +123,7 @@ describe('a window', () => {
     expect(windows()).toEqual([]);
     driver.advance(1);
     expect(windows()).toMatchObject([{ rows: 50, closedBy: 'age', sources: [{ firstOffset: 250, lastOffset: 299 }] }]);
-    expect(driver.stateKeys()).toEqual([]);
+    expect(driver.stateKeys('w/')).toEqual([]);
     expect(driver.timerCount()).toBe(0);
   });
 
@@ -105,7 +150,7 @@ describe('a window', () => {
     expect(windows()).toEqual([]);
     driver.advance(1);
     expect(windows()).toMatchObject([{ rows: 3, closedBy: 'age' }]);
-    expect(driver.stateKeys()).toEqual([]);
+    expect(driver.stateKeys('w/')).toEqual([]);
   });
 
   it('takes one batch apart into as many windows as it fills', () => {
@@ -283,7 +328,7 @@ describe('a window that a detector asks for', () => {
         [60_000, 4, 0],
         [80_000, 1, 0],
       ]);
-      expect(driver.stateKeys()).toEqual([]);
+      expect(driver.stateKeys('w/')).toEqual([]);
       expect(driver.timerCount()).toBe(0);
     });
 
@@ -292,6 +337,35 @@ describe('a window that a detector asks for', () => {
       driver.advance(120_000);
       expect(windows()).toMatchObject([{ rows: 1, lateRows: 2 }, { rows: 1, lateRows: 0 }, { rows: 1 }]);
       expect(driver.counters()).toMatchObject({ rowsLate: 2 });
+    });
+
+    it('says how many rows came too late also when there was no window to be in', () => {
+      at([-3_600_000, -3_600_001]);
+      driver.advance(120_000);
+      expect(windows()).toEqual([]);
+      begin += 120_000;
+      at([0], 2);
+      driver.advance(30_000);
+      expect(windows()).toMatchObject([{ rows: 1, lateRows: 2 }]);
+      expect(driver.counters()).toMatchObject({ rowsLate: 2 });
+    });
+
+    it('begins anew behind a clock that jumped ahead, and has all rows of a clock that fell back within the lateness', () => {
+      at([0]);
+      driver.advance(7_200_000);
+      expect(windows()).toHaveLength(3);
+      begin += 7_200_000;
+      driver.advance(1_000);
+      // A producer's clock fell back by four seconds: behind the start of the window, within the lateness.
+      at([1_000, -3_000], 1);
+      driver.advance(60_000);
+      const made = windows();
+      expect(made.map(({ endMs, rows }) => [endMs - begin, rows])).toEqual([
+        [0, 1],
+        [20_000, 2],
+        [40_000, 2],
+      ]);
+      expect(driver.counters()['rowsLate'] ?? 0).toBe(0);
     });
 
     it('keeps every second row when there are more than it may hold, evenly, and says how many there were', () => {

@@ -7,7 +7,7 @@ import { fitOnline } from '../../services/scorer/fit-online.ts';
 import { parseReference, referenceBytes } from '../../services/scorer/reference-sample.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { onlineDrift } from '../../topologies/online-drift.ts';
-import { seedOf } from '../../topologies/online-drift/methods.ts';
+import { emptyStates, seedOf } from '../../topologies/online-drift/methods.ts';
 import { columnsOf, type Fit, noPeak, type Running, takeRow } from '../../topologies/online-drift/run.ts';
 
 const random = seededRandom('online');
@@ -45,6 +45,8 @@ function batch(rows: number, shift = 0, overrule: Partial<ObservationsSampled> &
     times: [],
     rowsOfPrediction: [],
     windows: [],
+    statisticsEveryMs: 0,
+    statisticsLatenessMs: 0,
     online: ['watch'],
     ...given,
   };
@@ -87,6 +89,41 @@ const optionsOf = (method: DetectorMethodName): Partial<DetectorSettings> =>
       ? { options: { threshold: 20, delta: 0.2 } }
       : {};
 const methods = (Object.keys(detectorMethods) as DetectorMethodName[]).filter((name) => methodOf(name).runs === 'row');
+
+it('keeps nothing of a version a week after the first rows of a newer one', () => {
+  fitted(fitOf('kswin'));
+  batch(10);
+  batch(10, 0, { deploymentVersion: 2 });
+  driver.advance(6 * 86_400_000);
+  expect(driver.stateKeys('d/iris/1/')).toHaveLength(1);
+  driver.advance(86_400_000);
+  expect([...driver.stateKeys('d/'), ...driver.stateKeys('fit/')]).toEqual(['d/iris/2/predictions/watch']);
+});
+
+describe('adwin', () => {
+  const adwin = (): Fit => fitOf('adwin', { reportEvery: 96, columns: ['a'] });
+  const play = (values: readonly number[]): DriftAssessed[] => {
+    batch(values.length, 0, { columns: [{ name: 'a', values }] });
+    return findings();
+  };
+  const normals = (count: number, shift = 0) => Array.from({ length: count }, () => random.normal() + shift);
+
+  it.each([1e38, -1e300, 1e12])('is not blinded by a single value of %d', (accident) => {
+    fitted(adwin());
+    // among the first values nothing says what is far, but what no column measures
+    play([...(Math.abs(accident) > 1e30 ? [accident] : []), ...normals(200), accident, ...normals(100)]);
+    expect(play(normals(200, 3)).some(({ drifted }) => drifted)).toBe(true);
+  });
+
+  it('says the largest change since the last finding, not that of the last row', () => {
+    const fit = adwin();
+    const step = { alarm: false, statistic: 0, threshold: Number.NaN, pValue: Number.NaN, effectSize: 0 };
+    let running: Running = { states: [undefined], peaks: [{ ...step, statistic: 0.7, effectSize: 0.7 }] };
+    const { states } = takeRow(fit, { states: emptyStates('adwin', ['a'], ''), peaks: [noPeak] }, [0]);
+    running = takeRow(fit, { ...running, states }, [0]);
+    expect(running.peaks[0]).toMatchObject({ statistic: 0.7, effectSize: 0.7 });
+  });
+});
 
 describe.each(methods)('%s', (method) => {
   it('raises an alarm after the rows moved, for the column that did, and its finding gives the same numbers again', () => {

@@ -5,6 +5,7 @@ import type {
   MonitoringTerms,
   PredictionCompleted,
   PredictionFailed,
+  ShadowAnswered,
   Tensor,
 } from '../../schemas/events.ts';
 
@@ -25,8 +26,12 @@ export const terms: MonitoringTerms = {
   rewardFunction: '',
   qualityRows: 0,
   qualityMaxAgeMs: 0,
+  bounds: [],
+  planned: [],
+  statisticsLatenessMs: 10_000,
   probabilities: '',
   segments: [],
+  statisticsEveryMs: 0,
 };
 
 /** Row-major doubles. */
@@ -64,7 +69,35 @@ export function completed(n: number, overrule: Partial<PredictionCompleted> = {}
     weightsVersion: 0,
     cached: false,
     withheld: false,
+    eventTime: null,
     ...overrule,
+  };
+}
+
+/** The canary's answer to a mirrored request: 98. */
+export function shadowAnswered(n: number): ShadowAnswered {
+  return {
+    predictionId: idOf(n),
+    entity: `entity-${n}`,
+    deployment: 'diamonds',
+    deploymentVersion: 1,
+    route: 'linear',
+    shadow: 'canary',
+    model: 'diamonds',
+    modelVersion: 2,
+    artifactHash: 'b'.repeat(64),
+    outcome: 'differed',
+    code: '',
+    message: '',
+    outputs: [tensor('y', [1, 1], [98])],
+    differences: [],
+    queueMs: 0,
+    runMs: 0,
+    steered: true,
+    rows: 1,
+    output: '',
+    reward: 'negative-squared-error',
+    rewardFunction: '',
   };
 }
 

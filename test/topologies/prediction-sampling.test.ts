@@ -46,6 +46,13 @@ describe('a batch', () => {
     expect(driver.timerCount()).toBe(0);
   });
 
+  it('has the time that each request says it is about, else when it was received', () => {
+    predict(0, { receivedAt: 5_000, eventTime: 1_000 });
+    predict(1, { receivedAt: 6_000 });
+    driver.advance(1_000);
+    expect(batches()[0]?.times).toEqual([1_000, 6_000]);
+  });
+
   it('goes out when its first row is a second old, not before', () => {
     predict(1);
     driver.advance(600);

@@ -150,6 +150,45 @@ describe('registry', () => {
     expect(register(versionRequest('r2')).at(-1)?.data).toMatchObject({ version: 1 });
   });
 
+  it.each([
+    ['refused', 'taken'],
+    ['done', null],
+  ])('keeps what is asked while a model is being renamed, and decides it when that is %s', async (_, reason) => {
+    const { driver, register, setAlias } = await start();
+    register(versionRequest('r1'));
+    const rename = { edit: 'rename', version: null, key: '', value: 'gems', tags: {}, archive: false, actor: 'ada' };
+    const data = { model: 'diamonds', requestId: 'r2', ...rename };
+    driver.pipe({ type: 'edit-requested', data, key: 'diamonds' });
+    expect(driver.takeOutputs()).toMatchObject([{ type: 'rename-offered' }]);
+    expect(register(versionRequest('r3', { taskId: 'train' }))).toEqual([]);
+    expect(setAlias(aliasRequest('promote/shop/1/1', 'champion', 1))).toEqual([]);
+    const answered = { model: 'diamonds', to: 'gems', requestId: 'r2', actor: 'ada', reason };
+    driver.pipe({ type: 'rename-answered', data: answered, key: 'diamonds' });
+    const again = driver.takeOutputs().filter(({ type }) => type.endsWith('-requested'));
+    expect(again).toMatchObject([
+      { type: 'version-requested', key: 'diamonds', data: { requestId: 'r3' } },
+      { type: 'alias-requested', key: 'diamonds', data: { requestId: 'promote/shop/1/1' } },
+    ]);
+    expect(register(again[0]?.data as VersionRequested).at(-1)).toMatchObject({ data: { version: 2 } });
+    expect(setAlias(again[1]?.data as AliasRequested).at(-1)).toMatchObject({
+      type: reason === null ? 'registry-refused' : 'alias-set',
+    });
+    expect(driver.stateKeys().filter((key) => key.startsWith('waiting'))).toEqual([]);
+  });
+
+  it('takes what is attached by its hash alone', async () => {
+    const { driver, register } = await start();
+    const attached = (value: string) => ({ tags: { 'millrace.attached.sample': value } });
+    expect(register(versionRequest('r1', attached('yes')))).toMatchObject([
+      { type: 'registry-refused', data: { reason: expect.stringContaining('millrace.attached.sample') as string } },
+    ]);
+    expect(register(versionRequest('r2', attached(hash('b')))).at(-1)).toMatchObject({ data: { version: 1 } });
+    const tag = { edit: 'tag', version: 1, key: 'millrace.attached.sample', value: 'no', tags: {}, archive: false };
+    const data = { model: 'diamonds', requestId: 'r3', ...tag, actor: 'ada' };
+    driver.pipe({ type: 'edit-requested', data, key: 'diamonds' });
+    expect(driver.takeOutputs()).toMatchObject([{ type: 'registry-refused', data: { code: 'INVALID_ARGUMENT' } }]);
+  });
+
   it('passes over its own facts', async () => {
     const { driver, register } = await start();
     const registered = register(versionRequest('r1')).find(({ type }) => type === 'version-registered');

@@ -21,8 +21,15 @@ function configure(driver: TopologyDriver<'route-evidence'>, settings: SteeringS
   driver.pipe({ type: 'traffic-configured', data, key: deployment });
 }
 
-function reward(driver: TopologyDriver<'route-evidence'>, route: string, value: number, version = 1): void {
-  const data = { deployment, deploymentVersion: version, predictionId: 'p', route, reward: value, rule: 'equal' };
+function reward(
+  driver: TopologyDriver<'route-evidence'>,
+  route: string,
+  value: number,
+  version = 1,
+  shadow = false,
+): void {
+  const of = { deployment, deploymentVersion: version, predictionId: 'p', route };
+  const data = { ...of, reward: value, rule: 'equal', shadow };
   driver.pipe({ type: 'reward-observed', data, key: deployment });
 }
 
@@ -86,8 +93,8 @@ describe('a bandit', () => {
     expect(facts.map(({ data }) => (data as WeightsChanged).weightsVersion)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     for (const { data } of facts as { data: WeightsChanged }[]) {
       const rewards = data.evidence.map(
-        ({ route, rewards: count, rewardSum: sum, rewardSquares: squares }) =>
-          [route, { count, sum, squares }] as const,
+        ({ route, rewardsSeen: seen, rewards: count, rewardSum: sum, rewardSquares: squares }) =>
+          [route, { seen, count, sum, squares }] as const,
       );
       const computed = banditWeights(routes, settings.traffic!.bandit!, Object.fromEntries(rewards), data.seed);
       expect(computed).toEqual(data.weights);
@@ -130,6 +137,25 @@ describe('a bandit', () => {
     });
     expect(driver.takeOutputs()).toMatchObject([{ topic: 'routers', type: 'tombstone', key: deployment }]);
   });
+
+  it.each([
+    ['bandit', { bandit: { likelihood: 'gaussian', updateEvery: 10 } }],
+    ['rollout', { rollout: { stable: 'a', canary: 'b', steps: [10], criteria: {} } }],
+  ])('as a %s is not ruled by a reward that nothing can earn', async (_, traffic) => {
+    const driver = await createTopologyDriver(routeWeights);
+    const two = [
+      { name: 'a', weight: 1 },
+      { name: 'b', weight: 'bandit' in traffic ? 1 : 0 },
+    ];
+    configure(driver, settingsOf(traffic, two));
+    for (const value of [1e200, Number.NEGATIVE_INFINITY, Number.NaN, -1e26]) reward(driver, 'b', value);
+    for (let i = 0; i < 20; i++) reward(driver, 'ab'[i % 2]!, i % 3);
+    expect(driver.counters()).toMatchObject({ rewardsUnusable: 4 });
+    expect(driver.takeDeadLetters()).toEqual([]);
+    const sums = JSON.stringify(driver.state(`w/${deployment}`));
+    expect(sums).toContain('"a"');
+    expect(sums).not.toMatch(/e\+|"(mean|squaredDeviations|sum|squares)":null/);
+  });
 });
 
 describe('a rollout', () => {
@@ -153,8 +179,10 @@ describe('a rollout', () => {
     completed: number,
     failed: number,
     latencyMs = 1,
+    shadow = false,
   ): void {
-    const seen = { route, completed, failed, latenciesMs: Array.from({ length: completed }, () => latencyMs) };
+    const latenciesMs = Array.from({ length: completed }, () => latencyMs);
+    const seen = { route, completed, failed, latenciesMs, shadow };
     const data = { deployment, deploymentVersion: 1, partition: 0, routes: [seen] };
     driver.pipe({ type: 'outcomes-observed', data, key: deployment });
   }
@@ -173,6 +201,129 @@ describe('a rollout', () => {
             ]
           : [],
       );
+
+  it('begins in the shadow, where only mirrored requests count', async () => {
+    const criteria = { errorRate: 0.05 };
+    const shadow = { percent: 0, shadow: 100, minRequests: 20, durationMs: 0 };
+    const driver = await begin({ steps: [shadow, ...steps], criteria });
+    const row = driver.takeOutputs().find(({ type }) => type === 'router-row');
+    expect(row).toMatchObject({
+      data: { weights: [{ weight: 100 }, { weight: 0 }], rollout: { percent: 0, shadowPercent: 100 } },
+    });
+    outcomes(driver, 'a', 100, 0);
+    outcomes(driver, 'b', 100, 0);
+    expect(moves(driver), 'answers that somebody got are none of the shadow').toEqual([]);
+    outcomes(driver, 'b', 20, 0, 1, true);
+    expect(moves(driver)).toEqual(['advance running 2 10']);
+    outcomes(driver, 'b', 20, 20, 1, true);
+    driver.advance(60_000);
+    expect(moves(driver), 'copies that are answered late are none of the canary').toEqual([]);
+  });
+
+  it('waits in the shadow for what answers that nobody got would have earned, and is judged by that', async () => {
+    const criteria = { reward: { minDifference: -0.1, minRewards: 10 }, accuracy: { min: 0.5, minRewards: 10 } };
+    const steps = [
+      { percent: 0, shadow: 100, minRequests: 20, durationMs: 0 },
+      { percent: 50, minRequests: 20, durationMs: 0 },
+    ];
+    const play = async (right: number) => {
+      const driver = await begin({ steps, criteria });
+      moves(driver);
+      outcomes(driver, 'a', 20, 0);
+      outcomes(driver, 'b', 20, 0, 1, true);
+      for (let i = 0; i < 10; i++) {
+        reward(driver, 'a', 1);
+        reward(driver, 'b', 0);
+      }
+      expect(moves(driver), 'what answers that somebody got have earned is none of the shadow').toEqual([]);
+      for (let i = 0; i < 10; i++) reward(driver, 'b', i < right ? 1 : 0, 1, true);
+      return moves(driver);
+    };
+    expect(await play(10)).toEqual(['advance running 2 50']);
+    expect(await play(4)).toEqual(['rollback rolled-back 1 0']);
+  });
+
+  it('is taken back from the shadow, before anybody got an answer', async () => {
+    const shadow = { percent: 0, shadow: 100, minRequests: 20, durationMs: 0 };
+    const driver = await begin({ steps: [shadow, ...steps], criteria: { errorRate: 0.05 } });
+    moves(driver);
+    outcomes(driver, 'b', 17, 3, 1, true);
+    expect(moves(driver)).toEqual(['rollback rolled-back 1 0']);
+  });
+
+  describe('with an alias', () => {
+    const serving = (stable: number, canary: number) => [
+      { name: 'a', weight: 1, serves: { model: 'wine', version: stable } },
+      { name: 'b', weight: 0, serves: { model: 'wine', version: canary } },
+    ];
+    const settings = { stable: 'a', canary: 'b', steps: steps.slice(1), criteria: {}, alias: 'champion' };
+    const requestId = `promote/${deployment}/1/1`;
+
+    async function promoted() {
+      const driver = await createTopologyDriver(routeWeights);
+      configure(driver, settingsOf({ rollout: settings }, serving(1, 2)));
+      outcomes(driver, 'b', 20, 0);
+      driver.takeOutputs();
+      driver.advance(60_000);
+      return driver;
+    }
+
+    it('rests while both routes serve the same version, and begins when the canary gets another', async () => {
+      const driver = await createTopologyDriver(routeWeights);
+      configure(driver, settingsOf({ rollout: settings }, serving(1, 1)));
+      expect(moves(driver)).toEqual(['begin idle 1 0']);
+      outcomes(driver, 'b', 100, 0);
+      driver.advance(600_000);
+      ask(driver, 'promote');
+      expect(driver.takeOutputs()).toMatchObject([{ type: 'rollout-refused' }]);
+      configure(driver, settingsOf({ rollout: settings }, serving(1, 2)), 2);
+      expect(moves(driver)).toEqual(['begin running 1 50']);
+    });
+
+    it('asks the registry for it in the end, once, and keeps the shares until it has it', async () => {
+      const driver = await promoted();
+      const outputs = driver.takeOutputs();
+      expect(outputs).toMatchObject([
+        { type: 'rollout-moved', data: { action: 'promote', rollout: { phase: 'promoting', percent: 50 } } },
+        {
+          type: 'weights-changed',
+          data: { weights: [{ weight: 50 }, { weight: 50 }], evidence: [{}, { requests: 20 }] },
+        },
+        { type: 'router-row' },
+        {
+          topic: 'registry',
+          type: 'alias-requested',
+          key: 'wine',
+          data: { model: 'wine', alias: 'champion', version: 2 },
+        },
+      ]);
+      expect(outputs.at(-1)).toMatchObject({ data: { requestId, actor: `rollout of ${deployment}` } });
+      outcomes(driver, 'b', 100, 0);
+      driver.advance(600_000);
+      expect(driver.takeOutputs().filter(({ topic }) => topic === 'registry')).toEqual([]);
+    });
+
+    it('says what stands against it, asks again when somebody wants that, and can still be taken back', async () => {
+      const driver = await promoted();
+      driver.takeOutputs();
+      const refuse = (id: string, reason: string): void => {
+        const data = { deployment, deploymentVersion: 1, requestId: id, reason };
+        driver.pipe({ type: 'promotion-refused', data, key: deployment });
+      };
+      refuse('promote/other/1/1', 'somebody else');
+      expect(driver.takeOutputs(), 'the answer to another request').toEqual([]);
+      refuse(requestId, 'needs a second person');
+      expect(driver.takeOutputs()).toMatchObject([
+        { topic: 'routers', data: { rollout: { phase: 'promoting', reason: 'waits: needs a second person' } } },
+      ]);
+      ask(driver, 'promote');
+      expect(driver.takeOutputs().filter(({ topic }) => topic === 'registry')).toMatchObject([
+        { data: { requestId: `promote/${deployment}/1/2` } },
+      ]);
+      ask(driver, 'rollback');
+      expect(moves(driver)).toEqual(['rollback rolled-back 1 0']);
+    });
+  });
 
   it('goes step by step when there were enough good requests and enough time, and ends with all of the traffic', async () => {
     const driver = await begin();
@@ -300,7 +451,11 @@ describe('a rollout', () => {
     const driver = await begin({ promotion: 'manual' });
     outcomes(driver, 'b', 20, 0);
     driver.advance(60_000);
-    expect(moves(driver), 'manual: it waits').toEqual(['begin running 1 10']);
+    const waiting = driver.takeOutputs();
+    expect(waiting.filter(({ type }) => type === 'rollout-moved')).toMatchObject([{ data: { action: 'begin' } }]);
+    expect(waiting.findLast(({ type }) => type === 'router-row')).toMatchObject({
+      data: { rollout: { step: 1, reason: expect.stringContaining('waits: to be advanced by hand (20 requests') } },
+    });
     ask(driver, 'advance');
     ask(driver, 'advance');
     expect(moves(driver)).toEqual(['advance running 2 50']);

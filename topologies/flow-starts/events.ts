@@ -3,7 +3,7 @@
  * others have come, and uses each once, the oldest first; a debounced one holds the newest until it is quiet. Each event ends in a named
  * outcome: started, joined, queued, skipped, superseded, expired, paused or refused.
  */
-import { createHash } from 'node:crypto';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { DueTimer, StateView } from '../../runtime/engine/topology.ts';
 import type { ArrivedMatch, EventArrived } from '../../schemas/events.ts';
 import { durationText } from '../../schemas/durations.ts';
@@ -205,8 +205,7 @@ function startWith(work: Work, trigger: EventTrigger, events: readonly HeldEvent
 }
 
 function requestIdOf(trigger: string, events: readonly HeldEvent[]): string {
-  const parts = [trigger, ...events.map(({ requestId }) => requestId)];
-  return createHash('sha256').update(parts.join('\u0000')).digest('hex').slice(0, 32);
+  return idOf(trigger, ...events.map(({ requestId }) => requestId));
 }
 
 function heldOf(work: Work, event: EventArrived, match: ArrivedMatch, member: number): HeldEvent {

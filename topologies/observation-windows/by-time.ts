@@ -75,8 +75,10 @@ export function foldByTime(
     ...(emit.length > 0 ? { windows: emit.length } : {}),
   };
   if (panes.size === 0) {
+    // All of it came too late: the next window says so, whenever that is.
+    const late = { kind: 'time', deployment, deploymentVersion, terms, nextEndMs: 0, lateRows, panes: [] } as const;
     return held === undefined
-      ? { emit, count, ...(before === undefined ? {} : { delete: [key], clearTimers: [key] }) }
+      ? { put: [[key, late]], emit, count, ...(before === undefined ? {} : { clearTimers: [key] }) }
       : { put: [[key, { ...held, lateRows: held.lateRows + lateRows }]], emit, count };
   }
   const sorted = [...panes.values()].sort((a, b) => a.startMs - b.startMs);

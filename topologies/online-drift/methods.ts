@@ -128,11 +128,13 @@ export const onlineMethods: Readonly<Record<OnlineMethodName, ColumnMethod | Row
   },
   adwin: {
     over: 'features',
+    // It has no reference that would say what is far: what no column measures is an accident.
+    accepts: (value) => Math.abs(value) <= 1e30,
     fit: (_, options) => options,
     empty: () => EMPTY_ADWIN,
     step: (before, value, model) => {
       const held = before as AdwinState;
-      const { state, verdict } = stepAdwin(held, value, { delta: (model as Options)['delta'] ?? 0.002 });
+      const { state, verdict } = stepAdwin(held, value, { delta: (model as Options)['delta'] ?? 0.002, clip: 100 });
       const change = verdict.alarm ? Math.abs(verdict.mean - held.window.mean) : 0;
       return {
         state,

@@ -47,6 +47,10 @@ export interface Peak {
 
 export const noPeak: Peak = { alarm: false, statistic: 0, threshold: Number.NaN, pValue: Number.NaN, effectSize: 0 };
 
+/** Nothing was looked at yet. A method may have no threshold, so that alone does not say it. */
+const isNone = ({ alarm, statistic, threshold, effectSize }: Peak): boolean =>
+  Number.isNaN(threshold) && !alarm && statistic === 0 && effectSize === 0;
+
 export interface Running {
   readonly states: readonly unknown[];
   readonly peaks: readonly Peak[];
@@ -98,9 +102,7 @@ function peaked(
     const { statistic, threshold, pValue, effectSize } = step;
     // An alarm outweighs a larger effect that was none.
     const larger = raised === peak.alarm ? effectSize > peak.effectSize : raised;
-    return larger || Number.isNaN(peak.threshold)
-      ? { alarm: raised || peak.alarm, statistic, threshold, pValue, effectSize }
-      : peak;
+    return larger || isNone(peak) ? { alarm: raised || peak.alarm, statistic, threshold, pValue, effectSize } : peak;
   });
   return { peaks, alarm };
 }

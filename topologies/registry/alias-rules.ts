@@ -95,6 +95,23 @@ export function brokenChecks(
   return broken;
 }
 
+/**
+ * Without the version that an alias names, or under another name, a rule would have nothing to compare with.
+ * @param aliases that are concerned; left out: all of the model
+ * @returns the refusal; undefined: no rule stands against it
+ */
+export function heldByRules(
+  model: string,
+  rules: Readonly<Record<string, AliasRule>> = {},
+  what: string,
+  aliases: readonly string[] = Object.keys(rules),
+): { readonly code: string; readonly refused: string } | undefined {
+  const alias = aliases.find((name) => Object.hasOwn(rules, name));
+  if (alias === undefined) return undefined;
+  const refused = `model '${model}' is not ${what}: alias '${alias}' has the rule ${JSON.stringify(rules[alias]).slice(0, 300)}; \`millrace models protect ${model} ${alias} --remove\` takes the rule away`;
+  return { code: 'FORBIDDEN', refused };
+}
+
 function isMetricRule(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { metric, better, by, limit } = value as Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import type { Output, StateView } from '../../runtime/engine/topology.ts';
 import type { Edited, EditRequested } from '../../schemas/events.ts';
 import type { Decision } from '../decision-request.ts';
-import { brokenChecks, parseRule } from './alias-rules.ts';
+import { type AliasRule, brokenChecks, parseRule } from './alias-rules.ts';
 import { holderKey, modelKey, versionKey } from './keys.ts';
 import { type ModelState, type Proposal, row, type VersionFacts } from './rows.ts';
 
@@ -23,7 +23,7 @@ export function moveAlias(
   state: StateView,
   by: Asking,
 ): CodedDecision {
-  const rule = known.rules?.[alias];
+  const rule = ruleOf(known, alias);
   if (rule === undefined) return moveTo(target, alias, known, state, by);
   const broken = brokenChecks(rule, target, state.get<VersionFacts>(holderKey(target.model, alias)));
   if (broken.length > 0) {
@@ -36,7 +36,8 @@ export function moveAlias(
 /** The answer to who asked is a refusal that says what is waited for. */
 function propose(target: VersionFacts, alias: string, known: ModelState, by: Asking): Decision {
   const { model, version } = target;
-  const proposal: Proposal = { version, actor: by.actor };
+  const proposal: Proposal = { version, actor: by.actor, requestId: by.requestId };
+  const before = known.proposals?.[alias];
   const next: ModelState = { ...known, proposals: { ...known.proposals, [alias]: proposal } };
   const reason = `alias '${alias}' of '${model}' needs a second person: version ${version} is proposed, and somebody else than ${by.actor} must approve it (\`millrace models approve ${model} ${alias} ${version}\`)`;
   return {
@@ -50,8 +51,18 @@ function propose(target: VersionFacts, alias: string, known: ModelState, by: Ask
         key: model,
       },
       editedAlias('propose', model, alias, version, by),
+      ...cameToNothing(model, alias, before, `passed over: ${by.actor} has proposed version ${version} since`),
     ],
   };
+}
+
+/** A second answer to who had asked: what was waited for does not come. */
+function cameToNothing(model: string, alias: string, proposal: Proposal | undefined, why: string): readonly Output[] {
+  if (proposal?.requestId === undefined) return [];
+  const { version, requestId, actor } = proposal;
+  const reason = `alias '${alias}' of '${model}' stays: version ${version} was ${why}`;
+  const data = { model, requestId, reason, actor, code: 'FORBIDDEN' };
+  return [{ topic: 'registry', type: 'registry-refused', data, key: model }];
 }
 
 /** What is asked of rules and proposals. */
@@ -69,7 +80,10 @@ export function editAliasRule(request: EditRequested, known: ModelState, state: 
   const { [alias]: _, ...proposals } = known.proposals ?? {};
   const next: ModelState = { ...known, proposals };
   const said = editedAlias(edit, model, alias, proposal.version, request, value);
-  if (edit === 'reject') return { put: [[modelKey(model), next]], emit: [said] };
+  if (edit === 'reject') {
+    const why = `rejected by ${request.actor}${value === '' ? '' : `: ${value}`}`;
+    return { put: [[modelKey(model), next]], emit: [said, ...cameToNothing(model, alias, proposal, why)] };
+  }
   if (proposal.actor === request.actor) {
     return { code: 'FORBIDDEN', refused: `${request.actor} has proposed it: somebody else must approve it` };
   }
@@ -78,7 +92,7 @@ export function editAliasRule(request: EditRequested, known: ModelState, state: 
     return { code: 'NOT_FOUND', refused: `model '${model}' has no version ${proposal.version} any more` };
   }
   // What it is compared with may have moved since.
-  const broken = brokenChecks(known.rules?.[alias] ?? {}, target, state.get<VersionFacts>(holderKey(model, alias)));
+  const broken = brokenChecks(ruleOf(known, alias) ?? {}, target, state.get<VersionFacts>(holderKey(model, alias)));
   if (broken.length > 0)
     return { code: 'FORBIDDEN', refused: `alias '${alias}' of '${model}' stays: ${broken.join('; ')}` };
   const moved = moveTo(target, alias, next, state, request);
@@ -145,6 +159,13 @@ function editedAlias(
     actor,
     versions: [],
     keys: [],
+    aliases: {},
+    staged: [],
   };
   return { topic: 'registry', type: 'edited', data, key: model };
+}
+
+/** Aliases are what people call them, `constructor` too: only what was set is a rule. */
+function ruleOf({ rules = {} }: ModelState, alias: string): AliasRule | undefined {
+  return Object.hasOwn(rules, alias) ? rules[alias] : undefined;
 }

@@ -2,18 +2,32 @@
  * What people change of a model and its versions once they are there: descriptions, tags, stages, and what is taken away. Numbers of
  * versions that were deleted are not given again, so that what was in production at any time stays clear.
  */
-import type { Effects, Output, Reads, StateView } from '../../runtime/engine/topology.ts';
+import type { Effects, Reads, StateView } from '../../runtime/engine/topology.ts';
+import { attachedProblem } from '../../schemas/attached.ts';
 import type { EditRequested } from '../../schemas/events.ts';
 import { type Decision, decisionKey } from '../decision-request.ts';
 import { editAliasRule } from './aliases.ts';
-import { type ModelState, row, type VersionFacts } from './rows.ts';
-import { holderKey, modelKey, versionKey } from './keys.ts';
+import { heldByRules, signatureTag } from './alias-rules.ts';
+import { aboutKey, holderKey, holderPrefix, modelKey, versionKey, versionPrefix } from './keys.ts';
+import { offer } from './renames.ts';
+import {
+  type About,
+  edited,
+  forgotten,
+  goes,
+  type ModelState,
+  row,
+  stagedOf,
+  type VersionFacts,
+  versionsOf,
+} from './rows.ts';
 
 type CodedDecision = Decision & { readonly code?: string };
 
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 
-const versionsMax = 100_000;
+/** Of one model. */
+export const versionsMax = 100_000;
 const aliasesMax = 100;
 
 export function modelOf(state: StateView, model: string): ModelState {
@@ -24,8 +38,9 @@ export function editReads({ model, requestId, edit, version, archive, key }: Edi
   const keys = [decisionKey(model, requestId), modelKey(model)];
   if (version !== null) keys.push(versionKey(model, version));
   if (edit === 'approve') keys.push(holderKey(model, key));
+  if (version === null) keys.push(aboutKey(model));
   const ranges = [{ prefix: holderPrefix(model), limit: aliasesMax }];
-  if (archive || (edit === 'delete' && version === null)) {
+  if (archive || (version === null && (edit === 'delete' || edit === 'rename'))) {
     ranges.push({ prefix: versionPrefix(model), limit: versionsMax });
   }
   return { keys, ranges };
@@ -46,43 +61,46 @@ export function editModel(request: EditRequested, state: StateView): CodedDecisi
 }
 
 function create(request: EditRequested, known: ModelState | undefined): CodedDecision {
-  const { model, tags } = request;
+  const { model, value, tags } = request;
   if (known !== undefined && known.gone !== true) {
     return { code: 'CONFLICT', refused: `Registered Model (name=${model}) already exists.` };
   }
-  const next = { latest: known?.latest ?? 0, aliases: {}, tagKeys: Object.keys(tags) } satisfies ModelState;
-  return { put: [[modelKey(model), next]], emit: [edited(request)] };
+  const next = { latest: known?.latest ?? 0, aliases: {} } satisfies ModelState;
+  const about: About = { description: value, tags };
+  return {
+    put: [
+      [modelKey(model), next],
+      [aboutKey(model), about],
+    ],
+    emit: [edited(request)],
+  };
 }
 
 function editWhole(request: EditRequested, known: ModelState, state: StateView): CodedDecision {
-  const { model, edit, key } = request;
-  const keys = (known.tagKeys ?? []).filter((name) => name !== key);
-  const tagged = (tagKeys: readonly string[]): CodedDecision => ({
-    put: [[modelKey(model), { ...known, tagKeys } satisfies ModelState]],
-    emit: [edited(request)],
-  });
+  const { model, edit, key, value } = request;
+  const about = state.get<About>(aboutKey(model)) ?? { description: '', tags: {} };
+  const { [key]: _, ...others } = about.tags;
+  const becomes = (next: About): CodedDecision => ({ put: [[aboutKey(model), next]], emit: [edited(request)] });
   switch (edit) {
     case 'describe':
-      return { emit: [edited(request)] };
+      return becomes({ ...about, description: value });
     case 'tag':
-      return tagged([...keys, key]);
+      return becomes({ ...about, tags: { ...others, [key]: value } });
     case 'untag':
-      return tagged(keys);
+      return becomes({ ...about, tags: others });
+    case 'rename':
+      return heldByRules(model, known.rules, 'renamed') ?? offer(request, known, state);
     case 'delete': {
+      const held = heldByRules(model, known.rules, 'deleted');
+      if (held !== undefined) return held;
       const versions = versionsOf(state, model).filter(({ deleted }) => deleted !== true);
       return {
         put: [
           [modelKey(model), { latest: known.latest, aliases: {}, gone: true } satisfies ModelState],
           ...versions.map((facts) => [versionKey(model, facts.version), { ...facts, deleted: true }] as const),
         ],
-        delete: Object.keys(known.aliases).map((alias) => holderKey(model, alias)),
-        emit: [
-          ...versions.map(forgotten),
-          edited(request, {
-            versions: versions.map(({ version }) => version),
-            keys: [...(known.tagKeys ?? []), ...Object.keys(known.aliases)],
-          }),
-        ],
+        delete: [aboutKey(model), ...Object.keys(known.aliases).map((alias) => holderKey(model, alias))],
+        emit: [...versions.map(forgotten), edited(request, goes(known, about.tags, versions))],
       };
     }
     default:
@@ -95,6 +113,8 @@ function removeAlias(request: EditRequested, known: ModelState, state: StateView
   const holder = holdersOf(state, model).get(alias);
   // As MLflow has it: taking away what is not there is no fault.
   if (holder === undefined) return { emit: [edited(request)] };
+  const held = heldByRules(model, known.rules, 'left without it', [alias]);
+  if (held !== undefined) return held;
   const { [alias]: _, ...aliases } = known.aliases;
   const next: ModelState = { ...known, aliases };
   return {
@@ -106,11 +126,20 @@ function removeAlias(request: EditRequested, known: ModelState, state: StateView
 
 function editVersion(request: EditRequested, facts: VersionFacts, known: ModelState, state: StateView): CodedDecision {
   const { model, edit, key, value } = request;
+  if ((edit === 'tag' || edit === 'untag') && key === signatureTag) {
+    return {
+      code: 'FORBIDDEN',
+      refused: `tag '${signatureTag}' says what the MLmodel file says: register a version with another file instead`,
+    };
+  }
   switch (edit) {
     case 'describe':
       return changed([{ ...facts, description: value }], known, state, request);
-    case 'tag':
+    case 'tag': {
+      const problem = attachedProblem({ [key]: value });
+      if (problem !== undefined) return { refused: problem };
       return changed([{ ...facts, tags: { ...facts.tags, [key]: value } }], known, state, request);
+    }
     case 'untag': {
       const { [key]: _, ...tags } = facts.tags;
       return changed([{ ...facts, tags }], known, state, request);
@@ -130,6 +159,8 @@ function editVersion(request: EditRequested, facts: VersionFacts, known: ModelSt
     }
     case 'delete': {
       const names = Object.keys(known.aliases).filter((alias) => known.aliases[alias] === facts.version);
+      const held = heldByRules(model, known.rules, `left without version ${facts.version}`, names);
+      if (held !== undefined) return held;
       const aliases = Object.fromEntries(Object.entries(known.aliases).filter(([alias]) => !names.includes(alias)));
       return {
         put: [
@@ -137,7 +168,7 @@ function editVersion(request: EditRequested, facts: VersionFacts, known: ModelSt
           [versionKey(model, facts.version), { ...facts, deleted: true }],
         ],
         delete: names.map((alias) => holderKey(model, alias)),
-        emit: [forgotten(facts), edited(request, { keys: names })],
+        emit: [forgotten(facts), edited(request, { keys: names, staged: stagedOf([facts]) })],
       };
     }
     default:
@@ -168,26 +199,6 @@ function changed(
   };
 }
 
-function edited(
-  request: EditRequested,
-  more: { readonly versions?: readonly number[]; readonly keys?: readonly string[] } = {},
-): Output {
-  return {
-    topic: 'registry',
-    type: 'edited',
-    data: { ...request, versions: [], keys: [], ...more },
-    key: request.model,
-  };
-}
-
-function forgotten(facts: VersionFacts): Output {
-  return { ...row(facts, { latest: 0, aliases: {} }), tombstone: true };
-}
-
-function versionsOf(state: StateView, model: string): readonly VersionFacts[] {
-  return state.range<VersionFacts>(versionPrefix(model)).map(([, facts]) => facts);
-}
-
 function holdersOf(state: StateView, model: string): ReadonlyMap<string, VersionFacts> {
   const prefix = holderPrefix(model);
   return new Map(
@@ -196,5 +207,3 @@ function holdersOf(state: StateView, model: string): ReadonlyMap<string, Version
 }
 
 const missing = (refused: string): CodedDecision => ({ code: 'NOT_FOUND', refused });
-const versionPrefix = (model: string): string => versionKey(model, 0).slice(0, -1);
-const holderPrefix = (model: string): string => holderKey(model, '');

@@ -35,10 +35,10 @@ export function judgeRollout(settings: RolloutSettings, rollout: Rollout, timeMs
     return wait(`${canary.judged} of ${accuracy.minRewards} judged answers of '${settings.canary}'`);
   const leftMs = rollout.sinceMs + step.durationMs - timeMs;
   if (leftMs > 0) return wait(`${leftMs} ms of this step are left`);
-  return {
-    verdict: 'over',
-    reason: `${canary.requests} requests, ${canary.failures} failures, ${timeMs - rollout.sinceMs} ms at ${step.percent} %`,
-  };
+  const share = step.shadow === undefined ? `${step.percent} %` : `${step.shadow} % in the shadow`;
+  const rewarded = reward === undefined ? '' : `, mean reward ${differenceText(stable, canary)}`;
+  const reason = `${canary.requests} requests, ${canary.failures} failures, ${timeMs - rollout.sinceMs} ms at ${share}${rewarded}`;
+  return { verdict: 'over', reason };
 }
 
 /** Judged before there is enough, too, once so many have failed that no number of good ones up to the minimum would help. */
@@ -71,6 +71,11 @@ function tooInaccurate(accuracy: RolloutSettings['criteria']['accuracy'], canary
   if (accuracy === undefined || canary.judged < accuracy.minRewards) return undefined;
   if (canary.right / canary.judged >= accuracy.min) return undefined;
   return `accuracy: ${canary.right} of ${canary.judged} answers were right, at least ${figure(accuracy.min)} is wanted`;
+}
+
+function differenceText(stable: Seen, canary: Seen): string {
+  const [of, against] = [canary.rewards, stable.rewards];
+  return `${figure(of.mean)} of ${of.count} against ${figure(against.mean)} of ${against.count}`;
 }
 
 const back = (reason: string): RolloutVerdict => ({ verdict: 'back', reason });

@@ -22,7 +22,8 @@ export interface BanditState {
 }
 
 export interface Rollout {
-  readonly phase: 'running' | 'paused' | 'promoted' | 'rolled-back';
+  /** `idle`: both routes serve the same. `promoting`: the registry is asked for the alias. */
+  readonly phase: 'idle' | 'running' | 'paused' | 'promoting' | 'promoted' | 'rolled-back';
   /** Index of the step. */
   readonly step: number;
   readonly sinceMs: number;
@@ -31,6 +32,8 @@ export interface Rollout {
   readonly seen: Readonly<Record<string, Seen>>;
   /** Message of the drift alarm that went on. */
   readonly drift: string | null;
+  /** Of the request for the alias. */
+  readonly requestId?: string;
   /** When its row was last written. */
   readonly shownMs: number;
 }
@@ -78,13 +81,14 @@ export function evidenceOf({ settings, weights, bandit, rollout }: Steered): rea
   const quantile = settings.traffic?.rollout?.criteria.latency?.quantile ?? 0.95;
   return weights.map(({ route }) => {
     if (bandit !== null) {
-      const { count, sum, squares } = bandit.arms[route] ?? NO_REWARDS;
+      const { seen, count, sum, squares } = bandit.arms[route] ?? NO_REWARDS;
       return {
         route,
         requests: 0,
         failures: 0,
         latencyMs: Number.NaN,
         rewards: count,
+        rewardsSeen: seen,
         rewardSum: sum,
         rewardSquares: squares,
       };
@@ -97,6 +101,7 @@ export function evidenceOf({ settings, weights, bandit, rollout }: Steered): rea
       failures: seen.failures,
       latencyMs: latencyQuantile(seen, quantile),
       rewards: count,
+      rewardsSeen: count,
       rewardSum: mean * count,
       rewardSquares: squaredDeviations + count * mean * mean,
     };
@@ -104,8 +109,13 @@ export function evidenceOf({ settings, weights, bandit, rollout }: Steered): rea
 }
 
 export function percentOf({ settings, rollout }: Steered): number {
-  if (rollout === null || rollout.phase === 'rolled-back') return 0;
+  if (rollout === null || rollout.phase === 'rolled-back' || rollout.phase === 'idle') return 0;
   return rollout.phase === 'promoted' ? 100 : (settings.traffic?.rollout?.steps[rollout.step]?.percent ?? 0);
+}
+
+function shadowPercentOf({ settings, rollout }: Steered): number {
+  if (rollout === null || (rollout.phase !== 'running' && rollout.phase !== 'paused')) return 0;
+  return settings.traffic?.rollout?.steps[rollout.step]?.shadow ?? 0;
 }
 
 export function rolloutState(steered: Steered): RolloutState | null {
@@ -114,5 +124,15 @@ export function rolloutState(steered: Steered): RolloutState | null {
   if (settings === undefined || rollout === null) return null;
   const { stable, canary, steps } = settings;
   const { phase, step, sinceMs, reason } = rollout;
-  return { stable, canary, phase, step: step + 1, steps: steps.length, percent: percentOf(steered), sinceMs, reason };
+  return {
+    stable,
+    canary,
+    phase,
+    step: step + 1,
+    steps: steps.length,
+    percent: percentOf(steered),
+    sinceMs,
+    reason,
+    shadowPercent: shadowPercentOf(steered),
+  };
 }

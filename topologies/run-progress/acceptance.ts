@@ -7,6 +7,7 @@ import { closeTask } from './dispatch.ts';
 import { endRun } from './run-end.ts';
 import { isMemoised, memoryKeyOf } from './memory-key.ts';
 import { hold, type Members, release } from './gang.ts';
+import { logValues } from './log-values.ts';
 import { gangOf, type PackPlace, type Place, placeOf, type StepPlace } from './places.ts';
 import { type PastOutcome, type PastTask, revived, type RunPlan, type TaskState } from './state.ts';
 import { addArtifacts, fillFrom, goOn, openCase, openItems, packed } from './walk.ts';
@@ -227,6 +228,10 @@ function ask(work: Work, taskId: string, request: DeferredRequest, index: number
         key: runId,
         data: { runId, requestId, actor: run.actor, ...tags },
       });
+    return;
+  }
+  if (request.kind === 'log-values') {
+    if (run === undefined || !logValues(work, run.flow, request.body)) work.count('requestsRefused');
     return;
   }
   const body = request.kind === 'register-model' ? registrationOf(request.body) : undefined;

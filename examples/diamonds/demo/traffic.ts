@@ -3,7 +3,7 @@
  * later. They know the log and the documented formats only.
  */
 import type { Platform } from '../../../services/all-in-one/platform.ts';
-import { predictionId } from '../../../schemas/derived-ids.ts';
+import { predictionIdOfClient } from '../../../schemas/derived-ids.ts';
 import { partitionOf } from '../../../schemas/partitioner.ts';
 import { type Diamond, diamondKey } from '../data.ts';
 import { encodeDiamonds, features } from '../features.ts';
@@ -54,10 +54,10 @@ function firstNumber(data: object | undefined): number {
   return values[0] ?? Number.NaN;
 }
 
-/** The id that the platform will give to a request with this client id: it follows from partition, source, entity and client id. */
+/** The id that the platform will give to a request with this client id: it follows from source, entity, deployment and client id. */
 export function futurePredictionId(platform: Platform, clientId: string): string {
-  const partition = partitionOf(clientId, platform.runtime.partitions('predictions'));
-  return predictionId(partition, 'client', '', clientId, clientId);
+  const asked = { source: '', entity: clientId, deployment: deploymentName, clientId };
+  return predictionIdOfClient(asked, platform.runtime.partitions('predictions'));
 }
 
 /** Streams rows as plain Open Inference Protocol JSON, keyed by entity, and hears of the progress. */

@@ -18,8 +18,11 @@ import type { BlobInfo, BlobStore, ListedBlob } from '../../ports/blob-store.ts'
 import { MillraceError } from '../../ports/errors.ts';
 import { checkedRange, checkHash, closed, corrupt, notFound, sha256, verified } from './blob-checks.ts';
 import { gather } from './gather.ts';
-import { isMissing, isUnsatisfiableRange, s3Error } from './s3-errors.ts';
+import { isMissing, isUnsatisfiableRange, isUntold404, s3Error } from './s3-errors.ts';
 import { sweepUploads } from './s3-sweep.ts';
+
+/** The client's version is pinned: which Node its later ones will need says nothing to who runs this one. */
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 export interface S3BlobStoreOptions {
   /** Address of the server. @default Amazon's of the region */
@@ -264,9 +267,18 @@ class S3BlobStore implements BlobStore {
       const { ContentLength = 0, LastModified } = await this.#client.send(new HeadObjectCommand(this.#object(hash)));
       return { hash, sizeBytes: ContentLength, putAtMs: LastModified?.getTime() ?? Number.POSITIVE_INFINITY };
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (await this.#isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  /** An object is missing when the server says just that, or says 404 while the bucket is there. */
+  async #isMissing(error: unknown): Promise<boolean> {
+    if (!isUntold404(error)) return isMissing(error);
+    return await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket })).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #read<T>(hash: string, read: () => Promise<T>): Promise<T> {
@@ -275,7 +287,7 @@ class S3BlobStore implements BlobStore {
     try {
       return await read();
     } catch (error) {
-      throw isMissing(error) ? notFound(hash, this.#where) : s3Error(this.#where, error);
+      throw (await this.#isMissing(error)) ? notFound(hash, this.#where) : s3Error(this.#where, error);
     }
   }
 
@@ -302,7 +314,7 @@ async function ensureBucket(client: S3Client, bucket: string): Promise<void> {
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }));
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isUntold404(error)) throw error;
     await client.send(new CreateBucketCommand({ Bucket: bucket })).catch((cause: unknown) => {
       // Another process was faster.
       if (!(cause instanceof Error && /^BucketAlready/.test(cause.name))) throw cause;

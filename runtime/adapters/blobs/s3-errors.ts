@@ -4,8 +4,16 @@ import { MillraceError, messageOf } from '../../ports/errors.ts';
 const statusOf = (error: unknown): number | undefined =>
   error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 
+/** The server says of the object itself that it is not there. A bucket that is gone, or what a proxy answers, says nothing of it. */
 export const isMissing = (error: unknown): boolean =>
-  statusOf(error) === 404 && error instanceof Error && error.name !== 'NoSuchUpload';
+  statusOf(error) === 404 && error instanceof Error && error.name === 'NoSuchKey';
+
+/**
+ * A 404 without S3's word for what is missing. Answers to HEAD have none: they may speak of the object, of the bucket, or be those of a
+ * proxy before the server.
+ */
+export const isUntold404 = (error: unknown): boolean =>
+  statusOf(error) === 404 && error instanceof Error && error.name === 'NotFound';
 
 export const isUnsatisfiableRange = (error: unknown): boolean => statusOf(error) === 416;
 

@@ -84,6 +84,7 @@ export const sdkRooms: Readonly<Record<string, readonly string[]>> = {
   'millrace/flow': ['flow', 'artifact', 'card', 'ArrowTable', 'NdArray', 'MergeConflictError', 'MergeMissingError'],
   'millrace/onnx': ['defaultOperatorSets', 'encodeLinearRegression', 'encodeOnnxModel', 'encodeTreeEnsemble'],
   'millrace/deployment': ['Deployment', 'deployment', 'Graph', 'graph', 'pipeline'],
+  'millrace/detectors': ['fitOutlierDetector', 'onnxOutlierDetector'],
   'millrace/tracking': ['RunLogger', 'attachRun', 'startRun', 'syncSpool'],
   'millrace/client': ['Client', 'connect', 'DataArtifact', 'Flow', 'Run', 'Step', 'Task'],
 };

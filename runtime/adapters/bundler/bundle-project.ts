@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, relative, resolve, sep } from 'node:path';
+import { isPythonFloat } from '../../../schemas/codec/python-float.ts';
 import { MillraceError } from '../../ports/errors.ts';
 import { bundleModule, type FlowBundle } from './bundle-flow.ts';
 import { findEntryPoint, readMlProject } from './mlproject.ts';
@@ -38,6 +39,12 @@ export async function bundleProject(folder: string, run: ProjectRun = {}): Promi
     throw new MillraceError(
       'INVALID_ARGUMENT',
       `No value given for missing parameters: ${missing.map(({ name }) => `'${name}'`).join(', ')} of entry point '${entry}': add ${missing.map(({ name }) => `-P ${name}=...`).join(' ')}`,
+    );
+  const wrong = all.find(({ name, type }) => type === 'float' && !isPythonFloat(given[name] ?? '0'));
+  if (wrong !== undefined)
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `parameter '${wrong.name}' of entry point '${entry}' is a float, got '${given[wrong.name] ?? ''}'`,
     );
   const clash = all.find(({ flowName }, index) => all.findIndex((other) => other.flowName === flowName) !== index);
   if (clash !== undefined)

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { isMap, isScalar, parseDocument, type Scalar } from 'yaml';
-import { MillraceError } from '../../ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../ports/errors.ts';
 import type { PythonRequest } from '../../ports/flow-code.ts';
 
 export interface EntryPoint {
@@ -38,12 +38,12 @@ export function readMlProject(folder: string): MlProject {
   const usual = ['python_env.yaml', 'conda.yaml'].find((name) => existsSync(join(folder, name)));
   if (file === undefined) return { name: undefined, entryPoints: {}, python: request(usual) };
   const document = parseDocument(readFileSync(join(folder, file), 'utf8'), { schema: 'core' });
-  if (document.errors.length > 0) throw invalid(`${file} is no YAML: ${document.errors[0]?.message ?? ''}`);
+  if (document.errors.length > 0) throw invalidArgument(`${file} is no YAML: ${document.errors[0]?.message ?? ''}`);
   const root = document.contents;
-  if (!isMap(root)) throw invalid(`${file} must hold an object with name and entry_points`);
+  if (!isMap(root)) throw invalidArgument(`${file} must hold an object with name and entry_points`);
   const environments = ['python_env', 'conda_env', 'docker_env'].filter((key) => root.has(key));
   if (environments.length > 1)
-    throw invalid(`${file} has ${environments.join(' and ')}: a project may have one of them`);
+    throw invalidArgument(`${file} has ${environments.join(' and ')}: a project may have one of them`);
   if (environments[0] === 'docker_env')
     throw new MillraceError(
       'UNSUPPORTED',
@@ -53,7 +53,9 @@ export function readMlProject(folder: string): MlProject {
     throw new MillraceError('UNSUPPORTED', `${file} asks for databricks_spark_job, which is not run here`);
   const environment = environments[0] === undefined ? undefined : root.get(environments[0]);
   if (environment !== undefined && (typeof environment !== 'string' || !existsSync(join(folder, environment))))
-    throw invalid(`${file}: ${environments[0]} names '${String(environment)}', but there is no such file in ${folder}`);
+    throw invalidArgument(
+      `${file}: ${environments[0]} names '${String(environment)}', but there is no such file in ${folder}`,
+    );
   const name = root.get('name');
   return {
     name: typeof name === 'string' ? name : undefined,
@@ -68,7 +70,7 @@ export function findEntryPoint({ entryPoints }: MlProject, name: string): EntryP
   if (known !== undefined) return known;
   const interpreter = { '.py': 'python', '.sh': 'bash' }[extname(name)];
   if (interpreter !== undefined) return { command: `${interpreter} ${shellWord(name)}`, parameters: [] };
-  throw invalid(
+  throw invalidArgument(
     `there is no entry point '${name}': the project has ${Object.keys(entryPoints).join(', ') || 'none'}, and scripts may end in .py or .sh`,
   );
 }
@@ -81,13 +83,13 @@ function shellWord(name: string): string {
 
 function entryPointsOf(file: string, value: unknown): Readonly<Record<string, EntryPoint>> {
   if (value === undefined) return {};
-  if (!isMap(value)) throw invalid(`${file}: entry_points must be an object`);
+  if (!isMap(value)) throw invalidArgument(`${file}: entry_points must be an object`);
   const entryPoints: Record<string, EntryPoint> = {};
   for (const { key, value: point } of value.items) {
     const name = String(isScalar(key) ? key.value : key);
     const command = isMap(point) ? point.get('command') : undefined;
     if (!isMap(point) || typeof command !== 'string')
-      throw invalid(`${file}: entry point '${name}' must have a command`);
+      throw invalidArgument(`${file}: entry point '${name}' must have a command`);
     entryPoints[name] = { command, parameters: parametersOf(file, name, point.get('parameters', true)) };
   }
   return entryPoints;
@@ -95,11 +97,12 @@ function entryPointsOf(file: string, value: unknown): Readonly<Record<string, En
 
 function parametersOf(file: string, entry: string, value: unknown): readonly EntryParameter[] {
   if (value === undefined || (isScalar(value) && value.value === null)) return [];
-  if (!isMap(value)) throw invalid(`${file}: parameters of '${entry}' must be an object`);
+  if (!isMap(value)) throw invalidArgument(`${file}: parameters of '${entry}' must be an object`);
   return value.items.map(({ key, value: said }) => {
     const name = isScalar(key) ? textOf(key) : String(key);
     if (isScalar(said) && typeof said.value === 'string') return { name, type: said.value, default: undefined };
-    if (!isMap(said)) throw invalid(`${file}: parameter '${name}' of '${entry}' must be a type or {type, default}`);
+    if (!isMap(said))
+      throw invalidArgument(`${file}: parameter '${name}' of '${entry}' must be a type or {type, default}`);
     const type = said.get('type') ?? 'string';
     const fallback = said.get('default', true);
     const none = fallback === undefined || !isScalar(fallback) || fallback.value === null;
@@ -130,8 +133,4 @@ function pythonFloat(number: number): string {
   }
   const text = String(number);
   return text.includes('.') ? text : `${text}.0`;
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

@@ -13,8 +13,12 @@ interface CleanEnd {
 interface MarkContent {
   readonly boot: string;
   readonly clean: boolean;
-  /** Everything was synced before this was written. */
+  /** The log synced what it acknowledged. */
   readonly synced: boolean;
+  /** The boot at whose start records may have been lost. */
+  readonly lostAt?: string;
+  /** What that left. */
+  readonly lostEnds?: Readonly<Record<string, number>>;
   readonly ends: Readonly<Record<string, CleanEnd>>;
 }
 
@@ -28,6 +32,7 @@ export class ClosingMark {
   readonly #boot: string;
   readonly #syncs: boolean;
   readonly #before: MarkContent | undefined;
+  #lost: Pick<MarkContent, 'lostAt' | 'lostEnds'>;
 
   constructor(files: LogFiles, directory: string, boot: string, syncs: boolean) {
     this.#files = files;
@@ -36,7 +41,31 @@ export class ClosingMark {
     this.#syncs = syncs;
     this.#before = parse(readWhole(files, this.#path));
     // Without it, the next one could take an earlier clean close for the last thing that happened.
-    this.#write({ boot, clean: false, synced: false, ends: {} }, true);
+    const lost = this.powerLost && this.#before?.synced !== true;
+    const { lostAt, lostEnds } = this.#before ?? {};
+    if (lost) this.#lost = { lostAt: boot };
+    else if (lostAt !== boot) this.#lost = {};
+    else this.#lost = lostEnds === undefined ? { lostAt } : { lostAt, lostEnds };
+    this.#writeOpened();
+  }
+
+  /** The partitions are searched, and nothing was appended yet: where they end after a loss is kept for as long as that is known. */
+  recovered(partitions: Iterable<PartitionLog>): void {
+    if (!this.lostTail || this.#lost.lostEnds !== undefined) return;
+    this.#lost = {
+      ...this.#lost,
+      lostEnds: Object.fromEntries([...partitions].map((one) => [partitionName(one), one.end])),
+    };
+    this.#writeOpened();
+  }
+
+  get recoveredEnds(): Readonly<Record<string, number>> {
+    return this.#lost.lostEnds ?? {};
+  }
+
+  /** The power went in an earlier boot, and took records that were acknowledged. */
+  get lostTail(): boolean {
+    return this.#lost.lostAt !== undefined;
   }
 
   get powerLost(): boolean {
@@ -56,7 +85,11 @@ export class ClosingMark {
       const { baseOffset, sizeBytes } = newest;
       ends[partitionName(partition)] = { baseOffset, sizeBytes, end: partition.end };
     }
-    this.#write({ boot: this.#boot, clean: true, synced: this.#syncs, ends }, this.#syncs);
+    this.#write({ boot: this.#boot, clean: true, synced: this.#syncs, ends, ...this.#lost }, this.#syncs);
+  }
+
+  #writeOpened(): void {
+    this.#write({ boot: this.#boot, clean: false, synced: this.#syncs, ends: {}, ...this.#lost }, true);
   }
 
   get #path(): string {

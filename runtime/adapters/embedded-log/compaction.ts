@@ -33,6 +33,7 @@ export async function compactPartition(log: PartitionLog, options: CompactionOpt
   const part = `${path}.part`;
   const file = files.open(part, 'write');
   let sizeBytes = 0;
+  let whole = false;
   try {
     files.truncate(file, 0);
     for (const batch of batchesOf(old)) {
@@ -46,11 +47,13 @@ export async function compactPartition(log: PartitionLog, options: CompactionOpt
       await nextTurn();
     }
     await files.sync(file);
+    whole = !options.cancelled();
   } finally {
     files.close(file);
-    if (options.cancelled()) files.remove(part);
+    // also when the disk is full, which half a file would make worse
+    if (!whole) files.remove(part);
   }
-  if (options.cancelled()) return false;
+  if (!whole) return false;
   files.rename(part, path);
   files.syncDirectory(log.directory);
   const segment = new Segment(files, path, first.baseOffset);

@@ -31,8 +31,8 @@ export interface EmbeddedLogOptions {
   readonly tombstoneMs?: number | undefined;
   /** Identity of the machine's boot: a power loss leaves another one than the death of a process. @default asks the system */
   readonly boot?: string | undefined;
-  /** Hears of background work that failed and is tried again. @default nobody */
-  readonly onProblem?: ((error: unknown) => void) | undefined;
+  /** Hears of background work that failed and is tried again. */
+  readonly onProblem: (error: unknown) => void;
 }
 
 export type ResolvedLogOptions = {
@@ -57,6 +57,6 @@ export function resolveLogOptions(options: EmbeddedLogOptions, boot: string): Re
     compactBytesMin: options.compactBytesMin ?? 4 * mebibyte,
     tombstoneMs: options.tombstoneMs ?? 86_400_000,
     boot: options.boot ?? boot,
-    onProblem: options.onProblem ?? (() => undefined),
+    onProblem: options.onProblem,
   };
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { MillraceError } from '../../ports/errors.ts';
+import { hasCode, MillraceError } from '../../ports/errors.ts';
 import type {
   Log,
   LogRecord,
@@ -80,6 +80,7 @@ class EmbeddedLog implements Log {
     });
     this.#journal = new PositionJournal(files, directory);
     this.#applyStarts();
+    this.#mark.recovered([...this.#topics.all()].flatMap((topic) => topic.partitions));
     if (powerLost) this.#journal.limit((topic, partition) => this.#topics.find(topic)?.partitions[partition]?.end);
     this.#appends = new AppendQueue(this.#topics, clock, directory, syncs);
     this.#cleaner = new Cleaner(this.#topics, {
@@ -91,6 +92,14 @@ class EmbeddedLog implements Log {
       truncate: (partition, offset) => this.#truncate(partition, offset),
       failed: options.onProblem,
     });
+  }
+
+  get lostTail(): boolean {
+    return this.#mark.lostTail;
+  }
+
+  get recoveredEnds(): Readonly<Record<string, number>> {
+    return this.#mark.recoveredEnds;
   }
 
   async ensureTopics(topics: readonly TopicConfig[]): Promise<void> {
@@ -233,13 +242,25 @@ class EmbeddedLog implements Log {
     if (group !== undefined && owned.length > 0) await this.#journal.commit(group, owned);
   }
 
-  /** The start counts once it is in the journal; then files that lie below it may go. */
+  /**
+   * The start counts once it is in the journal; then files that lie below it go. On a full disk they go first, since nothing else makes
+   * room: without them the partition starts at its first file, which is not above the start.
+   */
   async #truncate(partition: PartitionLog, offset: number): Promise<void> {
     partition.start = Math.max(partition.start, Math.min(offset, partition.end));
-    await this.#journal.start(partition.topic, partition.partition, partition.start);
+    const noted = async (): Promise<void> =>
+      await this.#journal.start(partition.topic, partition.partition, partition.start);
+    let isNoted = true;
+    try {
+      await noted();
+    } catch (error) {
+      if (!hasCode(error, 'DISK_FULL')) throw error;
+      isNoted = false;
+    }
     const { segments } = partition;
     const below = segments.filter((_, index) => (segments[index + 1]?.baseOffset ?? Infinity) <= partition.start);
     if (below.length > 0) partition.replaceSegments(below, []);
+    if (!isNoted) await noted();
   }
 
   #applyStarts(): void {

@@ -13,6 +13,8 @@ const pausedWaitMs = 20;
 
 export interface FetcherSink {
   records(partition: TopicPartition, records: readonly LogRecord[], endOffset: number): void;
+  /** No record lies in `[from, to)`. */
+  passed(partition: TopicPartition, from: number, to: number): void;
   failed(error: unknown): void;
 }
 
@@ -38,7 +40,7 @@ export class Fetcher {
   readonly #sink: FetcherSink;
   readonly #targets = new Map<string, Target>();
   readonly #loops = new Map<number, { readonly signal: Signal; readonly done: Promise<void> }>();
-  #finding: Promise<void> | undefined;
+  #finding = false;
   #closed = false;
 
   constructor(cluster: KafkaCluster, options: ResolvedKafkaOptions, sink: FetcherSink) {
@@ -100,11 +102,20 @@ export class Fetcher {
   }
 
   #followLeaders(): void {
+    for (const target of this.#targets.values()) target.node = undefined;
+    if (!this.#followKnown()) this.#findLeaders();
+  }
+
+  /** Reads on where a leader is known; false when one is missing. */
+  #followKnown(): boolean {
+    let all = true;
     for (const target of this.#targets.values()) {
+      if (target.node !== undefined) continue;
       target.node = this.#cluster.leader(target.where);
-      if (target.node === undefined) void this.#findLeader();
+      if (target.node === undefined) all = false;
       else this.#wakeLoop(target.node);
     }
+    return all;
   }
 
   #wakeLoop(node: number): void {
@@ -114,19 +125,25 @@ export class Fetcher {
     this.#loops.set(node, { signal, done: this.#run(node, signal) });
   }
 
-  /** Asks for leaders until every partition has one. */
-  #findLeader(): Promise<void> {
-    this.#finding ??= (async () => {
+  /** Asks for leaders until every partition has one; those that have one are read meanwhile. */
+  #findLeaders(): void {
+    if (this.#finding) return;
+    this.#finding = true;
+    void (async () => {
       for (let attempt = 0; !this.#closed; attempt++) {
         await sleep(backoffMs(attempt));
-        const topics = [...new Set([...this.#targets.values()].map(({ where }) => where.topic))];
-        await this.#cluster.refresh(topics).catch(() => undefined);
-        if ([...this.#targets.values()].every(({ where }) => this.#cluster.leader(where) !== undefined)) break;
+        const without = [...this.#targets.values()].filter(({ node }) => node === undefined);
+        await this.#cluster.refresh([...new Set(without.map(({ where }) => where.topic))]).catch(() => undefined);
+        if (this.#closed || this.#followKnown()) break;
       }
-      this.#finding = undefined;
-      if (!this.#closed) this.#followLeaders();
+      this.#finding = false;
     })();
-    return this.#finding;
+  }
+
+  /** These are not read before their leaders were asked for. */
+  #lookUp(targets: readonly Target[]): void {
+    for (const target of targets) target.node = undefined;
+    this.#findLeaders();
   }
 
   async #run(node: number, signal: Signal): Promise<void> {
@@ -147,7 +164,7 @@ export class Fetcher {
         if (this.#closed) return;
         if (isLasting(error)) return this.#fail(asMillraceError(error, 'reading'));
         await sleep(backoffMs(failures++));
-        await this.#findLeader();
+        this.#lookUp(wanted);
       }
     }
   }
@@ -165,14 +182,14 @@ export class Fetcher {
       bytesMax: this.#options.fetchBytesMax,
       bytesPerPartition: this.#options.fetchBytesPerPartition,
     });
-    let stale = false;
+    const stale: Target[] = [];
     for (const answer of answers) {
       const target = this.#targets.get(partitionName(answer));
       // Revoked, or assigned anew, while the fetch was on the way: it is not the target that was asked for.
       if (target === undefined || !wanted.includes(target) || target.position !== answer.offset) continue;
-      stale = !this.#accept(target, answer) || stale;
+      if (!this.#accept(target, answer)) stale.push(target);
     }
-    if (stale) await this.#findLeader();
+    if (stale.length > 0) this.#lookUp(stale);
   }
 
   /** False when the leader must be looked up anew. */
@@ -233,8 +250,10 @@ export class Fetcher {
   }
 
   #deliver(target: Target, { records, nextOffset, endOffset }: FetchedPartition): void {
+    const from = (records.at(-1)?.offset ?? target.position - 1) + 1;
     target.position = nextOffset;
     if (records.length > 0) this.#sink.records(target.where, records, endOffset);
+    if (from < nextOffset) this.#sink.passed(target.where, from, nextOffset);
   }
 
   #fail(error: MillraceError): void {

@@ -162,7 +162,7 @@ export class GroupMember {
   /** Until the group rebalances, the member is expelled, or the coordinator was silent for a session. */
   async #heartbeats(first: WireBroker, generationId: number): Promise<void> {
     let coordinator = first;
-    let heardMs = Date.now();
+    let heardMs = performance.now();
     while (!this.#closed) {
       await this.#wake.wait(this.#options.heartbeatIntervalMs);
       if (this.#closed) return;
@@ -172,10 +172,10 @@ export class GroupMember {
           groupGenerationId: generationId,
           memberId: this.#memberId,
         });
-        heardMs = Date.now();
+        heardMs = performance.now();
       } catch (error) {
         if (isStale(error) || isLasting(error)) throw error;
-        if (Date.now() - heardMs > this.#options.sessionTimeoutMs) throw error;
+        if (performance.now() - heardMs > this.#options.sessionTimeoutMs) throw error;
         coordinator = await this.#cluster.coordinator(this.#group).catch(() => coordinator);
       }
     }

@@ -64,6 +64,11 @@ export class KafkaCluster {
     return found === undefined || found.leader < 0 ? undefined : found.leader;
   }
 
+  /** Brokers that the cluster names, as far as is known. */
+  brokerCount(): number {
+    return Object.keys(this.#cluster.brokerPool.brokers).length;
+  }
+
   /** A connected broker; for a partition see {@link leader}. */
   async broker(nodeId: number): Promise<WireBroker> {
     this.#refuseClosed();

@@ -34,8 +34,8 @@ export interface KafkaLogOptions {
   readonly produceBytesMax?: number | undefined;
   /** Codec that the brokers store topics with that `ensureTopics` creates, whatever their writers use: no reader meets a codec that it lacks. @default 'uncompressed' */
   readonly compression?: 'uncompressed' | 'gzip' | undefined;
-  /** Called with the client's warnings and errors. @default they are dropped */
-  readonly onClientLog?: ((entry: KafkaClientLog) => void) | undefined;
+  /** Called with the client's warnings and errors. */
+  readonly onClientLog: (entry: KafkaClientLog) => void;
 }
 
 export interface KafkaSasl {
@@ -94,6 +94,6 @@ export function resolveKafkaOptions(options: KafkaLogOptions): ResolvedKafkaOpti
     fetchBytesMax: options.fetchBytesMax ?? 4_194_304,
     produceBytesMax: options.produceBytesMax ?? 4_194_304,
     compression: options.compression ?? 'uncompressed',
-    onClientLog: options.onClientLog ?? (() => undefined),
+    onClientLog: options.onClientLog,
   };
 }

@@ -42,6 +42,7 @@ export class KafkaSubscription implements Subscription {
     this.#cluster = new KafkaCluster(options);
     this.#fetcher = new Fetcher(this.#cluster, options, {
       records: (partition, records, endOffset) => this.#hand(() => handler.records(partition, records, endOffset)),
+      passed: (partition, from, to) => this.#hand(() => handler.passed?.(partition, from, to)),
       failed: (error) => this.#fail(error),
     });
     if (subscribed.group !== undefined) {

@@ -46,7 +46,8 @@ export class PartitionQueue implements TopicPartition {
       batch.push(next);
       this.#skip();
     }
-    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
+    // what has been written is not held any longer
+    if (this.#head * 2 >= this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
     }

@@ -55,13 +55,13 @@ export class Producer {
    * the broker says that the sequence is broken; this producer must then be thrown away.
    */
   async send(batches: readonly OutgoingBatch[]): Promise<void> {
-    const deadline = Date.now() + this.#options.deliveryTimeoutMs;
+    const deadline = performance.now() + this.#options.deliveryTimeoutMs;
     let open: readonly OpenBatch[] = [];
     let unsent = batches;
     let cause: unknown;
     for (let attempt = 0; unsent.length + open.length > 0; attempt++) {
       if (attempt > 0) await sleep(backoffMs(attempt - 1));
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw this.#unknown(unsent, open, `no answer within ${this.#options.deliveryTimeoutMs} ms`, cause);
       try {
         await this.#connect(batches, attempt);

@@ -3,13 +3,13 @@ import { asMillraceError, isLasting } from './kafka-errors.ts';
 
 /** Repeats what may heal (a broker that restarts, a leader that moves) until the time is up, then rejects with UNAVAILABLE. */
 export async function retrying<T>(doing: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       const pauseMs = backoffMs(attempt);
-      if (isLasting(error) || Date.now() + pauseMs > deadline) throw asMillraceError(error, doing);
+      if (isLasting(error) || performance.now() + pauseMs > deadline) throw asMillraceError(error, doing);
       await sleep(pauseMs);
     }
   }

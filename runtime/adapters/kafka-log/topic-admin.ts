@@ -21,9 +21,10 @@ export async function ensureTopics(
     if (missing.length > 0) await create(cluster, options, missing);
     const ready = topics.every((topic) => hasLeaders(cluster, topic));
     if (!ready) throw new MillraceError('UNAVAILABLE', 'Not every partition has a leader yet.');
-    await refuseMismatch(cluster, directory, topics);
+    const settings = await directory.settings(names);
+    refuseMismatch(cluster, settings, topics);
+    for (const { name, partitions } of topics) directory.remember(name, partitions, settings.get(name));
   });
-  for (const name of names) directory.forget(name);
 }
 
 async function create(
@@ -71,12 +72,11 @@ function hasLeaders(cluster: KafkaCluster, { name, partitions }: TopicConfig): b
   return true;
 }
 
-async function refuseMismatch(
+function refuseMismatch(
   cluster: KafkaCluster,
-  directory: TopicDirectory,
+  settings: ReadonlyMap<string, ReadonlyMap<string, string>>,
   topics: readonly TopicConfig[],
-): Promise<void> {
-  const settings = await directory.settings(topics.map(({ name }) => name));
+): void {
   const problems = topics.flatMap((topic) => {
     const { name, partitions } = topic;
     const got = settings.get(name);

@@ -13,6 +13,13 @@ export interface TopicFacts {
 }
 
 const topicResource = 2;
+/**
+ * Brokers learn of a new topic one after another, and each look asks one of them: for so long, one that does not know it may just be late.
+ * One broker alone has only its own controller to hear of it from.
+ */
+const absentAfterMs = { alone: 1_000, ofSeveral: 5_000 } as const;
+/** A look may take long: so many there are at least. */
+const looksMin = 3;
 
 /** What the brokers say about topics, remembered: partition counts, limits, leaders. */
 export class TopicDirectory {
@@ -35,21 +42,25 @@ export class TopicDirectory {
   async facts(topic: string): Promise<TopicFacts> {
     const known = this.#facts.get(topic);
     if (known !== undefined) return known;
+    const sinceMs = performance.now();
+    let looks = 0;
     return retrying(`looking up topic "${topic}"`, this.#timeoutMs, async () => {
       await this.#cluster.refresh([topic]);
       const partitions = this.#cluster.partitionCount(topic);
-      if (partitions === undefined) throw unknownTopic(topic);
-      const settings = await this.settings([topic]);
-      const batchBytesMax = Number(settings.get(topic)?.get('max.message.bytes') ?? 1_048_588);
-      const facts = { partitions, batchBytesMax };
-      this.#facts.set(topic, facts);
-      return facts;
+      looks += 1;
+      if (partitions === undefined) {
+        const waitMs = this.#cluster.brokerCount() > 1 ? absentAfterMs.ofSeveral : absentAfterMs.alone;
+        throw looks < looksMin || performance.now() - sinceMs < waitMs ? notYetKnown(topic) : unknownTopic(topic);
+      }
+      return this.remember(topic, partitions, (await this.settings([topic])).get(topic));
     });
   }
 
-  /** Forgets what was remembered, because a topic was just created or changed. */
-  forget(topic: string): void {
-    this.#facts.delete(topic);
+  /** What was just read of a topic: a broker that is asked next may not know it yet. */
+  remember(topic: string, partitions: number, settings: ReadonlyMap<string, string> | undefined): TopicFacts {
+    const facts = { partitions, batchBytesMax: Number(settings?.get('max.message.bytes') ?? 1_048_588) };
+    this.#facts.set(topic, facts);
+    return facts;
   }
 
   leader(where: TopicPartition): number | undefined {
@@ -83,7 +94,10 @@ export class TopicDirectory {
   }
 }
 
-export function unknownTopic(topic: string): MillraceError {
+const notYetKnown = (topic: string): MillraceError =>
+  new MillraceError('UNAVAILABLE', `The broker that was asked does not know the topic "${topic}" yet.`);
+
+function unknownTopic(topic: string): MillraceError {
   return new MillraceError(
     'NOT_FOUND',
     `Kafka has no topic "${topic}". Create it with ensureTopics, or correct the name.`,

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { BlobStore } from '../../ports/blob-store.ts';
-import { hasCode, messageOf } from '../../ports/errors.ts';
+import { hasCode, MillraceError, messageOf } from '../../ports/errors.ts';
 import type { ArtifactRef, TaskListener, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
 import { ReadableBlobs } from '../step-door/readable-blobs.ts';
 import type { DoorTask, SaidOutput } from '../step-door/step-door.ts';
@@ -43,16 +43,19 @@ export class JobRun implements DoorTask {
   readonly #facts: PodFacts;
   readonly #listener: TaskListener | undefined;
   readonly #abort = new AbortController();
+  readonly #adopted: boolean;
   #decide: (outcome: TaskOutcome) => void = () => undefined;
   #decided = false;
   #stopped: (End & { readonly atMs: number }) | undefined;
   #ending = false;
+  #reading: { readonly hash: string; readonly done: Promise<void> } | undefined;
   #jobDeleted = false;
   #pod: V1Pod | undefined;
   #job: V1Job | undefined;
   #why = 'the cluster has made no pod for it';
   #waitsSince = performance.now();
   #askedAt = performance.now();
+  #asking = false;
   #runsSince: number | undefined;
   #heardAt = performance.now();
   #lines: string[] = [];
@@ -60,6 +63,7 @@ export class JobRun implements DoorTask {
 
   constructor(parts: JobRunParts, work: TaskWork, adopt: boolean, listener?: TaskListener) {
     this.#parts = parts;
+    this.#adopted = adopt;
     this.name = jobName(work);
     const { settings } = parts;
     const { memoryMb, logBytesMax } = settings;
@@ -144,17 +148,46 @@ export class JobRun implements DoorTask {
     await this.#listener?.checkpoint(saved);
   }
 
+  /** The step has said its outcome: what its pod and Job come to from now on says nothing, however long reading it takes. */
   async ended(outcomeHash: string): Promise<void> {
     if (this.#decided) return;
-    const outcome = fromJson((await this.#parts.blobs.get(outcomeHash)).toString('utf8')) as TaskOutcome;
+    if (this.#reading?.hash === outcomeHash) return await this.#reading.done;
+    const done = this.#conclusion(outcomeHash);
+    const reading = { hash: outcomeHash, done };
+    this.#reading = reading;
+    await done.finally(() => {
+      if (this.#reading === reading) this.#reading = undefined;
+    });
+  }
+
+  async #conclusion(outcomeHash: string): Promise<void> {
+    const outcome = fromJson((await this.#readPatiently(outcomeHash)).toString('utf8')) as TaskOutcome;
+    if (this.#decided) return;
     const { type } = outcome as { readonly type?: unknown };
     if (type !== 'completed' && type !== 'failed')
       throw new TypeError(`blob ${outcomeHash} holds no outcome of a step`);
+    // what was written through the door of an earlier process of this worker is not known here
+    if (!this.#adopted) this.readable.check(namedBy(outcome));
     if (this.#stopped !== undefined) return this.#fail(this.#stopped, outcome);
     // it was told to end, and not by us
-    if (outcome.type === 'failed' && outcome.kind === 'cancelled')
+    if (outcome.type === 'failed' && outcome.kind === 'cancelled') {
+      this.#reading = undefined;
       return await this.#settle({ kind: 'platform', message: `pod of Job ${this.name}: ${outcome.message}` }, outcome);
+    }
     this.#conclude(outcome);
+  }
+
+  /** A store that is away for a while must not make a completed step a failed one. */
+  async #readPatiently(hash: string): Promise<Buffer> {
+    for (let waitMs = 50; ; waitMs = Math.min(2 * waitMs, 5_000)) {
+      try {
+        return await this.#parts.blobs.get(hash);
+      } catch (error) {
+        if (this.#decided || !(error instanceof MillraceError && error.retryable)) throw error;
+        this.#parts.warn({ job: this.name, error: messageOf(error) }, 'an outcome could not be read: tried again');
+        await wait(waitMs, undefined, { ref: false });
+      }
+    }
   }
 
   /** What nobody tells: it waits too long, runs too long, is silent. */
@@ -165,7 +198,7 @@ export class JobRun implements DoorTask {
       if (nowMs - stopped.atMs > stopMs) this.#fail(stopped);
       return;
     }
-    if (this.#job === undefined) return;
+    if (this.#job === undefined || this.#reading !== undefined) return;
     const awayMs = apiAwayMs();
     const runsSince = this.#runsSince;
     if (runsSince === undefined) {
@@ -196,20 +229,30 @@ export class JobRun implements DoorTask {
   }
 
   #pending(nowMs: number, pendingMs: number): void {
-    const waitedMs = nowMs - this.#waitsSince;
-    if (this.#pod === undefined && nowMs - this.#askedAt > askEveryMs) {
-      this.#askedAt = nowMs;
-      void this.#parts.api.warningAbout(this.name).then(
-        (said) => {
-          if (said !== undefined && this.#pod === undefined) this.#why = said;
-        },
-        () => undefined,
-      );
+    const over = nowMs - this.#waitsSince > pendingMs;
+    if (this.#pod !== undefined) {
+      if (over) this.#notBegun(nowMs);
+      return;
     }
-    if (waitedMs > pendingMs) {
-      const message = `Job ${this.name} waited ${Math.round(waitedMs / 1_000)} s and was not begun: ${this.#why}`;
-      this.#stop({ kind: 'platform', message });
-    }
+    if (this.#asking || (!over && nowMs - this.#askedAt <= askEveryMs)) return;
+    this.#askedAt = nowMs;
+    void this.#askWhy().then(() => {
+      // the last word is asked for when the wait is over
+      if (over && this.#runsSince === undefined) this.#notBegun(nowMs);
+    });
+  }
+
+  async #askWhy(): Promise<void> {
+    this.#asking = true;
+    const said = await this.#parts.api.warningAbout(this.name).catch(() => undefined);
+    this.#asking = false;
+    if (said !== undefined && this.#pod === undefined) this.#why = said;
+  }
+
+  #notBegun(nowMs: number): void {
+    const waitedSeconds = Math.round((nowMs - this.#waitsSince) / 1_000);
+    const message = `Job ${this.name} waited ${waitedSeconds} s and was not begun: ${this.#why}`;
+    this.#stop({ kind: 'platform', message });
   }
 
   #stop(end: End): void {
@@ -237,11 +280,15 @@ export class JobRun implements DoorTask {
 
   /** An end without an outcome of the step: a clearer word, or the outcome itself, may be on its way. */
   async #settle(end: End, outcome?: TaskOutcome): Promise<void> {
-    if (this.#decided || this.#ending) return;
+    if (this.#decided || this.#ending || this.#reading !== undefined) return;
     if (this.#stopped !== undefined) return this.#fail(this.#stopped, outcome);
     this.#ending = true;
     await wait(settleMs, undefined, { ref: false });
     if (this.#decided) return;
+    if (this.#reading !== undefined) {
+      this.#ending = false;
+      return;
+    }
     const clearest = this.#clearest(end);
     await this.#lastWords();
     this.#fail(clearest, outcome);
@@ -293,7 +340,19 @@ export class JobRun implements DoorTask {
 
   async #logs(outcome: TaskOutcome | undefined): Promise<ArtifactRef | undefined> {
     if (outcome?.logs !== undefined || this.#lines.length === 0) return outcome?.logs;
-    const { hash, sizeBytes } = await this.#parts.blobs.put(Buffer.from(`${this.#lines.join('\n')}\n`));
-    return { name: 'log', codec: 'text', hash, sizeBytes };
+    try {
+      const { hash, sizeBytes } = await this.#parts.blobs.put(Buffer.from(`${this.#lines.join('\n')}\n`));
+      return { name: 'log', codec: 'text', hash, sizeBytes };
+    } catch (error) {
+      this.#parts.warn({ job: this.name, error: messageOf(error) }, 'the log of a failed step could not be kept');
+      return undefined;
+    }
   }
+}
+
+/** Blobs that others will read because of the outcome. */
+function namedBy(outcome: TaskOutcome): readonly (Pick<ArtifactRef, 'hash' | 'inline'> | undefined)[] {
+  const { logs, cards = [] } = outcome;
+  if (outcome.type === 'failed') return [logs, ...cards];
+  return [logs, ...cards, ...outcome.artifacts, ...(outcome.split?.packs ?? [])];
 }

@@ -30,6 +30,7 @@ interface Asked {
     readonly diskMb?: number;
   };
   readonly image?: string;
+  readonly compute?: string;
   readonly secrets?: Readonly<Record<string, { readonly provider: string; readonly key: string }>>;
 }
 
@@ -151,8 +152,9 @@ export function jobOf(work: TaskWork, settings: JobSettings): V1Job {
   };
 }
 
-function labelsOf(work: TaskWork, { worker, compute }: JobSettings): Record<string, string> {
+function labelsOf(work: TaskWork, { worker, compute: served }: JobSettings): Record<string, string> {
   const { flow, runId, step, taskId, attempt } = work;
+  const { compute = served } = askedOf(work);
   const said = { run: runId, flow, step, task: taskId, attempt: String(attempt), compute, worker };
   return {
     'app.kubernetes.io/name': 'millrace-step',

@@ -18,7 +18,7 @@ export interface JobSettings {
   readonly image: string;
   /** Who makes them: the name of the worker, which a restart keeps. */
   readonly worker: string;
-  /** Compute class that this worker serves. */
+  /** Compute class that this worker serves, of several the first: of steps that ask for none. */
   readonly compute: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
   readonly tolerations: readonly Toleration[];

@@ -45,7 +45,7 @@ export interface LoadedMlflowModel extends LoadedModel {
 }
 
 export interface MlflowRuntime extends ModelRuntime {
-  load(bytes: Uint8Array): Promise<LoadedMlflowModel>;
+  load(bytes: Uint8Array, progress?: (doing: string) => void): Promise<LoadedMlflowModel>;
 }
 
 /** Beyond the errors of the port: UNAVAILABLE and TIMEOUT while the environment cannot be built or the process cannot be started. */
@@ -57,7 +57,7 @@ export function createMlflowRuntime(options: MlflowRuntimeOptions): MlflowRuntim
   const threads = String(options.threads ?? 1);
   const swept = folders.sweep();
   return {
-    async load(bytes) {
+    async load(bytes, progress = () => undefined) {
       const listing = readListing(bytes);
       checkFiles(listing);
       await swept;
@@ -66,8 +66,9 @@ export function createMlflowRuntime(options: MlflowRuntimeOptions): MlflowRuntim
       const { variables } = await environments.prepare(requirementsOf(folder), {
         files: folder,
         signal: new AbortController().signal,
-        log: () => undefined,
+        log: (line) => progress(line.replace(/^millrace: /, '')),
       });
+      progress('starting its Python process');
       const environment = {
         ...own,
         ...variables,
@@ -168,6 +169,7 @@ async function answerOf(process: PythonProcess, inputs: readonly Tensor[]): Prom
 }
 
 class MlflowModel implements LoadedMlflowModel {
+  readonly platform = 'mlflow_pyfunc';
   readonly signature: ModelSignature;
   readonly #process: PythonProcess;
   readonly #check: TensorCheck;

@@ -11,6 +11,7 @@ type TensorClass = typeof RuntimeTensorClass;
 
 /** A session of onnxruntime. The data of inputs must not change until the run is over. */
 export class OnnxModel implements LoadedOnnxModel {
+  readonly platform = 'onnxruntime_onnx';
   readonly signature: ModelSignature;
   readonly notes: readonly string[];
   readonly #session: InferenceSession;

@@ -34,12 +34,13 @@ export class GrpcInferenceServer implements RemoteServer {
 
   async describe(timeoutMs: number): ReturnType<RemoteServer['describe']> {
     const { model: name, version } = this.#address;
-    const model = await this.#call<{ inputs: readonly WireSpec[]; outputs: readonly WireSpec[] }>(
-      'ModelMetadata',
-      { name, version },
-      timeoutMs,
-    );
-    return { inputs: model.inputs.map(specOf), outputs: model.outputs.map(specOf) };
+    const { platform, inputs, outputs } = await this.#call<{
+      readonly platform: string;
+      readonly inputs: readonly WireSpec[];
+      readonly outputs: readonly WireSpec[];
+    }>('ModelMetadata', { name, version }, timeoutMs);
+    const said = platform === '' ? undefined : platform.slice(0, 100);
+    return { platform: said, inputs: inputs.map(specOf), outputs: outputs.map(specOf) };
   }
 
   async infer(inputs: readonly Tensor[], timeoutMs: number): Promise<readonly Tensor[]> {

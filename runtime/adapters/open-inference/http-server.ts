@@ -35,7 +35,9 @@ export class HttpInferenceServer implements RemoteServer {
     const { extensions } = server.json;
     this.#binary = Array.isArray(extensions) && extensions.includes('binary_tensor_data');
     const { inputs = [], outputs = [] } = model.json as { inputs?: readonly WireSpec[]; outputs?: readonly WireSpec[] };
-    return { inputs: inputs.map(specOf), outputs: outputs.map(specOf) };
+    const { platform } = model.json;
+    const said = typeof platform === 'string' && platform !== '' ? platform.slice(0, 100) : undefined;
+    return { platform: said, inputs: inputs.map(specOf), outputs: outputs.map(specOf) };
   }
 
   async infer(inputs: readonly Tensor[], timeoutMs: number): Promise<readonly Tensor[]> {

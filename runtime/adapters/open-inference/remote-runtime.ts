@@ -24,13 +24,15 @@ export interface RemoteRuntimeOptions {
   readonly servers?: readonly string[] | undefined;
   /** Of one call, repeats included. @default 10000 */
   readonly timeoutMs?: number | undefined;
+  /** Calls at once of one model. @default 8 */
+  readonly callsMax?: number | undefined;
   /** Of asking what the model takes. @default 15000 */
   readonly loadTimeoutMs?: number | undefined;
 }
 
 /** Beyond the errors of the port: UNAVAILABLE when the server is away or does not know the model, TIMEOUT, USER_CODE_FAILED for its own faults. */
 export function createRemoteRuntime(options: RemoteRuntimeOptions = {}): ModelRuntime {
-  const { servers = [], timeoutMs = 10_000, loadTimeoutMs = 15_000 } = options;
+  const { servers = [], timeoutMs = 10_000, callsMax = 8, loadTimeoutMs = 15_000 } = options;
   return {
     async load(bytes) {
       const { source } = readListing(bytes);
@@ -44,8 +46,9 @@ export function createRemoteRuntime(options: RemoteRuntimeOptions = {}): ModelRu
       }
       const server = await connect(address);
       try {
-        const signature = signatureOf(source, await server.describe(loadTimeoutMs));
-        return new RemoteModel(address, server, signature, timeoutMs);
+        const described = await server.describe(loadTimeoutMs);
+        const signature = signatureOf(source, described);
+        return new RemoteModel(address, server, signature, { timeoutMs, callsMax, platform: described.platform });
       } catch (error) {
         server.close();
         throw error;
@@ -75,16 +78,31 @@ function signatureOf(source: string, { inputs, outputs }: Pick<ModelSignature, '
 
 const retryMs = 50;
 
+interface RemoteModelSettings {
+  readonly timeoutMs: number;
+  readonly callsMax: number;
+  readonly platform: string | undefined;
+}
+
 class RemoteModel implements LoadedModel {
+  readonly platform: string;
   readonly signature: ModelSignature;
+  readonly callsMax: number;
   readonly #server: RemoteServer;
   readonly #timeoutMs: number;
   readonly #check: TensorCheck;
   readonly #runs: RunsUnderWay;
   readonly #breaker: CircuitBreaker;
 
-  constructor(address: RemoteAddress, server: RemoteServer, signature: ModelSignature, timeoutMs: number) {
+  constructor(
+    address: RemoteAddress,
+    server: RemoteServer,
+    signature: ModelSignature,
+    { timeoutMs, callsMax, platform = 'open_inference' }: RemoteModelSettings,
+  ) {
+    this.platform = platform;
     this.signature = signature;
+    this.callsMax = callsMax;
     this.#server = server;
     this.#timeoutMs = timeoutMs;
     this.#check = createInputCheck(signature);

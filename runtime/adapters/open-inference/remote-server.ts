@@ -2,9 +2,14 @@ import type { ModelSignature, Tensor, TensorSpec } from '../../ports/index.ts';
 
 /** One model on a server of the Open Inference Protocol, by whichever transport. Errors are those of {@link RemoteModel}. */
 export interface RemoteServer {
-  describe(timeoutMs: number): Promise<Pick<ModelSignature, 'inputs' | 'outputs'>>;
+  describe(timeoutMs: number): Promise<RemoteModelDescription>;
   infer(inputs: readonly Tensor[], timeoutMs: number): Promise<readonly Tensor[]>;
   close(): void;
+}
+
+export interface RemoteModelDescription extends Pick<ModelSignature, 'inputs' | 'outputs'> {
+  /** undefined: the server does not say. */
+  readonly platform: string | undefined;
 }
 
 export interface WireSpec {

@@ -18,25 +18,21 @@ export async function describeBundle(bundlePath: string): Promise<FlowDescriptio
   let errors = '';
   try {
     const said = new Promise<FlowDescription>((resolve, reject) => {
-      child.listener = {
+      const refuse = (message: string): void => reject(new MillraceError('INVALID_ARGUMENT', message));
+      child.listen({
         message: (message) => {
           if (message.type === 'described') resolve(message as FlowDescription);
-          else if (message.type === 'undescribed') reject(new MillraceError('INVALID_ARGUMENT', message.message));
-          else if (message.type === 'failed') reject(new MillraceError('INVALID_ARGUMENT', message.message));
+          else if (message.type === 'undescribed' || message.type === 'failed') refuse(message.message);
         },
         output: (_, chunk) => {
           errors = (errors + chunk).slice(-2_000);
         },
-      };
-    });
-    const ended = child.ended.then(({ code, signal }): never => {
-      throw new MillraceError(
-        'INVALID_ARGUMENT',
-        `the flow ended its process while it was loaded (${signal ?? `exit code ${code}`}): ${errors.trim()}`,
-      );
+        ended: ({ code, signal }) =>
+          refuse(`the flow ended its process while it was loaded (${signal ?? `exit code ${code}`}): ${errors.trim()}`),
+      });
     });
     child.send({ type: 'describe', bundlePath });
-    return await Promise.race([said, ended]);
+    return await said;
   } finally {
     child.kill();
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../ports/errors.ts';
 import { bundleFolder, type FileParameter } from './protocol.ts';
 import type { Lease, StepFiles } from './step-files.ts';
 
@@ -53,8 +54,6 @@ function contentOf(name: string, as: string, path: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new Error(
-      `parameter '${name}' is a file of JSON, and is none: ${error instanceof Error ? error.message : ''}`,
-    );
+    throw new Error(`parameter '${name}' is a file of JSON, and is none: ${messageOf(error)}`);
   }
 }

@@ -9,7 +9,10 @@ export interface ProcessPoolOptions {
 /** A child that has loaded so many bundles is replaced: modules cannot be unloaded. */
 const bundlesMax = 20;
 
-/** Children: at most one per slot works, and one more is kept warm as long as a slot is free. */
+/** A step that is over sooner leaves its own child for the next one, milliseconds. */
+const spareAfterMs = 200;
+
+/** Children: at most one per slot works, and one more is kept warm while steps take their time and a slot is free. */
 export class ProcessPool {
   readonly #options: ProcessPoolOptions;
   readonly #idle: StepProcess[] = [];
@@ -39,15 +42,15 @@ export class ProcessPool {
     child.hold();
     child.loaded.add(bundlePath);
     this.#latest = bundlePath;
-    this.#warm();
-    await Promise.race([child.ready, child.ended]);
+    setTimeout(() => this.#warm(), spareAfterMs).unref();
+    await child.ready;
     return child;
   }
 
   /** Gives a child back; one that ended, is spoiled or is full of bundles is not used again. */
   release(child: StepProcess, usable: boolean): void {
     this.#working -= 1;
-    child.listener = undefined;
+    child.listen(undefined);
     child.release();
     if (usable && child.alive && child.loaded.size < bundlesMax && !this.#closed) this.#idle.push(child);
     else child.kill();
@@ -69,7 +72,7 @@ export class ProcessPool {
   async #own(memoryMb: number): Promise<StepProcess> {
     const child = this.#spawn({ ...this.#options.process, memoryMb });
     child.hold();
-    await Promise.race([child.ready, child.ended]);
+    await child.ready;
     return child;
   }
 

@@ -80,7 +80,19 @@ export type ToChild =
   | { readonly type: 'load'; readonly bundlePath: string }
   | { readonly type: 'describe'; readonly bundlePath: string };
 
-export type EncodedModel = Omit<ModelRegistration, 'onnx'> & { readonly artifact: EncodedArtifact };
+export type EncodedModel = Omit<ModelRegistration, 'onnx' | 'attached'> & {
+  readonly artifact: EncodedArtifact;
+  readonly attached?: readonly EncodedArtifact[];
+};
+
+/** Metrics, parameters and tags that the manifest of a program names. */
+export interface LoggedByProgram {
+  /** Milliseconds. */
+  readonly timestamp: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+}
 
 export type FromChild =
   | { readonly type: 'ready' }
@@ -99,6 +111,7 @@ export type FromChild =
       /** Inputs that are passed on as they are. */
       readonly passed: readonly ArtifactRef[];
       readonly models: readonly EncodedModel[];
+      readonly values?: LoggedByProgram | undefined;
       /** Of the run. */
       readonly tags: { readonly add: readonly string[]; readonly remove: readonly string[] } | undefined;
       readonly split: { readonly size: number; readonly packs: readonly EncodedPack[] } | undefined;

@@ -129,24 +129,25 @@ async function run(work: RunStep): Promise<void> {
   }
 }
 
-function leaveAll(result: StepResult, directory: string): Pick<ProgramOutputs, 'artifacts' | 'models'> {
+type Left = Pick<ProgramOutputs, 'artifacts' | 'models'> & Partial<Pick<ProgramOutputs, 'values'>>;
+
+function leaveAll(result: StepResult, directory: string): Left {
   const artifacts = Object.entries(result.artifacts).map(([name, value]) => {
     const { codec, bytes } = encodeArtifact(name, value);
     return leave(name, codec, bytes, directory);
   });
-  const models = result.models.map(({ onnx, ...model }) => ({
+  const models = result.models.map(({ onnx, attached = {}, ...model }) => ({
     ...model,
+    attached: Object.entries(attached).map(([name, value]) =>
+      leave(name, 'json', Buffer.from(JSON.stringify(value)), directory),
+    ),
     artifact: leave('onnx', 'onnx', onnx, directory),
   }));
   return { artifacts, models };
 }
 
 /** Runs a program for the step; its code is loaded only when there is one. */
-async function runApart(
-  program: StepProgram,
-  call: StepCall,
-  work: RunStep,
-): Promise<Pick<ProgramOutputs, 'artifacts' | 'models'>> {
+async function runApart(program: StepProgram, call: StepCall, work: RunStep): Promise<Left> {
   const { runProgram } = await import('./program/run-program.ts');
   const { python } = program;
   const ready = new Promise<Readonly<Record<string, string>>>((resolve) => {
@@ -156,7 +157,7 @@ async function runApart(
   const environment = python === undefined ? {} : await ready;
   watchdog.watchGroup(true);
   try {
-    const { artifacts, models } = await runProgram({
+    const { artifacts, models, values } = await runProgram({
       flow: work.flow,
       call,
       program,
@@ -167,7 +168,7 @@ async function runApart(
       files: work.files,
       environment,
     });
-    return { artifacts, models };
+    return { artifacts, models, values };
   } finally {
     watchdog.watchGroup(false);
   }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { BlobInfo, BlobStore } from '../../ports/blob-store.ts';
 import { MillraceError } from '../../ports/errors.ts';
 import type { ArtifactRef } from '../../ports/task-executor.ts';
-import { moduleForChild } from '../child-module.ts';
+import { moduleForChild, packageRooms } from '../child-module.ts';
 import { openBundle, unpackFiles } from '../bundler/bundle-files.ts';
 import { valuesOfPack, type PackedValue } from '../../../schemas/codec/value-pack.ts';
 import {
@@ -195,7 +195,11 @@ export class StepFiles {
       return path;
     })();
     this.#keep(hash, sizeBytes, ready);
-    ready.catch(() => this.#files.delete(hash));
+    ready.catch(() => {
+      if (this.#files.get(hash)?.ready !== ready) return;
+      this.#files.delete(hash);
+      this.#fileBytes -= sizeBytes;
+    });
     return ready;
   }
 
@@ -260,18 +264,8 @@ function linkMillrace(directory: string): void {
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
   const folder = join(directory, 'node_modules', 'millrace');
   mkdirSync(folder, { recursive: true });
-  const exported = {
-    '.': 'sdk',
-    './flow': 'sdk/flow',
-    './onnx': 'sdk/onnx',
-    './project': 'sdk/project',
-    './deployment': 'sdk/deployment',
-    './client': 'sdk/client',
-    './tracking': 'sdk/tracking',
-    './statistics': 'statistics',
-  };
   const exports: Record<string, string> = {};
-  for (const [name, room] of Object.entries(exported)) {
+  for (const [name, room] of Object.entries(packageRooms)) {
     const target = moduleForChild(`${room}/index`).url.href;
     const file = `${room.replace('/', '-')}.mjs`;
     writeFileSync(join(folder, file), `export * from ${JSON.stringify(target)};\n`);

@@ -4,6 +4,11 @@ import { logMark } from './protocol.ts';
 /** Time, stream and the end of a line. */
 const lineOverheadBytes = 30;
 
+/** A line that is longer is cut into several. */
+const partialMax = 65_536;
+/** So much of it stays to be looked at with what follows: as long as a value that is to be masked may be. */
+const overlap = 16_384;
+
 /**
  * The log of one step: lines of both streams in the order in which they were written, each with its time. Bounded: what is beyond is
  * counted and said at the end. Of a line that was drawn over (a progress bar with `\r`) the last state is kept.
@@ -77,11 +82,23 @@ export class StepLog {
     return this.#partial.includes(text) || this.#lines.some((line) => line.includes(text));
   }
 
+  /** Why the step failed: its last words, which have room however much was written before. */
+  failure(text: string): void {
+    this.#flush();
+    this.#sayCut();
+    for (const line of this.#mask(text.trimEnd()).split('\n')) this.#append('err', line);
+  }
+
   /** The whole log; undefined when nothing was written. Nothing is kept afterwards. */
   text(): string | undefined {
     this.#flush();
-    if (this.#cutBytes > 0) this.#append('err', `[the log was cut: ${this.#cutBytes} bytes more were written]`);
+    this.#sayCut();
     return this.#lines.length === 0 ? undefined : `${this.#lines.join('\n')}\n`;
+  }
+
+  #sayCut(): void {
+    if (this.#cutBytes > 0) this.#append('err', `[the log was cut: ${this.#cutBytes} bytes more were written]`);
+    this.#cutBytes = 0;
   }
 
   #mark(mark: string): void {
@@ -101,7 +118,12 @@ export class StepLog {
     const lines = (this.#partial + text).split('\n');
     this.#partial = lines.pop() ?? '';
     for (const line of lines) this.#keep(line);
-    if (this.#partial.length > 65_536) this.#flush();
+    if (this.#partial.length > partialMax) {
+      // what must not be kept may lie across the cut
+      const shown = this.#mask(this.#partial);
+      this.#keep(shown.slice(0, -overlap));
+      this.#partial = shown.slice(-overlap);
+    }
   }
 
   #flush(): void {
@@ -112,7 +134,8 @@ export class StepLog {
 
   #keep(written: string): void {
     const drawn = written.endsWith('\r') ? written.slice(0, -1) : written;
-    const text = this.#mask(drawn.slice(drawn.lastIndexOf('\r') + 1));
+    const shown = this.#mask(drawn);
+    const text = shown.slice(shown.lastIndexOf('\r') + 1);
     const bytes = Buffer.byteLength(text) + lineOverheadBytes;
     if (this.#bytes + bytes > this.#bytesMax) {
       this.#cutBytes += bytes;

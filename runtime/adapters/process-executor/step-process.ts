@@ -20,15 +20,20 @@ export interface Ended {
 export interface Listener {
   message(message: FromChild): void;
   output(stream: 'out' | 'err', chunk: string): void;
+  /** Behind its last words. */
+  ended(ended: Ended): void;
 }
 
 /** One child process: started, ready, used for one step after the other, ended with everything that it started. */
 export class StepProcess {
+  /** Resolves once it can be used, or has ended. */
   readonly ready: Promise<void>;
+  /** For what happens once in its life: whoever waits here for each step leaves a reaction behind, and a child lives for thousands. */
   readonly ended: Promise<Ended>;
   /** Bundles that it has been told to load. */
   readonly loaded = new Set<string>();
-  listener: Listener | undefined;
+  #listener: Listener | undefined;
+  #end: Ended | undefined;
   readonly #child: ChildProcess;
   #alive = true;
 
@@ -44,8 +49,8 @@ export class StepProcess {
       env: { ...environment, NODE_PATH: packageFolders().join(delimiter) },
     });
     const child = this.#child;
-    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => this.listener?.output('out', chunk));
-    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => this.listener?.output('err', chunk));
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => this.#listener?.output('out', chunk));
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => this.#listener?.output('err', chunk));
     let becameReady: () => void = () => undefined;
     this.ready = new Promise((resolve) => {
       becameReady = resolve;
@@ -53,15 +58,20 @@ export class StepProcess {
     child.on('message', (message) => {
       const said = message as FromChild;
       if (said.type === 'ready') becameReady();
-      else this.listener?.message(said);
+      else this.#listener?.message(said);
     });
     // what a step started must not outlive its process, however that ended
     child.once('exit', () => this.#killGroup());
     this.ended = new Promise((resolve) => {
       // 'close' comes after the streams have ended, so last words are in the log
-      child.on('close', (code, signal) => this.#finish(resolve, { code, signal }));
+      const finish = (ended: Ended): void => {
+        this.#finish(ended);
+        becameReady();
+        resolve(ended);
+      };
+      child.on('close', (code, signal) => finish({ code, signal }));
       child.on('error', () => {
-        if (child.pid === undefined) this.#finish(resolve, { code: null, signal: null });
+        if (child.pid === undefined) finish({ code: null, signal: null });
       });
     });
     child.channel?.unref();
@@ -75,6 +85,12 @@ export class StepProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Hears what it says from now on, instead of whoever heard it before; of one that has ended, its end. */
+  listen(listener: Listener | undefined): void {
+    this.#listener = listener;
+    if (this.#end !== undefined) listener?.ended(this.#end);
   }
 
   send(message: ToChild): void {
@@ -109,9 +125,10 @@ export class StepProcess {
     }
   }
 
-  #finish(resolve: (ended: Ended) => void, ended: Ended): void {
+  #finish(ended: Ended): void {
     this.#alive = false;
-    resolve(ended);
+    this.#end = ended;
+    this.#listener?.ended(ended);
   }
 }
 

@@ -1,20 +1,24 @@
 import { hasCode, messageOf } from '../../ports/errors.ts';
 import type { PythonRequest } from '../../ports/flow-code.ts';
 import type { ArtifactRef, DeferredRequest, TaskListener, TaskOutcome, TaskWork } from '../../ports/task-executor.ts';
+import { attachedTag } from '../../../schemas/codec/attached-tag.ts';
 import type { PythonEnvironment, PythonEnvironments } from '../python-environment/python-environments.ts';
 import type { ExecutorParts, ExecutorSettings } from './process-executor.ts';
 import { fileParameters } from './file-parameters.ts';
 import type { ProcessPool } from './process-pool.ts';
 import { bundleFolder, type EncodedArtifact, type FromChild, type RunStep } from './protocol.ts';
+import { finite, runMetrics, withoutLoss } from './run-metrics.ts';
 import { StepClock } from './step-clock.ts';
 import { type Lease, type StepFiles, storedInlineMax } from './step-files.ts';
 import { StepLog } from './step-log.ts';
 import type { Ended, StepProcess } from './step-process.ts';
-import { masker, maxSplitsOf, readSecrets, settingsOf, type WorkSettings } from './task-settings.ts';
+import { hiddenValues, masker, maxSplitsOf, readSecrets, settingsOf, type WorkSettings } from './task-settings.ts';
 import { type StepInputs, stepInputs } from './step-inputs.ts';
 
 type Completed = Extract<FromChild, { type: 'completed' }>;
 type Failed = Extract<FromChild, { type: 'failed' }>;
+type Said = Completed | Failed | Ended | undefined;
+type Failure = Pick<Failed, 'type' | 'message' | 'stack' | 'final'> & { readonly kind: FailureKind };
 type FailureKind = Extract<TaskOutcome, { type: 'failed' }>['kind'];
 
 /** Between the request to stop and the kill, so that a step may tidy up. */
@@ -70,7 +74,7 @@ export class StepRun {
     try {
       const settings = settingsOf(this.#work.settings);
       const secrets = readSecrets(settings.secrets);
-      this.#mask = masker(Object.values(secrets));
+      this.#mask = masker(hiddenValues(settings.environment, secrets));
       this.#log.maskWith(this.#mask);
       const [bundlePath, inputs] = await Promise.all([
         this.#files.bundle(this.#work.bundleHash),
@@ -97,12 +101,12 @@ export class StepRun {
     const clock = new StepClock(this.#work.timeoutMs, () =>
       this.#stop('timeout', `the step ran longer than ${this.#work.timeoutMs} ms`, 0),
     );
-    let said: Completed | Failed | Ended | undefined;
+    let said: Said;
     try {
       if (this.#stopped === undefined) {
         const answer = this.#listen(child, bundlePath, clock);
         child.send(this.#message(bundlePath, inputs, settings, environment));
-        said = await Promise.race([answer, child.ended]);
+        said = await answer;
         if ('type' in said && said.logged) await this.#log.ended(logDeadlineMs);
       }
       this.#decided = true;
@@ -163,9 +167,9 @@ export class StepRun {
     };
   }
 
-  #listen(child: StepProcess, bundlePath: string, clock: StepClock): Promise<Completed | Failed> {
+  #listen(child: StepProcess, bundlePath: string, clock: StepClock): Promise<Completed | Failed | Ended> {
     return new Promise((resolve) => {
-      child.listener = {
+      child.listen({
         message: (message) => {
           if (message.type === 'checkpoint' && message.number === this.#number)
             this.#checkpoint(child, message.id, message.artifact);
@@ -178,7 +182,8 @@ export class StepRun {
             resolve(message);
         },
         output: (stream, chunk) => (stream === 'out' ? this.#log.push(chunk) : this.#log.pushError(chunk)),
-      };
+        ended: resolve,
+      });
     });
   }
 
@@ -240,33 +245,40 @@ export class StepRun {
     else setTimeout(() => child.kill(), graceMs).unref();
   }
 
-  async #conclude(said: Completed | Failed | Ended | undefined): Promise<TaskOutcome> {
+  /** How it ended; a stop comes before whatever was said. */
+  #verdict(said: Said): Completed | Failure {
+    const platform = (kind: FailureKind, message: string): Failure => {
+      return { type: 'failed', kind, message, stack: '', final: false };
+    };
+    if (this.#stopped !== undefined) return platform(this.#stopped.kind, this.#stopped.reason);
+    if (said === undefined) return platform('platform', 'the step was not begun');
+    if (!('type' in said)) {
+      const { kind, message } = this.#death(said);
+      return platform(kind, message);
+    }
+    return said;
+  }
+
+  async #conclude(said: Said): Promise<TaskOutcome> {
+    const ended = this.#verdict(said);
+    if (ended.type === 'failed' && ended.kind !== 'cancelled') this.#log.failure(ended.stack || ended.message);
     const text = this.#log.text();
     const logs =
       text === undefined
         ? undefined
         : await this.#files.store({ name: 'log', codec: 'text', bytes: Buffer.from(text) });
     const cards = await this.#storedCards();
-    const failed = (kind: FailureKind, message: string, stack = '', final = false): TaskOutcome => ({
-      type: 'failed',
-      kind,
-      message: this.#mask(message),
-      stack: this.#mask(stack),
-      logs,
-      cards,
-      final,
-    });
-    if (this.#stopped !== undefined) return failed(this.#stopped.kind, this.#stopped.reason);
-    if (said === undefined) return failed('platform', 'the step was not begun');
-    if (!('type' in said)) {
-      const { kind, message } = this.#death(said);
-      return failed(kind, message);
+    if (ended.type === 'failed') {
+      const { type, kind, message, stack, final } = ended;
+      return { type, kind, message: this.#mask(message), stack: this.#mask(stack), logs, cards, final };
     }
-    if (said.type === 'failed') return failed(said.kind, said.message, said.stack, said.final);
-    const { inputs, passed, split, choice, again, userMs } = said;
+    const { inputs, passed, split, choice, again, userMs, values } = ended;
+    const metrics = await this.#metricsOfRun(ended);
     const [written, requests, packs] = await Promise.all([
-      Promise.all([...said.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax))),
-      Promise.all(said.models.map((model) => this.#registration(model))),
+      Promise.all(
+        [...ended.artifacts, ...this.#lock()].map((artifact) => this.#files.store(artifact, storedInlineMax)),
+      ),
+      Promise.all(ended.models.map((model) => this.#registration(model, metrics))),
       Promise.all(
         (split?.packs ?? []).map(async ({ count, content, digests }) => ({
           count,
@@ -275,7 +287,8 @@ export class StepRun {
         })),
       ),
     ]);
-    if (said.tags !== undefined) requests.push({ kind: 'tag-run', body: JSON.stringify(said.tags) });
+    if (values !== undefined) requests.push({ kind: 'log-values', body: JSON.stringify(values, withoutLoss) });
+    if (ended.tags !== undefined) requests.push({ kind: 'tag-run', body: JSON.stringify(ended.tags) });
     return {
       type: 'completed',
       artifacts: [...passed.map(asBuffer), ...written],
@@ -296,9 +309,25 @@ export class StepRun {
     return lock === undefined ? [] : [{ name: 'environment_lock', codec: 'text', bytes: Buffer.from(lock) }];
   }
 
-  async #registration({ artifact, ...model }: Completed['models'][number]): Promise<DeferredRequest> {
-    const stored = await this.#files.store(artifact);
-    return { kind: 'register-model', body: JSON.stringify({ ...model, artifact: { ...stored, name: model.model } }) };
+  /** A model that comes without metrics has those of its run as they are now, as one that is registered by MLflow's API. */
+  async #metricsOfRun({ models, values }: Completed): Promise<Readonly<Record<string, number>>> {
+    if (models.every(({ metrics }) => Object.keys(metrics).length > 0)) return {};
+    const { environment = {} } = settingsOf(this.#work.settings);
+    return { ...(await runMetrics(this.#work.runId, environment)), ...finite(values?.metrics ?? {}) };
+  }
+
+  async #registration(
+    { artifact, attached = [], ...model }: Completed['models'][number],
+    ofRun: Readonly<Record<string, number>>,
+  ): Promise<DeferredRequest> {
+    const [stored, ...others] = await Promise.all([artifact, ...attached].map((one) => this.#files.store(one)));
+    const tags = {
+      ...model.tags,
+      ...Object.fromEntries(others.map(({ name, hash }) => [`${attachedTag}${name}`, hash])),
+    };
+    const metrics = Object.keys(model.metrics).length > 0 ? model.metrics : ofRun;
+    const body = { ...model, metrics, tags, artifact: { ...stored, name: model.model } };
+    return { kind: 'register-model', body: JSON.stringify(body) };
   }
 
   /** Why a child ended in the middle of a step. */

@@ -55,9 +55,24 @@ function readSecret(name: string, { provider, key }: SecretSource): string {
   }
 }
 
-/** Takes values out of a text; very short ones would take out everything else too. */
+/** Variables by which the platform gives a step the token of its run. */
+const tokenVariables = ['MILLRACE_TOKEN', 'MLFLOW_TRACKING_TOKEN'];
+
+/** What must be in no log, card or message of a step: its secrets, and the token of its run. */
+export function hiddenValues(
+  environment: WorkSettings['environment'],
+  secrets: Readonly<Record<string, string>>,
+): readonly string[] {
+  return [...Object.values(secrets), ...tokenVariables.map((name) => environment?.[name] ?? '')];
+}
+
+/**
+ * Takes values out of a text, and each line of a value that has several, since logs come by lines; very short ones would take out
+ * everything else too.
+ */
 export function masker(values: readonly string[]): (text: string) => string {
-  const hidden = values.filter((value) => value.length >= 4).sort((a, b) => b.length - a.length);
+  const parts = values.flatMap((value) => [value, ...value.split(/\r?\n|\r/)]);
+  const hidden = [...new Set(parts)].filter((value) => value.length >= 4).sort((a, b) => b.length - a.length);
   if (hidden.length === 0) return (text) => text;
   return (text) => hidden.reduce((shown, value) => shown.replaceAll(value, '***'), text);
 }

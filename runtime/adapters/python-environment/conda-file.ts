@@ -1,4 +1,4 @@
-import { MillraceError } from '../../ports/errors.ts';
+import { invalidArgument } from '../../ports/errors.ts';
 
 export interface CondaRequirements {
   readonly version: string | undefined;
@@ -30,7 +30,7 @@ const notPython =
 /** The dependencies of a conda environment file, as far as pip can install them. */
 export function fromConda(name: string, file: Readonly<Record<string, unknown>>): CondaRequirements {
   const dependencies = file['dependencies'] ?? [];
-  if (!Array.isArray(dependencies)) throw invalid(`${name}: dependencies must be a list`);
+  if (!Array.isArray(dependencies)) throw invalidArgument(`${name}: dependencies must be a list`);
   const lines: string[] = [];
   const condaOnly: string[] = [];
   let version: string | undefined;
@@ -38,16 +38,17 @@ export function fromConda(name: string, file: Readonly<Record<string, unknown>>)
     if (typeof dependency === 'object' && dependency !== null) {
       const { pip } = dependency as { pip?: unknown };
       if (!Array.isArray(pip) || pip.some((line) => typeof line !== 'string'))
-        throw invalid(`${name}: a dependency that is an object must be {pip: [requirements]}`);
+        throw invalidArgument(`${name}: a dependency that is an object must be {pip: [requirements]}`);
       lines.push(...(pip as string[]));
       continue;
     }
-    if (typeof dependency !== 'string') throw invalid(`${name}: dependency ${String(dependency)} must be a text`);
+    if (typeof dependency !== 'string')
+      throw invalidArgument(`${name}: dependency ${String(dependency)} must be a text`);
     // channel::name=version=build
     const [, channel, wanted = '', constraint = ''] =
       /^(?:([^:\s]+)::)?([A-Za-z0-9_.-]+)\s*(.*)$/.exec(dependency.trim()) ?? [];
     const lower = wanted.toLowerCase();
-    if (wanted === '') throw invalid(`${name}: dependency '${dependency}' is not understood`);
+    if (wanted === '') throw invalidArgument(`${name}: dependency '${dependency}' is not understood`);
     if (lower === 'python') version = pythonVersion(name, constraint);
     else if (['pip', 'setuptools', 'wheel'].includes(lower)) continue;
     else if (notPython.test(lower) || isBuild(constraint)) condaOnly.push(dependency);
@@ -80,10 +81,6 @@ function pythonVersion(name: string, constraint: string): string | undefined {
   const text = constraint.replaceAll(/\s+/g, '');
   if (text === '') return undefined;
   const [, version] = /^(?:==?|~=|>=)?(\d+(?:\.\d+){0,2})/.exec(text) ?? [];
-  if (version === undefined) throw invalid(`${name}: python${constraint} is not understood: write python=3.11`);
+  if (version === undefined) throw invalidArgument(`${name}: python${constraint} is not understood: write python=3.11`);
   return version;
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { parse } from 'yaml';
-import { MillraceError } from '../../ports/errors.ts';
+import { invalidArgument, messageOf, MillraceError } from '../../ports/errors.ts';
 import type { PythonRequest } from '../../ports/flow-code.ts';
 import { fromConda } from './conda-file.ts';
 
@@ -27,7 +27,7 @@ export function readSpec({ version, requirements }: PythonRequest, files: string
 
   function readFile(at: string): PythonSpec {
     const name = relative(files, at);
-    if (!existsSync(at)) throw invalid(`there is no file '${name}' among the files of the flow`);
+    if (!existsSync(at)) throw invalidArgument(`there is no file '${name}' among the files of the flow`);
     const text = readFileSync(at, 'utf8');
     if (basename(at).toLowerCase() === 'mlproject') return fromProject(yamlOf(name, text), at);
     if (!/\.ya?ml$/i.test(at)) return { ...nothing, ...listed(text.split('\n'), dirname(at), name) };
@@ -53,12 +53,12 @@ export function readSpec({ version, requirements }: PythonRequest, files: string
     const list = (key: string): readonly string[] => {
       const lines: unknown = value[key] ?? [];
       if (!Array.isArray(lines) || lines.some((line) => typeof line !== 'string'))
-        throw invalid(`${name}: ${key} must be a list of requirements`);
+        throw invalidArgument(`${name}: ${key} must be a list of requirements`);
       return lines as string[];
     };
     const asked = value['python'];
     if (asked !== undefined && typeof asked !== 'string')
-      throw invalid(`${name}: python must be a text, such as "3.11" in quotes, got ${String(asked)}`);
+      throw invalidArgument(`${name}: python must be a text, such as "3.11" in quotes, got ${String(asked)}`);
     const lines = [...list('build_dependencies'), ...list('dependencies')];
     return { ...nothing, version: asked, ...listed(lines, folder, name) };
   }
@@ -81,13 +81,13 @@ export function readSpec({ version, requirements }: PythonRequest, files: string
     found: { requirements: string[]; constraints: string[] },
     depth: number,
   ): void {
-    if (depth > 10) throw invalid(`${name}: requirement files include each other without end`);
+    if (depth > 10) throw invalidArgument(`${name}: requirement files include each other without end`);
     for (const line of joined(lines)) {
       const included = /^(?:-r|--requirement|-c|--constraint)(?:\s+|=)?(.+)$/.exec(line);
       if (included !== null) {
         const path = inside(files, relative(files, join(folder, (included[1] ?? '').trim())), name);
         if (!existsSync(path))
-          throw invalid(`${name} includes '${included[1]}', which is not among the files of the flow`);
+          throw invalidArgument(`${name} includes '${included[1]}', which is not among the files of the flow`);
         const inner = { requirements: found.requirements, constraints: found.constraints };
         if (/^(-c|--constraint)/.test(line)) inner.requirements = found.constraints;
         readLines(readFileSync(path, 'utf8').split('\n'), dirname(path), relative(files, path), inner, depth + 1);
@@ -118,20 +118,16 @@ function yamlOf(name: string, text: string): Record<string, unknown> {
   try {
     value = parse(text, { schema: 'core' });
   } catch (error) {
-    throw invalid(`${name} is no YAML: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalidArgument(`${name} is no YAML: ${messageOf(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${name} must hold an object, got ${Array.isArray(value) ? 'a list' : typeof value}`);
+    throw invalidArgument(`${name} must hold an object, got ${Array.isArray(value) ? 'a list' : typeof value}`);
   return value as Record<string, unknown>;
 }
 
 function inside(files: string, path: string, who: string): string {
   const place = resolve(files, path);
   if (place !== resolve(files) && !place.startsWith(resolve(files) + sep))
-    throw invalid(`${who} names '${path}', which is not among the files of the flow`);
+    throw invalidArgument(`${who} names '${path}', which is not among the files of the flow`);
   return place;
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

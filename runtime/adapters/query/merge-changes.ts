@@ -23,11 +23,18 @@ export interface Upsert {
   readonly rows: readonly (readonly Value[])[];
 }
 
+/** Columns of a table by their place in a row. */
+interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly optional: boolean;
+}
+
 interface Merged {
-  removed: boolean;
-  /** Whether `row` is a copy. */
-  own: boolean;
-  row: Row | undefined;
+  /** The row that was there before all this goes first. */
+  readonly removed: boolean;
+  /** In the order of the columns, changed in place; undefined: nothing comes after the removal. */
+  readonly row: Value[] | undefined;
   set: readonly string[];
 }
 
@@ -50,54 +57,71 @@ export function mergeChanges(tables: TableSpecs, changes: readonly RowChange[]):
   return [...mergers.values()].map((merger) => merger.result());
 }
 
+/** Each row is read once, when it comes: hundreds of thousands of them wait for one write. */
 class TableMerger {
   readonly #table: string;
-  readonly #spec: TableSpec;
-  readonly #columns: readonly (readonly [name: string, type: ColumnType, optional: boolean])[];
-  readonly #names: readonly string[];
+  readonly #columns: readonly Column[];
+  /** Places of the key, of `sums` and of `newestBy`. */
+  readonly #key: readonly number[];
+  readonly #sums: readonly number[];
+  readonly #newestBy: readonly number[] | undefined;
+  readonly #places: ReadonlyMap<string, number>;
   /** What `set: 'all'` means. */
   readonly #all: readonly string[];
   readonly #merged = new Map<string, Merged>();
+  /** Rows of a table that is all key: the database keeps one of equal ones by itself. Until something is removed. */
+  #plain: Value[][] | undefined;
+  /** Given last, where saying it again changes nothing. */
+  #again: Row | undefined;
 
   constructor(table: string, spec: TableSpec) {
     this.#table = table;
-    this.#spec = spec;
-    this.#names = Object.keys(spec.columns);
-    this.#columns = Object.entries(spec.columns).map(([name, type]) => [name, baseType(type), type.endsWith('?')]);
+    const columns = Object.entries(spec.columns);
+    this.#columns = columns.map(([name, type]) => ({ name, type: baseType(type), optional: type.endsWith('?') }));
+    this.#places = new Map(columns.map(([name], place) => [name, place]));
+    const place = (name: string): number => this.#places.get(name) ?? -1;
+    this.#key = spec.key.map(place);
+    this.#sums = (spec.sums ?? nothing).map(place);
+    this.#newestBy = spec.newestBy?.map(place);
     this.#all = overwritable(spec);
+    this.#plain = columns.length === spec.key.length ? [] : undefined;
   }
 
   put(given: Row, set: 'all' | readonly string[] = nothing): void {
-    const row = this.#checked(given);
-    const key = this.#keyOf(row);
-    const overwrites = set === 'all' ? this.#all : set;
-    const known = this.#merged.get(key);
-    if (known === undefined) this.#merged.set(key, { removed: false, own: false, row, set: overwrites });
-    else if (known.row === undefined) Object.assign(known, { own: false, row, set: overwrites });
-    else {
-      // The caller's row is copied once, then ours is changed in place.
-      if (!known.own) known.row = { ...known.row };
-      known.own = true;
-      this.#combine(known.row, row, overwrites);
-      known.set = union(known.set, overwrites);
-    }
+    // What many events have in common is one object, and mostly comes in a row.
+    if (given === this.#again && set === nothing) return;
+    this.#again = set === nothing && this.#sums.length === 0 ? given : undefined;
+    const row = this.#valuesOf(given);
+    if (this.#plain === undefined) this.#merge(row, set === 'all' ? this.#all : set);
+    else this.#plain.push(row);
   }
 
-  remove(key: Row): void {
-    for (const name of this.#spec.key) {
-      if (key[name] === undefined || key[name] === null) {
+  remove(given: Row): void {
+    this.#again = undefined;
+    const key = this.#key.map((place) => {
+      const { name } = this.#columns[place] as Column;
+      const value = given[name];
+      if (value === undefined || value === null)
         throw new MillraceError('INVALID_ARGUMENT', `a removal from ${this.#table} needs its key column ${name}`);
-      }
-    }
-    this.#merged.set(this.#keyOf(key), { removed: true, own: false, row: undefined, set: nothing });
+      return wellFormed(value);
+    });
+    const plain = this.#plain ?? [];
+    this.#plain = undefined;
+    for (const row of plain) this.#merge(row, nothing);
+    this.#merged.set(key.join('\0'), { removed: true, row: undefined, set: nothing });
   }
 
   result(): TableChanges {
+    const table = this.#table;
+    if (this.#plain !== undefined) {
+      const rows = this.#plain.sort((a, b) => this.#order(a, b));
+      return { table, removals: [], upserts: rows.length === 0 ? [] : [{ set: nothing, rows }] };
+    }
     const removals: Value[][] = [];
     const groups = new Map<string, { set: readonly string[]; rows: Value[][] }>();
     for (const key of [...this.#merged.keys()].sort()) {
       const { removed, row, set } = this.#merged.get(key) as Merged;
-      if (removed) removals.push(this.#keyValues(row, key));
+      if (removed) removals.push(row === undefined ? this.#keyValues(key) : this.#key.map((at) => row[at] as Value));
       if (row === undefined) continue;
       // The order of the columns is that of the table, so one list of columns is one group.
       const signature = set === this.#all ? '*' : set.join();
@@ -106,43 +130,65 @@ class TableMerger {
         group = { set, rows: [] };
         groups.set(signature, group);
       }
-      group.rows.push(this.#names.map((name) => row[name] as Value));
+      group.rows.push(row);
     }
-    return { table: this.#table, removals, upserts: [...groups.values()] };
+    return { table, removals, upserts: [...groups.values()] };
+  }
+
+  #merge(row: Value[], set: readonly string[]): void {
+    const key = this.#keyOf(row);
+    const known = this.#merged.get(key);
+    if (known === undefined) this.#merged.set(key, { removed: false, row, set });
+    else if (known.row === undefined) this.#merged.set(key, { removed: known.removed, row, set });
+    else {
+      this.#combine(known.row, row, set);
+      known.set = union(known.set, set);
+    }
+  }
+
+  /** By the key. */
+  #order(a: readonly Value[], b: readonly Value[]): number {
+    for (const place of this.#key) {
+      const [one, other] = [a[place] as string | number, b[place] as string | number];
+      if (one !== other) return one < other ? -1 : 1;
+    }
+    return 0;
   }
 
   /** Numbers of the key come back from its text. */
-  #keyValues(row: Row | undefined, key: string): Value[] {
+  #keyValues(key: string): Value[] {
     const parts = key.split('\0');
-    return this.#spec.key.map((name, index) => {
-      if (row !== undefined) return row[name] as Value;
+    return this.#key.map((place, index) => {
       const part = parts[index] ?? '';
-      return baseType(this.#spec.columns[name] ?? 'text') === 'text' ? part : Number(part);
+      return this.#columns[place]?.type === 'text' ? part : Number(part);
     });
   }
 
-  #keyOf(row: Row): string {
-    const { key } = this.#spec;
-    if (key.length === 1) return String(wellFormed(row[key[0] as string] as Value));
-    return key.map((name) => wellFormed(row[name] as Value)).join('\0');
+  #keyOf(row: readonly Value[]): string {
+    const [first, ...rest] = this.#key;
+    let key = String(row[first as number]);
+    for (const place of rest) key += `\0${row[place]}`;
+    return key;
   }
 
-  #combine(kept: Record<string, Value>, row: Row, set: readonly string[]): void {
-    const { sums = nothing, newestBy } = this.#spec;
-    for (const name of sums) kept[name] = (kept[name] as number) + (row[name] as number);
-    if (newestBy !== undefined && isOlder(row, kept, newestBy)) return;
-    for (const name of set) kept[name] = row[name] as Value;
+  #combine(kept: Value[], row: readonly Value[], set: readonly string[]): void {
+    for (const place of this.#sums) kept[place] = (kept[place] as number) + (row[place] as number);
+    if (this.#newestBy !== undefined && isOlder(row, kept, this.#newestBy)) return;
+    for (const name of set) {
+      const place = this.#places.get(name) as number;
+      kept[place] = row[place] as Value;
+    }
   }
 
-  #checked(row: Row): Row {
-    let clean: Record<string, Value> | undefined;
-    for (const [name, type, optional] of this.#columns) {
+  #valuesOf(row: Row): Value[] {
+    const values: Value[] = [];
+    for (const { name, type, optional } of this.#columns) {
       const value = row[name];
-      if (value === null && optional) continue;
-      if (type === 'text' && typeof value === 'string') {
-        const text = wellFormed(value);
-        if (text !== value) clean = { ...(clean ?? row), [name]: text };
-      } else if (type === 'integer' ? !Number.isSafeInteger(value) : typeof value !== 'number' || Number.isNaN(value)) {
+      if (type === 'text' && typeof value === 'string') values.push(wellFormed(value));
+      else if (value === null && optional) values.push(null);
+      else if (type === 'integer' ? Number.isSafeInteger(value) : type === 'real' && isNumber(value))
+        values.push(value as number);
+      else {
         const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
         throw new MillraceError(
           'INVALID_ARGUMENT',
@@ -150,7 +196,7 @@ class TableMerger {
         );
       }
     }
-    return clean ?? row;
+    return values;
   }
 }
 
@@ -169,12 +215,16 @@ function union(first: readonly string[], second: readonly string[]): readonly st
   return [...new Set([...first, ...second])];
 }
 
-function isOlder(row: Row, than: Row, by: readonly string[]): boolean {
-  for (const name of by) {
-    const difference = (row[name] as number) - (than[name] as number);
+function isOlder(row: readonly Value[], than: readonly Value[], by: readonly number[]): boolean {
+  for (const place of by) {
+    const difference = (row[place] as number) - (than[place] as number);
     if (difference !== 0) return difference < 0;
   }
   return false;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isNaN(value);
 }
 
 const malformed = /[\0\ud800-\udfff]/;

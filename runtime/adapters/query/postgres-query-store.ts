@@ -20,13 +20,14 @@ import { isUnsettled, translated } from './postgres-errors.ts';
 import { closedStore, movedSource, newerStore } from './store-errors.ts';
 import {
   checkSchema,
-  createStatements,
   deleteArrays,
+  indexStatements,
   insertArrays,
   positionsTable,
   quoted,
   schemaDigest,
   storeTable,
+  tableStatements,
 } from './table-sql.ts';
 
 export interface PostgresQueryStoreOptions<Tables extends TableSpecs> {
@@ -112,6 +113,12 @@ class PostgresQueryStore<Tables extends TableSpecs> implements QueryStore<Tables
     );
   }
 
+  /** Of several instances, which fill it at once, none could say when: its indexes are there from the beginning. */
+  async filled(): Promise<void> {
+    if (this.#closing !== undefined) throw closedStore();
+    await Promise.resolve();
+  }
+
   async reset(): Promise<void> {
     await this.#inTurn(() =>
       this.#transaction(async (client) => {
@@ -142,7 +149,8 @@ class PostgresQueryStore<Tables extends TableSpecs> implements QueryStore<Tables
       if (stored?.version === version && stored.digest === this.#digest) return;
       await client.query(`DROP SCHEMA IF EXISTS ${quoted(this.#namespace)} CASCADE`);
       await client.query(`CREATE SCHEMA ${quoted(this.#namespace)}`);
-      for (const statement of createStatements(this.#schema, 'postgres')) await client.query(statement);
+      for (const statement of tableStatements(this.#schema, 'postgres')) await client.query(statement);
+      for (const { create } of indexStatements(this.#schema)) await client.query(create);
       await client.query(`INSERT INTO ${storeTable} VALUES (1, $1, $2)`, [version, this.#digest]);
     });
   }

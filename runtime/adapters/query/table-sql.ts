@@ -26,8 +26,8 @@ const own = {
   [storeTable]: { columns: { id: 'integer', version: 'integer', digest: 'text' }, key: ['id'] },
 } as const satisfies Record<string, TableSpec>;
 
-/** Everything that makes the tables of a schema, in order. */
-export function createStatements(schema: QuerySchema, dialect: Dialect): readonly string[] {
+/** What makes the tables of a schema, without indexes. */
+export function tableStatements(schema: QuerySchema, dialect: Dialect): readonly string[] {
   const statements: string[] = [];
   for (const [table, spec] of Object.entries({ ...own, ...schema.tables })) {
     const columns = Object.entries(spec.columns).map(
@@ -35,13 +35,19 @@ export function createStatements(schema: QuerySchema, dialect: Dialect): readonl
     );
     const rest = dialect === 'sqlite' ? ' WITHOUT ROWID' : '';
     statements.push(`CREATE TABLE ${quoted(table)} (${columns.join(', ')}, PRIMARY KEY (${listed(spec.key)}))${rest}`);
-    for (const index of (spec as TableSpec).indexes ?? []) {
-      const parts = index.map((name) => (name.startsWith('-') ? `${quoted(name.slice(1))} DESC` : quoted(name)));
-      const name = `${table}_by_${index.map((column) => column.replace('-', '')).join('_')}`;
-      statements.push(`CREATE INDEX ${quoted(name)} ON ${quoted(table)} (${parts.join(', ')})`);
-    }
   }
   return statements;
+}
+
+/** What makes its indexes. */
+export function indexStatements(schema: QuerySchema): readonly { readonly name: string; readonly create: string }[] {
+  return Object.entries(schema.tables).flatMap(([table, { indexes = [] }]) =>
+    indexes.map((index) => {
+      const parts = index.map((name) => (name.startsWith('-') ? `${quoted(name.slice(1))} DESC` : quoted(name)));
+      const name = `${table}_by_${index.map((column) => column.replace('-', '')).join('_')}`;
+      return { name, create: `CREATE INDEX ${quoted(name)} ON ${quoted(table)} (${parts.join(', ')})` };
+    }),
+  );
 }
 
 /** Tells declarations apart, whatever the version says. */

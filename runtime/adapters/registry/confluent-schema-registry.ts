@@ -6,9 +6,9 @@ import { canonical } from './schema-text.ts';
 const { COMPATIBILITY, SchemaRegistry: Client, SchemaType } = registryPackage;
 
 export interface ConfluentSchemaRegistryOptions {
-  /** Base address of a registry with the Confluent API, such as `http://registry:8081`. */
+  /** Base address of a registry with the Confluent API, such as `http://registry:8081`, or `https://name:password@registry`. */
   readonly url: string;
-  /** HTTP basic authentication. @default none */
+  /** HTTP basic authentication. @default that of the address */
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
   /** For each attempt at a request; one that is not answered in time is made again, three times at most. @default 5000 */
   readonly requestTimeoutMs?: number | undefined;
@@ -19,7 +19,17 @@ export interface ConfluentSchemaRegistryOptions {
  * are built once. Nothing is asked until the first call.
  */
 export function openConfluentSchemaRegistry(options: ConfluentSchemaRegistryOptions): Promise<SchemaRegistry> {
-  return Promise.resolve(new ConfluentSchemaRegistry(options));
+  return Promise.resolve(new ConfluentSchemaRegistry(withoutCredentials(options)));
+}
+
+/** A name and a password in the address are taken out of it: no client takes them there, and each would say them in its errors. */
+function withoutCredentials(options: ConfluentSchemaRegistryOptions): ConfluentSchemaRegistryOptions {
+  const address = URL.canParse(options.url) ? new URL(options.url) : undefined;
+  if (address === undefined || (address.username === '' && address.password === '')) return options;
+  const { username, password } = address;
+  const auth = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  address.username = address.password = '';
+  return { auth, ...options, url: address.href };
 }
 
 const level = COMPATIBILITY.FULL_TRANSITIVE;

@@ -1,9 +1,12 @@
 import { canonicalSchema } from '../../../schemas/codec/canonical-schema.ts';
 import { fullTransitiveProblems } from '../../../schemas/codec/compatibility.ts';
+import { generatedTexts } from '../../../schemas/codec/generated-texts.ts';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
 
 /** The canonical text; INVALID_ARGUMENT when it is no schema. */
 export function canonical(subject: string, schema: string): string {
+  // To parse each again would take longer than the rest of a first start's registrations.
+  if (generatedTexts.has(schema)) return schema;
   try {
     return canonicalSchema(schema);
   } catch (cause) {

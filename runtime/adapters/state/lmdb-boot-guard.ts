@@ -7,16 +7,23 @@ import { join } from 'node:path';
  * so the guard removes it, and each task is rebuilt from its newest snapshot and the log.
  */
 export interface BootGuard {
-  /** False where the machine does not say which boot this is: then the store must sync as it goes. */
-  readonly canTell: boolean;
+  /** True when the store must sync as it goes: it is asked to, or the machine does not say which boot this is. */
+  readonly syncs: boolean;
   /** True when the files of `directory` were removed. */
   readonly discarded: boolean;
   /** To be called after the last write: brings the file to the disk and says so. */
   closedCleanly(): void;
 }
 
-export function guardAgainstPowerLoss(directory: string, boot: string | undefined = bootId()): BootGuard {
+/** For a directory that another thread of this process guards. */
+export function guardOfAnother(waitsForDisk: boolean): BootGuard {
+  return { syncs: waitsForDisk || bootId() === undefined, discarded: false, closedCleanly: () => {} };
+}
+
+export function guardAgainstPowerLoss(directory: string, waitsForDisk: boolean): BootGuard {
   const path = join(directory, 'boot.json');
+  const boot = bootId();
+  const syncs = waitsForDisk || boot === undefined;
   const before = readMark(path);
   const torn = before !== undefined && !before.clean && before.boot !== boot;
   if (torn) for (const file of ['data.mdb', 'lock.mdb']) rmSync(join(directory, file), { force: true });
@@ -27,13 +34,16 @@ export function guardAgainstPowerLoss(directory: string, boot: string | undefine
     renameSync(`${path}.part`, path);
     syncFile(directory);
   };
-  // A store that syncs as it goes is as good after a power loss as after a clean close.
-  write(boot === undefined);
+  const data = join(directory, 'data.mdb');
+  // A store that syncs as it goes is as good after a power loss as after a clean close, once the disk has what an earlier one did not sync.
+  if (syncs && existsSync(data)) syncFile(data);
+  write(syncs);
   return {
-    canTell: boot !== undefined,
+    syncs,
     discarded: torn,
     closedCleanly: () => {
-      syncFile(join(directory, 'data.mdb'));
+      if (syncs) return;
+      syncFile(data);
       write(true);
     },
   };

@@ -1,5 +1,5 @@
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { guardAgainstPowerLoss } from './lmdb-boot-guard.ts';
+import { type BootGuard, guardAgainstPowerLoss, guardOfAnother } from './lmdb-boot-guard.ts';
 import { commitErrorOf, ignoreRejections, notWritten } from './lmdb-errors.ts';
 import { decodeMark, encodeMark, endOfPrefix, latin1Keys, type Mark, newVersion } from './lmdb-mark.ts';
 import { closed, unknownOutcome } from './state-checks.ts';
@@ -14,6 +14,9 @@ const clearPageKeys = 2_000;
  */
 const writesAtOnceMax = 16;
 
+/** Threads that have one file open draw the prefixes of tasks from ranges of their own. */
+const sharedPrefixes = 0x8000_0000;
+
 /** The LMDB file of a state store: the marks of its tasks, and their values under each task's prefix. */
 export class LmdbEnvironment {
   readonly marks: Database<Buffer, string>;
@@ -22,17 +25,30 @@ export class LmdbEnvironment {
   readonly #waitsForDisk: boolean;
   readonly #syncs: boolean;
   readonly #closedCleanly: () => void;
-  #nextPrefix = 1;
+  readonly #prefixesFrom: number;
+  #nextPrefix: number;
   #closing: Promise<void> | undefined;
 
-  /** `onDiscarded` is called when a power loss had torn the file, and it begins anew. */
-  constructor(directory: string, durability: 'process' | 'disk', onDiscarded: (directory: string) => void) {
-    const guard = guardAgainstPowerLoss(directory);
-    if (guard.discarded) onDiscarded(directory);
+  /**
+   * `onDiscarded` is called when a power loss had torn the file, and it begins anew. `shared`: another thread of this process has opened
+   * the file before, has looked after it, and closes it last.
+   */
+  constructor(
+    directory: string,
+    durability: 'process' | 'disk',
+    shared: boolean,
+    onDiscarded: (directory: string) => void,
+  ) {
     this.#waitsForDisk = durability === 'disk';
-    const syncs = this.#waitsForDisk || !guard.canTell;
+    const guard: BootGuard = shared
+      ? guardOfAnother(this.#waitsForDisk)
+      : guardAgainstPowerLoss(directory, this.#waitsForDisk);
+    if (guard.discarded) onDiscarded(directory);
+    this.#prefixesFrom = shared ? sharedPrefixes : 1;
+    this.#nextPrefix = this.#prefixesFrom;
+    const { syncs } = guard;
     this.#syncs = syncs;
-    this.#closedCleanly = syncs ? () => {} : guard.closedCleanly;
+    this.#closedCleanly = guard.closedCleanly;
     this.#root = open<Buffer, string>({
       path: directory,
       noSubdir: false,
@@ -129,13 +145,20 @@ export class LmdbEnvironment {
     }
   }
 
-  /** Clears what a reset or a restore that did not come to its end left, and finds the first free prefix. */
-  async sweep(): Promise<void> {
+  /** Finds the first free prefix; answers those in use. */
+  findPrefixes(): ReadonlySet<string> {
     const live = new Set<string>();
     for (const [, { prefix }] of this.allMarks()) {
       live.add(prefix);
-      this.#nextPrefix = Math.max(this.#nextPrefix, Buffer.from(prefix, 'latin1').readUInt32BE() + 1);
+      const number = Buffer.from(prefix, 'latin1').readUInt32BE();
+      if (number >= sharedPrefixes === this.#prefixesFrom >= sharedPrefixes)
+        this.#nextPrefix = Math.max(this.#nextPrefix, number + 1);
     }
+    return live;
+  }
+
+  /** Clears what a reset or a restore that did not come to its end left. */
+  async sweep(live: ReadonlySet<string>): Promise<void> {
     let from = '';
     for (;;) {
       const [key] = [...this.values.getKeys({ start: from, limit: 1 })];

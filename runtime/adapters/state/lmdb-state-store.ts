@@ -16,6 +16,11 @@ export interface LmdbStateStoreOptions {
   readonly durability?: 'process' | 'disk' | undefined;
   /** Told when a power loss was found and the state was removed. @default nobody */
   readonly onDiscarded?: ((directory: string) => void) | undefined;
+  /**
+   * True when another thread of this process opened the directory before, with the same durability, and closes it after this one. Each
+   * task is opened by one of them at a time, as ever. @default false
+   */
+  readonly shared?: boolean | undefined;
 }
 
 /**
@@ -27,10 +32,11 @@ export interface LmdbStateStoreOptions {
  * `reset` and `restore` give the task a new prefix in one step, and clear the old one afterwards.
  */
 export async function openLmdbStateStore(options: LmdbStateStoreOptions): Promise<StateStore> {
-  const { directory, durability = 'process', onDiscarded = () => {} } = options;
+  const { directory, durability = 'process', onDiscarded = () => {}, shared = false } = options;
   mkdirSync(directory, { recursive: true });
-  const environment = new LmdbEnvironment(directory, durability, onDiscarded);
-  await environment.sweep();
+  const environment = new LmdbEnvironment(directory, durability, shared, onDiscarded);
+  const live = environment.findPrefixes();
+  if (!shared) await environment.sweep(live);
   return new LmdbStateStore(environment);
 }
 

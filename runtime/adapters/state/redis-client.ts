@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
+import { limitAnswer } from '../limit-answer.ts';
 import type { RedisScript } from './redis-scripts.ts';
 import { closed } from './state-checks.ts';
 
@@ -48,7 +49,15 @@ export function createRedisClient(address: RedisAddress): RedisClient {
     nodes === undefined
       ? new Redis(address.url ?? '', { ...options, retryStrategy: retry })
       : new Cluster(nodes.map(nodeOf), { redisOptions: options, clusterRetryStrategy: retry });
-  client.on('error', () => {}); // each command rejects by itself
+  // Each command rejects by itself; one that waited for a connection in vain does not say why there is none.
+  let unreachable: unknown;
+  client.on('error', (error: unknown) => (unreachable = error));
+  client.on('ready', () => (unreachable = undefined));
+  const failed = (error: unknown): MillraceError =>
+    redisError(
+      shown,
+      error instanceof Error && error.name === 'MaxRetriesPerRequestError' ? (unreachable ?? error) : error,
+    );
   client.setMaxListeners(0); // one for each commit that is under way
 
   let closing: Promise<void> | undefined;
@@ -78,7 +87,7 @@ export function createRedisClient(address: RedisAddress): RedisClient {
         const answer = await run(...call);
         return Array.isArray(answer) ? answer : [];
       } catch (error) {
-        throw redisError(shown, error);
+        throw failed(error);
       }
     },
     runOnce: (...call) => unlessClosed(client, run(...call)),
@@ -86,7 +95,7 @@ export function createRedisClient(address: RedisAddress): RedisClient {
       try {
         return await within(timeoutMs, client.hmgetBuffer(key, ...fields));
       } catch (error) {
-        throw redisError(shown, error);
+        throw failed(error);
       }
     },
     masters: () => (client instanceof Cluster ? client.nodes('master') : [client]),
@@ -130,14 +139,14 @@ async function unlessClosed<T>(client: Redis | Cluster, answer: Promise<T>): Pro
 
 /** ioredis counts its own time-out from when a command is sent, which a cluster that is away puts off for ever. */
 async function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let end = (): void => {};
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    end = limitAnswer(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    end();
   }
 }
 

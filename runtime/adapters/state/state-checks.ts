@@ -1,4 +1,4 @@
-import { MillraceError } from '../../ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../ports/errors.ts';
 import type { KeyRange, StateBatch, StateEntry } from '../../ports/state-store.ts';
 
 /** Bytes of one value at most. */
@@ -10,29 +10,31 @@ const boundPattern = /^[\0-\x7f]{0,1025}$/;
 
 export function checkTask(task: string): void {
   if (!taskPattern.test(task)) {
-    throw invalid(`A task name must be 1 to 512 printable ASCII characters, got ${JSON.stringify(task).slice(0, 80)}.`);
+    throw invalidArgument(
+      `A task name must be 1 to 512 printable ASCII characters, got ${JSON.stringify(task).slice(0, 80)}.`,
+    );
   }
 }
 
 export function checkKey(key: string): void {
   if (!keyPattern.test(key)) {
-    throw invalid(`A state key must be 1 to 1,024 ASCII characters, got ${shown(key)}.`);
+    throw invalidArgument(`A state key must be 1 to 1,024 ASCII characters, got ${shown(key)}.`);
   }
 }
 
 export function checkRange({ gte, lt, limit }: KeyRange): void {
   for (const bound of [gte, lt]) {
     if (!boundPattern.test(bound)) {
-      throw invalid(`A range bound must be at most 1,025 ASCII characters, got ${shown(bound)}.`);
+      throw invalidArgument(`A range bound must be at most 1,025 ASCII characters, got ${shown(bound)}.`);
     }
   }
   if (!Number.isSafeInteger(limit) || limit < 1)
-    throw invalid(`A range limit must be a positive integer, got ${limit}.`);
+    throw invalidArgument(`A range limit must be a positive integer, got ${limit}.`);
 }
 
 export function checkPosition(position: number): void {
   if (!Number.isSafeInteger(position) || position < 0) {
-    throw invalid(`A position must be an offset of 0 or more, got ${position}.`);
+    throw invalidArgument(`A position must be an offset of 0 or more, got ${position}.`);
   }
 }
 
@@ -73,10 +75,6 @@ export function unknownOutcome(task: string, cause: unknown): MillraceError {
 
 export function closed(what: string): MillraceError {
   return new MillraceError('CLOSED', `The ${what} was closed before the call.`);
-}
-
-function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }
 
 const shown = (text: string): string => `${JSON.stringify(text.slice(0, 60))} (${text.length} characters)`;

@@ -91,6 +91,7 @@ async function answer(options: StepDoorOptions, request: IncomingMessage, respon
     }
     case 'POST /checkpoints': {
       const saved = checkpointOf(await bodyOf(request));
+      task.readable.check([saved]);
       // whoever keeps it has tried as long as that makes sense: the step hears why not, and is not to ask again
       await task.checkpoint(saved).catch((error: unknown) => {
         throw new MillraceError('FORBIDDEN', messageOf(error), { cause: error });
@@ -175,6 +176,8 @@ function checkpointOf(body: unknown): ArtifactRef {
 
 function refuse(response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.destroy();
+  // of the blob that could not be sent
+  response.removeHeader('content-length');
   const code = error instanceof MillraceError ? error.code : 'INTERNAL';
   says(response, errorCodes[code].status, { code, message: messageOf(error) });
 }

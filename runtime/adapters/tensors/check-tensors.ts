@@ -1,4 +1,5 @@
 /** Whether tensors fit a signature; shared by the model runtimes. Errors name the tensor, what was expected and what came. */
+import { tensorError } from '../../tensors/tensor-errors.ts';
 import { type Datatype, MillraceError, type ModelSignature, type Tensor, type TensorSpec } from '../../ports/index.ts';
 
 export type TensorCheck = (tensors: readonly Tensor[]) => void;
@@ -18,12 +19,12 @@ export function createInputCheck(signature: ModelSignature, { fixed }: CheckOpti
       const spec = specs.get(tensor.name);
       if (spec === undefined) throw unknownInput(tensor, signature, fixed);
       for (let before = 0; before < at; before++) {
-        if (tensors[before]?.name === tensor.name) throw invalid(tensor, 'it is given twice');
+        if (tensors[before]?.name === tensor.name) throw tensorError(tensor.name, 'it is given twice');
       }
       checkTensor(tensor, spec);
       const rows = tensors[0]?.shape[0];
       if (rowsAgree && tensor.shape[0] !== rows) {
-        throw invalid(tensor, `it has ${tensor.shape[0]} rows, input '${tensors[0]?.name}' has ${rows}`);
+        throw tensorError(tensor.name, `it has ${tensor.shape[0]} rows, input '${tensors[0]?.name}' has ${rows}`);
       }
     }
     if (tensors.length !== specs.size) throw missingInput(tensors, signature);
@@ -31,10 +32,10 @@ export function createInputCheck(signature: ModelSignature, { fixed }: CheckOpti
 }
 
 /** Datatype, kind of the data, rank, sizes, and number of elements. `of`: 'input' or 'output'. */
-export function checkTensor(tensor: Tensor, spec: TensorSpec, of = 'input'): void {
+export function checkTensor(tensor: Tensor, spec: TensorSpec, of: 'input' | 'output' = 'input'): void {
   const { datatype, shape, data } = tensor;
   if (datatype !== spec.datatype) {
-    throw invalid(tensor, `datatype must be ${spec.datatype}, got ${String(datatype)}`, of);
+    throw tensorError(tensor.name, `datatype must be ${spec.datatype}, got ${String(datatype)}`, of);
   }
   const expected = spec.shape;
   let fits = shape.length === expected.length;
@@ -46,13 +47,17 @@ export function checkTensor(tensor: Tensor, spec: TensorSpec, of = 'input'): voi
     elements *= size;
   }
   if (!fits)
-    throw invalid(tensor, `shape must be [${expected.join(', ')}] (-1: any size), got [${shape.join(', ')}]`, of);
+    throw tensorError(
+      tensor.name,
+      `shape must be [${expected.join(', ')}] (-1: any size), got [${shape.join(', ')}]`,
+      of,
+    );
   const Expected = arrays[datatype];
   if (Expected === undefined ? !isListOf(data, datatype) : !(data instanceof Expected)) {
-    throw invalid(tensor, `data of ${datatype} must be ${kindName(datatype)}, got ${kindOf(data)}`, of);
+    throw tensorError(tensor.name, `data of ${datatype} must be ${kindName(datatype)}, got ${kindOf(data)}`, of);
   }
   if (data.length !== elements) {
-    throw invalid(tensor, `shape [${shape.join(', ')}] needs ${elements} values, got ${data.length}`, of);
+    throw tensorError(tensor.name, `shape [${shape.join(', ')}] needs ${elements} values, got ${data.length}`, of);
   }
 }
 
@@ -88,7 +93,7 @@ function kindOf(data: unknown): string {
 
 function unknownInput(tensor: Tensor, signature: ModelSignature, fixed?: ReadonlyMap<string, string>): MillraceError {
   const reason = fixed?.get(tensor.name);
-  return invalid(tensor, reason ?? `the model has no such input; it has ${described(signature.inputs)}`);
+  return tensorError(tensor.name, reason ?? `the model has no such input; it has ${described(signature.inputs)}`);
 }
 
 function missingInput(tensors: readonly Tensor[], signature: ModelSignature): MillraceError {
@@ -106,10 +111,4 @@ function missingInput(tensors: readonly Tensor[], signature: ModelSignature): Mi
 
 function described(specs: readonly TensorSpec[]): string {
   return specs.map(({ name, datatype, shape }) => `'${name}' ${datatype} [${shape.join(', ')}]`).join(', ');
-}
-
-function invalid({ name }: Tensor, problem: string, of = 'input'): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', `${of} '${String(name).slice(0, 80)}': ${problem}`, {
-    details: { tensor: name },
-  });
 }

@@ -1,7 +1,8 @@
 /** The values of a tensor in an infer request: flat or nested JSON to the typed array of its datatype. */
+import { tensorError } from '../tensor-errors.ts';
 import type { Datatype, TensorData } from '../../ports/index.ts';
 import { halfOfFloat } from '../half-float.ts';
-import { invalid, shown } from './tensor-fields.ts';
+import { shown } from './tensor-fields.ts';
 
 interface Described {
   readonly name: string;
@@ -14,7 +15,7 @@ export function parseData(tensor: Described, data: readonly unknown[]): TensorDa
   for (const size of tensor.shape) elements *= size;
   const flat = data.length > 0 && Array.isArray(data[0]) ? flattened(tensor, data, elements) : data;
   if (flat.length !== elements) {
-    throw invalid(
+    throw tensorError(
       tensor.name,
       `shape [${tensor.shape.join(', ')}] needs ${elements} values, 'data' has ${flat.length}`,
     );
@@ -30,7 +31,7 @@ function flattened({ name, shape }: Described, data: readonly unknown[], element
       const got = Array.isArray(list) ? `a list of ${list.length}` : shown(list);
       const place = flat.length >= elements ? 'after the last value' : `at value ${flat.length}`;
       const wanted = axis < shape.length ? `a list of ${shape[axis]} at depth ${axis + 1}` : 'no further list';
-      throw invalid(
+      throw tensorError(
         name,
         `'data' does not follow shape [${shape.join(', ')}]: expected ${wanted} ${place}, got ${got}`,
       );
@@ -141,7 +142,7 @@ function bigIntOf(value: unknown): bigint | undefined {
 
 function wrong({ name }: Described, index: number, expected: string, got: unknown): Error {
   const text = typeof got === 'string' && got.startsWith('null;') ? got : numberText(got);
-  return invalid(name, `value ${index} must be ${expected}, got ${text}`);
+  return tensorError(name, `value ${index} must be ${expected}, got ${text}`);
 }
 
 function numberText(value: unknown): string {

@@ -1,11 +1,6 @@
 /** Name, datatype and shape of a tensor in an infer request. */
+import { tensorError } from '../tensor-errors.ts';
 import { type Datatype, datatypes, MillraceError } from '../../ports/index.ts';
-
-export function invalid(name: string, problem: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', `input '${name.slice(0, 80)}': ${problem}`, {
-    details: { tensor: name },
-  });
-}
 
 export function nameOf(value: unknown, index: number): string {
   if (typeof value === 'string' && value !== '' && value.length <= 1024) return value;
@@ -17,7 +12,7 @@ export function nameOf(value: unknown, index: number): string {
 
 export function datatypeOf(name: string, value: unknown): Datatype {
   if ((datatypes as readonly unknown[]).includes(value)) return value as Datatype;
-  throw invalid(name, `'datatype' must be one of ${datatypes.join(', ')}, got ${shown(value)}`);
+  throw tensorError(name, `'datatype' must be one of ${datatypes.join(', ')}, got ${shown(value)}`);
 }
 
 export function shapeOf(
@@ -25,14 +20,14 @@ export function shapeOf(
   value: unknown,
   limits: { readonly rankMax: number; readonly elementsMax: number },
 ): readonly number[] {
-  if (!Array.isArray(value)) throw invalid(name, `'shape' must be a list of whole numbers, got ${shown(value)}`);
+  if (!Array.isArray(value)) throw tensorError(name, `'shape' must be a list of whole numbers, got ${shown(value)}`);
   if (value.length > limits.rankMax) {
-    throw invalid(name, `'shape' has ${value.length} dimensions, at most ${limits.rankMax} are allowed`);
+    throw tensorError(name, `'shape' has ${value.length} dimensions, at most ${limits.rankMax} are allowed`);
   }
   let elements = 1n;
   for (const size of value as readonly unknown[]) {
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-      throw invalid(name, `'shape' must hold whole numbers of at least 0, got ${shown(size)}`);
+      throw tensorError(name, `'shape' must hold whole numbers of at least 0, got ${shown(size)}`);
     }
     elements *= BigInt(size);
   }

@@ -1,4 +1,5 @@
 /** A card as one HTML page that needs nothing else: no script, no network. What a component holds never becomes markup of its own. */
+import { messageOf } from '../../../runtime/ports/errors.ts';
 import { chartSvg } from './chart-svg.ts';
 import { escapeHtml, markdownHtml } from './markdown.ts';
 
@@ -31,7 +32,7 @@ function section(component: unknown): string {
   try {
     return `<section>${componentHtml((component ?? {}) as Component)}</section>`;
   } catch (error) {
-    return `<section>${errorHtml(error instanceof Error ? error.message : String(error), '')}</section>`;
+    return `<section>${errorHtml(messageOf(error), '')}</section>`;
   }
 }
 

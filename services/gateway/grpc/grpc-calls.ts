@@ -70,6 +70,7 @@ async function modelInfer(
     ...(raw.length > 0 && { binary: Buffer.concat(raw) }),
     entity: call.header('millrace-entity'),
     deadline: call.header('millrace-deadline'),
+    eventTime: call.header('millrace-event-time'),
     deadlineMs: call.deadlineMs,
     cancelled: () => call.cancelled(),
     versionMin: call.header('millrace-deployment-version'),

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { Counter } from 'prom-client';
 import { type ErrorCode, MillraceError } from '../../../runtime/ports/index.ts';
 import type { GatewayContext } from '../gateway-context.ts';
+import { retryAfter } from '../error-answers.ts';
 import { tokenCheck } from '../security/authorization.ts';
 import { type GrpcCall, grpcHandlers } from './grpc-calls.ts';
 import { callNames, wireService } from '../../../runtime/adapters/open-inference/wire.ts';
@@ -103,6 +104,8 @@ const statuses: Partial<Record<ErrorCode, status>> = {
   CONFLICT: status.ALREADY_EXISTS,
   FORBIDDEN: status.PERMISSION_DENIED,
   TOO_LARGE: status.RESOURCE_EXHAUSTED,
+  OVERLOADED: status.RESOURCE_EXHAUSTED,
+  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
   UNAVAILABLE: status.UNAVAILABLE,
   CLOSED: status.UNAVAILABLE,
   TIMEOUT: status.DEADLINE_EXCEEDED,
@@ -116,7 +119,10 @@ interface Failure {
   readonly metadata: Metadata;
 }
 
-/** Trailing metadata `millrace-code` and `millrace-prediction` say what the status alone does not. */
+/**
+ * Trailing metadata `millrace-code` and `millrace-prediction` say what the status alone does not, and `grpc-retry-pushback-ms` (gRPC's own name)
+ * when to come again.
+ */
 function failureOf(error: unknown): Failure {
   const metadata = new Metadata();
   if (!(error instanceof MillraceError)) {
@@ -124,6 +130,8 @@ function failureOf(error: unknown): Failure {
   }
   metadata.set('millrace-code', error.code);
   const { predictionId } = error.details;
+  if (error.code === 'OVERLOADED' || error.code === 'RATE_LIMITED')
+    metadata.set('grpc-retry-pushback-ms', String(1_000 * Number(retryAfter(error))));
   if (typeof predictionId === 'string') metadata.set('millrace-prediction', predictionId);
   const code = error.details['status'] === 401 ? status.UNAUTHENTICATED : (statuses[error.code] ?? status.INTERNAL);
   return { code, details: error.message, metadata };

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { limitOf, limitQuery, type Routes } from '../gateway-context.ts';
 import { cursorQuery, jsonText } from '../run-filter.ts';
+import { sendBlob } from '../send-blob.ts';
 
 const tags = ['artifacts'];
 const text = Type.Optional(Type.String({ minLength: 1, maxLength: 400 }));
@@ -25,6 +26,7 @@ export const artifacts: Routes = (app, { options: { queries, runtime } }) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'what tasks wrote, newest first, a page',
         tags,
         querystring: Type.Object({
           run: text,
@@ -53,18 +55,18 @@ export const artifacts: Routes = (app, { options: { queries, runtime } }) => {
 
   app.get<{ Params: { hash: string } }>(
     '/api/v1/artifacts/:hash',
-    { config: { access: 'read' }, schema: { tags, params: Type.Object({ hash: sha }) } },
+    {
+      config: { access: 'read' },
+      schema: { summary: 'the bytes of an artifact by their hash', tags, params: Type.Object({ hash: sha }) },
+    },
     async ({ params: { hash } }, reply) => {
       // only what an artifact names: the store holds more than that
       const { artifacts: named } = await queries.listArtifacts({ hash, limit: 1 });
       const [artifact] = named;
       if (artifact === undefined) throw new MillraceError('NOT_FOUND', `no artifact has the hash '${hash}'`);
-      const bytes =
-        artifact.inline === null ? await runtime.parts.blobs.get(hash) : Buffer.from(artifact.inline, 'base64');
-      return await reply
-        .header('content-type', 'application/octet-stream')
-        .header('x-millrace-codec', artifact.codec)
-        .send(Buffer.from(bytes));
+      reply.header('content-type', 'application/octet-stream').header('x-millrace-codec', artifact.codec);
+      if (artifact.inline !== null) return await reply.send(Buffer.from(artifact.inline, 'base64'));
+      return await sendBlob(reply, runtime.parts.blobs, hash);
     },
   );
 };

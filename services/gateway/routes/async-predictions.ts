@@ -90,12 +90,13 @@ async function handIn(
   }
   const given = (body as { id?: unknown }).id;
   const clientId = typeof given === 'string' && given !== '' ? given : runtime.parts.ids.next();
-  const { entity = clientId, deadline, versionMin, route } = callHeaders(request);
+  const { entity = clientId, deadline, versionMin, route, eventTime } = callHeaders(request);
   const named = {
     'millrace-deployment': deployment,
     'millrace-deadline': deadline,
     'millrace-deployment-version': versionMin,
     'millrace-route': route,
+    'millrace-event-time': eventTime,
   };
   const headers = Object.entries(named).flatMap(([name, text]) =>
     text === undefined ? [] : [[name, Buffer.from(text)] as const],
@@ -110,7 +111,7 @@ async function handIn(
       headers: Object.fromEntries(headers),
     },
   ]);
-  const id = predictionIdOfClient({ entity, clientId, source: '' }, runtime.partitions('predictions'));
+  const id = predictionIdOfClient({ deployment, entity, clientId, source: '' }, runtime.partitions('predictions'));
   return { predictionId: id, partition, offset };
 }
 

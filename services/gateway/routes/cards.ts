@@ -21,7 +21,10 @@ interface FoundCard {
 export const cards: Routes = (app, context) => {
   app.get<{ Params: { runId: string } }>(
     '/api/v1/runs/:runId/cards',
-    { config: { access: 'read' }, schema: { tags, params: Type.Object({ runId }) } },
+    {
+      config: { access: 'read' },
+      schema: { summary: 'cards that the steps of a run have left', tags, params: Type.Object({ runId }) },
+    },
     async ({ params }) => ({ cards: await cardsOf(params.runId, context) }),
   );
 
@@ -33,6 +36,7 @@ export const cards: Routes = (app, context) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'a card as an HTML page, or as its document',
         tags,
         description:
           'A card of a task or step: its document, or one HTML page that needs nothing else. By default of the last attempt.',

@@ -1,3 +1,4 @@
+import { idOf } from '../../../schemas/derived-ids.ts';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { messageOf, MillraceError } from '../../../runtime/ports/index.ts';
@@ -5,8 +6,9 @@ import { type DeploymentDocument, modelsOfRoute } from '../../../schemas/deploym
 import type { DeploymentRow } from '../../../schemas/events.ts';
 import { type DeploymentSpec, parseDeployment, resolveDocument } from '../../../sdk/deployment/index.ts';
 import { deploymentStatus } from '../deployment-status.ts';
+import { keepMonitored } from '../monitored-blobs.ts';
 import type { Operation } from '../operations.ts';
-import { anyJson, type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
+import { anyJson, type GatewayContext, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 import { infer } from './open-inference.ts';
 
@@ -21,20 +23,27 @@ export const deployments: Routes = (app, context) => {
   const { options, operations, decisions, tables } = context;
   const waiting = { clock: options.runtime.parts.clock, timeoutMs: options.decisionTimeoutMs };
 
-  app.get('/api/v1/deployments', { config: { access: 'read' }, schema: { tags } }, async () => {
-    await tables.deployments.refresh();
-    return { deployments: tables.deployments.rows().map(shown).sort(byName) };
-  });
+  app.get(
+    '/api/v1/deployments',
+    { config: { access: 'read' }, schema: { summary: 'what is deployed', tags } },
+    async () => {
+      await tables.deployments.refresh();
+      return { deployments: tables.deployments.rows().map(shown).sort(byName) };
+    },
+  );
 
   app.get<Named>(
     '/api/v1/deployments/:deployment',
-    { config: { access: 'read' }, schema: { tags, params } },
+    { config: { access: 'read' }, schema: { summary: 'the document in force', tags, params } },
     async (request) => shown(await rowOf(request.params.deployment, context)),
   );
 
   app.get<Named>(
     '/api/v1/deployments/:deployment/status',
-    { config: { access: 'read' }, schema: { tags, params } },
+    {
+      config: { access: 'read' },
+      schema: { summary: 'whether it can answer, and what stands in the way', tags, params },
+    },
     async ({ params: { deployment } }) => {
       const { version } = await rowOf(deployment, context);
       const status = await deploymentStatus(deployment, version, context);
@@ -48,6 +57,7 @@ export const deployments: Routes = (app, context) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'versions that were in force, or what was in force at a time',
         tags,
         params,
         querystring: Type.Object({
@@ -68,6 +78,7 @@ export const deployments: Routes = (app, context) => {
     {
       config: { access: 'write', action: 'deployment.deploy' },
       schema: {
+        summary: 'apply a deployment; answers once it is in force',
         tags,
         body: anyJson(
           'a deployment as in `sdk/deployment`; models are named models:/<model>/<version> or models:/<model>@<alias>',
@@ -83,6 +94,8 @@ export const deployments: Routes = (app, context) => {
       if (resolved.document === undefined) {
         throw new MillraceError('INVALID_ARGUMENT', resolved.problems.join('; '));
       }
+      const absent = await keepMonitored(resolved.document, context);
+      if (absent.length > 0) throw new MillraceError('INVALID_ARGUMENT', absent.join('; '));
       const applied = await apply(request, operation, resolved.document, context);
       return await reply.code(201).send(await settled(request, operation, spec, applied, context));
     },
@@ -93,6 +106,7 @@ export const deployments: Routes = (app, context) => {
     {
       config: { access: 'write', action: 'deployment.rollback' },
       schema: {
+        summary: 'apply the document of an earlier version again',
         tags,
         params,
         body: Type.Object(
@@ -107,6 +121,11 @@ export const deployments: Routes = (app, context) => {
       const versions = await options.queries.deploymentHistory(deployment, 9_999);
       const wanted = request.body.version ?? (versions[0]?.version ?? 0) - 1;
       const found = versions.find(({ version }) => version === wanted);
+      if (found === undefined && request.body.version === undefined && versions.length === 1)
+        throw new MillraceError(
+          'NOT_FOUND',
+          `deployment '${deployment}' has no version before ${wanted + 1}; a rollout within it is taken back by 'deployments rollout rollback'`,
+        );
       if (found === undefined) {
         const there = versions.length === 0 ? 'none' : `1 to ${versions[0]?.version ?? 0}`;
         throw new MillraceError('NOT_FOUND', `deployment '${deployment}' has no version ${wanted}; it has ${there}`);
@@ -122,7 +141,7 @@ export const deployments: Routes = (app, context) => {
 
   app.delete<Named>(
     '/api/v1/deployments/:deployment',
-    { config: { access: 'write', action: 'deployment.remove' }, schema: { tags, params } },
+    { config: { access: 'write', action: 'deployment.remove' }, schema: { summary: 'stop serving it', tags, params } },
     async (request) => {
       const operation = operations.begin(request);
       const { deployment } = request.params;
@@ -152,6 +171,7 @@ export const deployments: Routes = (app, context) => {
     {
       config: { access: 'predict' },
       schema: {
+        summary: 'ask for a prediction: an infer request, also as a CloudEvent',
         tags: ['predictions'],
         params: Type.Object({ model: nameParam }),
         body: anyJson('Open Inference Protocol v2 infer request, or a CloudEvent around it'),

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
+import { feedbackIdOfCall, idOf } from '../../../schemas/derived-ids.ts';
 import { readFeedback } from '../../../schemas/feedback-check.ts';
 import { cloudEventType, incomingEvent } from '../cloud-events.ts';
-import { anyJson, idOf, type Routes } from '../gateway-context.ts';
+import { anyJson, type Routes } from '../gateway-context.ts';
 
 /** `POST /api/v1/feedback`: `{predictionId, truth? | label? | reward?, id?}`, or a CloudEvent around it. */
 export const feedback: Routes = (app, { options, operations }) => {
@@ -11,6 +12,7 @@ export const feedback: Routes = (app, { options, operations }) => {
     {
       config: { access: 'write', action: 'feedback.give' },
       schema: {
+        summary: 'tell the truth, the label or a reward for a prediction',
         tags: ['feedback'],
         body: anyJson('{predictionId, truth?: number, label?: text, reward?: number, id?}, or a CloudEvent around it'),
         consumes: ['application/json', cloudEventType],
@@ -24,13 +26,14 @@ export const feedback: Routes = (app, { options, operations }) => {
       if (read.problems !== undefined) throw new MillraceError('INVALID_ARGUMENT', read.problems.join('; '));
       const data = read.feedback;
       const id = event.id ?? givenId(event.data) ?? operation.requestId;
-      const feedbackId = idOf('feedback', event.source ?? operation.actor, id);
+      const recordId = idOf('feedback', event.source ?? operation.actor, id, data.predictionId);
+      const feedbackId = feedbackIdOfCall(recordId, data.predictionId);
       const key = event.subject ?? data.predictionId;
       await operations.publish(
         request,
         operation,
         data.predictionId,
-        [{ topic: 'feedback', type: 'feedback-given', data, key, id: feedbackId }],
+        [{ topic: 'feedback', type: 'feedback-given', data, key, id: recordId }],
         { feedbackId },
       );
       return await reply.code(202).send({ feedbackId, predictionId: data.predictionId });

@@ -1,4 +1,5 @@
 /** Pause, resume, terminate and remove a flow; its history and slots; backfill of a schedule over a range. */
+import { idOf } from '../../../schemas/derived-ids.ts';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
@@ -6,7 +7,7 @@ import type { FlowRow } from '../../../schemas/events.ts';
 import { policyLimits } from '../../../schemas/flow-policy.ts';
 import { isSchedule, parseTriggers, type ScheduleTrigger, triggerName } from '../../../schemas/flow-triggers.ts';
 import { type Slot, slotsBetween } from '../../../schemas/schedule-slots.ts';
-import { type GatewayContext, idOf, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
+import { type GatewayContext, limitOf, limitQuery, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
 const tags = ['flows'];
@@ -33,23 +34,38 @@ interface BackfillBody {
 
 export const flowControl: Routes = (app, context) => {
   const { options, tables } = context;
-  for (const action of ['pause', 'resume', 'terminate'] as const) {
+  for (const [action, summary] of [
+    ['pause', 'nothing but people starts it until it is resumed'],
+    ['resume', 'go on after a pause'],
+    ['terminate', 'stop all open runs and withdraw what waits'],
+  ] as const) {
     app.post<Control>(
       `/api/v1/flows/:flow/${action}`,
-      { config: { access: 'write', action: `flow.${action}` }, schema: { tags, params, body: reasonBody } },
+      { config: { access: 'write', action: `flow.${action}` }, schema: { summary, tags, params, body: reasonBody } },
       async (request) => await control(context, request, request.params.flow, action, request.body?.reason ?? ''),
     );
   }
 
   app.delete<{ Params: { flow: string } }>(
     '/api/v1/flows/:flow',
-    { config: { access: 'write', action: 'flow.remove' }, schema: { tags, params } },
+    {
+      config: { access: 'write', action: 'flow.remove' },
+      schema: { summary: 'deploy it no longer; its runs stay', tags, params },
+    },
     async (request) => await control(context, request, request.params.flow, 'remove', ''),
   );
 
   app.get<{ Params: { flow: string }; Querystring: { limit?: string } }>(
     '/api/v1/flows/:flow/history',
-    { config: { access: 'read' }, schema: { tags, params, querystring: Type.Object({ limit: limitQuery }) } },
+    {
+      config: { access: 'read' },
+      schema: {
+        summary: 'versions, pauses and backfills of a deployed flow',
+        tags,
+        params,
+        querystring: Type.Object({ limit: limitQuery }),
+      },
+    },
     async ({ params: { flow }, query: { limit } }) => ({
       history: await options.queries.flowHistory(flow, limitOf(limit)),
     }),
@@ -57,7 +73,15 @@ export const flowControl: Routes = (app, context) => {
 
   app.get<{ Params: { flow: string }; Querystring: { limit?: string } }>(
     '/api/v1/flows/:flow/slots',
-    { config: { access: 'read' }, schema: { tags, params, querystring: Type.Object({ limit: limitQuery }) } },
+    {
+      config: { access: 'read' },
+      schema: {
+        summary: 'what became of the slots of its schedules',
+        tags,
+        params,
+        querystring: Type.Object({ limit: limitQuery }),
+      },
+    },
     async ({ params: { flow }, query: { limit } }) => ({
       slots: await options.queries.listSlots(flow, limitOf(limit)),
     }),
@@ -68,6 +92,7 @@ export const flowControl: Routes = (app, context) => {
     {
       config: { access: 'write', action: 'flow.backfill' },
       schema: {
+        summary: 'run the slots of a schedule over a range',
         tags,
         params,
         body: Type.Object(

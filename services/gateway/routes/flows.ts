@@ -1,3 +1,4 @@
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { FlowRow } from '../../../schemas/events.ts';
@@ -6,7 +7,7 @@ import { branchName, deployedName, type FlowPolicy } from '../../../schemas/flow
 import { type FlowTrigger, isSchedule, parseTriggers, triggerName } from '../../../schemas/flow-triggers.ts';
 import { scheduleProblem, slotsBetween } from '../../../schemas/schedule-slots.ts';
 import { triggerProblems } from '../../../schemas/trigger-problems.ts';
-import { idOf, nameParam, type Routes } from '../gateway-context.ts';
+import { nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
 const tags = ['flows'];
@@ -37,8 +38,9 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     '/api/v1/bundles',
     {
       bodyLimit: options.bundleBytesMax,
-      config: { access: 'write', action: 'bundle.upload' },
+      config: { access: 'write', action: 'bundle.upload', body: 'large' },
       schema: {
+        summary: 'store the code of a flow or deployment; answers its hash',
         tags,
         consumes: ['application/javascript'],
         response: { 201: Type.Object({ hash: Type.String(), sizeBytes: Type.Integer() }) },
@@ -65,8 +67,9 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     '/api/v1/files',
     {
       bodyLimit: options.bundleBytesMax,
-      config: { access: 'write', action: 'file.upload' },
+      config: { access: 'write', action: 'file.upload', body: 'large' },
       schema: {
+        summary: 'store a file, as a parameter or a reference sample; answers its hash',
         tags,
         description: 'Stores content by its hash; the answer is the value of a parameter of type file.',
         consumes: ['application/octet-stream'],
@@ -83,7 +86,7 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     },
   );
 
-  app.get('/api/v1/flows', { config: { access: 'read' }, schema: { tags } }, async () => {
+  app.get('/api/v1/flows', { config: { access: 'read' }, schema: { summary: 'deployed flows', tags } }, async () => {
     await tables.flows.refresh();
     const activity = await options.queries.flowActivity();
     return { flows: tables.flows.rows().map((row) => ({ ...shown(row), ...idle, ...activity.get(row.flow) })) };
@@ -91,12 +94,26 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
 
   app.get<{ Params: { flow: string } }>(
     '/api/v1/flows/:flow',
-    { config: { access: 'read' }, schema: { tags, params: Type.Object({ flow: nameParam }) } },
+    {
+      config: { access: 'read' },
+      schema: {
+        summary: 'a deployed flow with what starts it, its next slots and what waits',
+        tags,
+        params: Type.Object({ flow: nameParam }),
+      },
+    },
     async ({ params: { flow } }) => {
       const row = await tables.flows.find(flow);
       if (row === undefined) throw new MillraceError('NOT_FOUND', `there is no deployed flow '${flow}'`);
       const activity = await options.queries.flowActivity();
-      return { ...shown(row), ...idle, ...activity.get(flow), next: nextSlots(row, options.runtime.parts.clock.now()) };
+      const waits = await options.queries.waitingStarts(flow, waitsShown);
+      return {
+        ...shown(row),
+        ...idle,
+        ...activity.get(flow),
+        waits,
+        next: nextSlots(row, options.runtime.parts.clock.now()),
+      };
     },
   );
 
@@ -105,6 +122,7 @@ export const flows: Routes = (app, { options, operations, decisions, tables }) =
     {
       config: { access: 'write', action: 'flow.deploy' },
       schema: {
+        summary: 'deploy a flow whose bundle was stored',
         tags,
         body: Type.Object(
           {
@@ -210,6 +228,8 @@ function checkTriggers(flow: string, triggers: readonly unknown[], rows: readonl
   );
 }
 
+/** Of the starts that wait. */
+const waitsShown = 20;
 const idle = { running: 0, waiting: 0 };
 
 /** The next slot of each schedule, as its wall clock shows it. */

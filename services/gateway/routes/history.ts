@@ -9,7 +9,11 @@ export const history: Routes = (app, { options: { queries } }) => {
     '/api/v1/operations',
     {
       config: { access: 'read' },
-      schema: { tags: ['operations'], querystring: Type.Object({ object: text, actor: text, limit: limitQuery }) },
+      schema: {
+        summary: 'who asked for what, newest first',
+        tags: ['operations'],
+        querystring: Type.Object({ object: text, actor: text, limit: limitQuery }),
+      },
     },
     async ({ query: { object, actor, limit } }) => ({
       operations: await queries.listOperations({ object, actor, limit: limitOf(limit) }),
@@ -21,6 +25,7 @@ export const history: Routes = (app, { options: { queries } }) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'why anything came about, and what came of it, each link checked',
         tags: ['explanations'],
         querystring: Type.Object({
           id: Type.String({
@@ -39,7 +44,11 @@ export const history: Routes = (app, { options: { queries } }) => {
     '/api/v1/predictions/:id/explanation',
     {
       config: { access: 'read' },
-      schema: { tags: ['predictions'], params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }) },
+      schema: {
+        summary: 'why a prediction came about, down to its first cause',
+        tags: ['predictions'],
+        params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{32}$' }) }),
+      },
     },
     async ({ params: { id } }) => await queries.explain(id),
   );

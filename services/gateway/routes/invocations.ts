@@ -7,7 +7,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { parseCsv } from '../../../runtime/tensors/csv.ts';
-import { statusOf } from '../error-answers.ts';
+import { retryAfter, statusOf } from '../error-answers.ts';
 import { anyJson, type GatewayContext, nameParam, type Routes } from '../gateway-context.ts';
 import { invocationsBody } from '../neighbours/invocations-body.ts';
 import { csvBody, nested, type OpenBody } from '../neighbours/tabular.ts';
@@ -26,13 +26,17 @@ class CsvText {
 }
 
 export const invocations: Routes = (app, context) => {
-  app.get('/ping', { config: { access: 'public' }, schema: { tags } }, async (_, reply) => {
-    const ready = context.options.inference !== undefined && context.options.unready() === undefined;
-    return await reply
-      .code(ready ? 200 : 404)
-      .type('application/json')
-      .send('\n');
-  });
+  app.get(
+    '/ping',
+    { config: { access: 'public' }, schema: { summary: 'whether the server takes requests, as MLflow asks', tags } },
+    async (_, reply) => {
+      const ready = context.options.inference !== undefined && context.options.unready() === undefined;
+      return await reply
+        .code(ready ? 200 : 404)
+        .type('application/json')
+        .send('\n');
+    },
+  );
   app.register((scope, _, done) => {
     scope.addContentTypeParser(csvType, { parseAs: 'string' }, (_request, body, parsed) =>
       parsed(null, new CsvText(body as string)),
@@ -45,7 +49,8 @@ export const invocations: Routes = (app, context) => {
 
 function addRoutes(scope: FastifyInstance, context: GatewayContext): void {
   const body = anyJson('{dataframe_split | dataframe_records | instances | inputs, params?}, or CSV');
-  const schema = { tags, body, consumes: ['application/json', csvType] };
+  const summary = "ask for predictions by the protocol of MLflow's scoring server";
+  const schema = { summary, tags, body, consumes: ['application/json', csvType] };
   scope.post<{ Params: { deployment: string } }>(
     '/endpoints/:deployment/invocations',
     { config: { access: 'predict' }, schema: { ...schema, params: Type.Object({ deployment: nameParam }) } },
@@ -109,7 +114,7 @@ async function sendError(
   const unauthenticated = error instanceof MillraceError && error.details['status'] === 401;
   const status = unauthenticated ? 401 : own ? statusOf(given.code ?? 'INTERNAL') : (given.statusCode ?? 500);
   const hidden = status >= 500 && !own;
-  if (status === 503) reply.header('retry-after', '1');
+  if (status === 503 || status === 429) reply.header('retry-after', retryAfter(error));
   const message = hidden ? 'the call failed for a reason inside of the platform' : error.message;
   return await reply
     .code(status)
@@ -120,6 +125,7 @@ const errorCodes: Readonly<Record<number, string>> = {
   401: 'UNAUTHENTICATED',
   403: 'PERMISSION_DENIED',
   404: 'RESOURCE_DOES_NOT_EXIST',
+  429: 'REQUEST_LIMIT_EXCEEDED',
   503: 'TEMPORARILY_UNAVAILABLE',
   504: 'DEADLINE_EXCEEDED',
 };

@@ -28,7 +28,11 @@ const addRoutes: Routes = (app, context) => {
     '/v2/repository/index',
     {
       config: { access: 'read' },
-      schema: { tags, body: Type.Union([Type.Object({ ready: Type.Optional(Type.Boolean()) }), Type.Null()]) },
+      schema: {
+        summary: 'models in the memory of this process, and what stands in their way',
+        tags,
+        body: Type.Union([Type.Object({ ready: Type.Optional(Type.Boolean()) }), Type.Null()]),
+      },
       preValidation: (request, _, done) => {
         request.body ??= null;
         done();
@@ -38,7 +42,10 @@ const addRoutes: Routes = (app, context) => {
   );
   app.post<Named>(
     '/v2/repository/models/:model/load',
-    { config: { access: 'write', action: 'model.load' }, schema: { tags, params } },
+    {
+      config: { access: 'write', action: 'model.load' },
+      schema: { summary: 'load the models of a deployment', tags, params },
+    },
     async (request) => {
       const { model } = request.params;
       checkDeployed(context, model);
@@ -49,7 +56,10 @@ const addRoutes: Routes = (app, context) => {
   );
   app.post<Named>(
     '/v2/repository/models/:model/unload',
-    { config: { access: 'write', action: 'model.unload' }, schema: { tags, params } },
+    {
+      config: { access: 'write', action: 'model.unload' },
+      schema: { summary: 'forget the models of a deployment until the next request', tags, params },
+    },
     async (request) => {
       const { model } = request.params;
       checkDeployed(context, model);

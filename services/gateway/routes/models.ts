@@ -1,33 +1,41 @@
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { ModelVersionRow } from '../../../schemas/events.ts';
-import { idOf, nameParam, type Routes } from '../gateway-context.ts';
+import type { Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
 const tags = ['models'];
-const params = Type.Object({ model: nameParam });
+const model = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._ ()+-]{0,127}$' });
+const alias = Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$' });
+const params = Type.Object({ model });
 
 /** List, show, set alias. */
 export const models: Routes = (app, { options, operations, decisions, tables }) => {
-  app.get('/api/v1/models', { config: { access: 'read' }, schema: { tags } }, async () => {
-    await tables.models.refresh();
-    const byModel = new Map<string, ModelVersionRow[]>();
-    for (const row of tables.models.rows()) byModel.set(row.model, [...(byModel.get(row.model) ?? []), row]);
-    return {
-      models: [...byModel]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([model, rows]) => ({ model, versions: rows.length, aliases: aliasesOf(rows) })),
-    };
-  });
+  app.get(
+    '/api/v1/models',
+    { config: { access: 'read' }, schema: { summary: 'models with their number of versions and their aliases', tags } },
+    async () => {
+      await tables.models.refresh();
+      const byModel = new Map<string, ModelVersionRow[]>();
+      for (const row of tables.models.rows()) byModel.set(row.model, [...(byModel.get(row.model) ?? []), row]);
+      return {
+        models: [...byModel]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([name, rows]) => ({ model: name, versions: rows.length, aliases: aliasesOf(rows) })),
+      };
+    },
+  );
 
   app.get<{ Params: { model: string } }>(
     '/api/v1/models/:model',
-    { config: { access: 'read' }, schema: { tags, params } },
-    async ({ params: { model } }) => {
+    { config: { access: 'read' }, schema: { summary: 'versions and aliases of a model', tags, params } },
+    async (request) => {
+      const name = request.params.model;
       await tables.models.refresh();
-      const rows = tables.models.rows().filter((row) => row.model === model);
-      if (rows.length === 0) throw new MillraceError('NOT_FOUND', `there is no model '${model}'`);
-      return { model, aliases: aliasesOf(rows), versions: [...rows].sort((a, b) => b.version - a.version) };
+      const rows = tables.models.rows().filter((row) => row.model === name);
+      if (rows.length === 0) throw new MillraceError('NOT_FOUND', `there is no model '${name}'`);
+      return { model: name, aliases: aliasesOf(rows), versions: [...rows].sort((a, b) => b.version - a.version) };
     },
   );
 
@@ -36,32 +44,33 @@ export const models: Routes = (app, { options, operations, decisions, tables }) 
     {
       config: { access: 'write', action: 'model.set-alias' },
       schema: {
+        summary: 'let an alias name a version, by the rules of the alias',
         tags,
-        params: Type.Object({ model: nameParam, alias: nameParam }),
+        params: Type.Object({ model, alias }),
         body: Type.Object({ version: Type.Integer({ minimum: 1 }) }, { additionalProperties: false }),
       },
     },
     async (request) => {
       const operation = operations.begin(request);
       const { requestId, actor } = operation;
-      const { model, alias } = request.params;
-      const data = { model, requestId, alias, version: request.body.version, actor };
-      const id = idOf('alias', model, requestId);
-      const set = await decisions.ask('alias-set', model, requestId, () =>
+      const { model: name, alias: label } = request.params;
+      const data = { model: name, requestId, alias: label, version: request.body.version, actor };
+      const id = idOf('alias', name, requestId);
+      const set = await decisions.ask('alias-set', name, requestId, () =>
         operations.publish(
           request,
           operation,
-          `${model}@${alias}`,
-          [{ topic: 'registry', type: 'alias-requested', data, key: model, id }],
+          `${name}@${label}`,
+          [{ topic: 'registry', type: 'alias-requested', data, key: name, id }],
           { version: data.version },
         ),
       );
-      const there = () => tables.models.get(`${model}/${set.version}`)?.aliases.includes(alias) === true;
-      await waitForRow(tables.models, there, `alias '${alias}' of model '${model}'`, {
+      const there = () => tables.models.get(`${name}/${set.version}`)?.aliases.includes(label) === true;
+      await waitForRow(tables.models, there, `alias '${label}' of model '${name}'`, {
         clock: options.runtime.parts.clock,
         timeoutMs: options.decisionTimeoutMs,
       });
-      return { model, alias, version: set.version, previous: set.previous };
+      return { model: name, alias: label, version: set.version, previous: set.previous };
     },
   );
 };

@@ -2,7 +2,7 @@
  * Open Inference Protocol v2 over HTTP. A model of the protocol is a deployment, its version that of the deployment.
  *
  * Headers beyond the protocol: `millrace-entity` (key of the outcome), `millrace-deadline` (ISO 8601), `millrace-deployment-version`
- * (oldest version that may answer), `millrace-route` or Seldon's `x-seldon-route` (route to take while it has traffic; answers carry it, so
+ * (oldest version that may answer), `millrace-event-time` (when what it is about happened), `millrace-route` or Seldon's `x-seldon-route` (route to take while it has traffic; answers carry it, so
  * that a client who sends it back stays on its route). The answer's parameters name the prediction id, which feedback refers to.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -27,18 +27,34 @@ const body = anyJson(
 );
 
 export const openInference: Routes = (app, context) => {
-  app.get('/v2/health/live', { config: { access: 'public' }, schema: { tags } }, async () => ({ live: true }));
-  app.get('/v2/health/ready', { config: { access: 'public' }, schema: { tags } }, async (_, reply) => {
-    const ready = context.options.inference !== undefined && context.options.unready() === undefined;
-    return await reply.code(ready ? 200 : 503).send({ ready });
-  });
-  app.get('/v2', { config: { access: 'read' }, schema: { tags } }, async () => serverMetadata(context));
-  app.get('/v2/models', { config: { access: 'read' }, schema: { tags } }, async () => ({
-    models: inferenceOf(context)
-      .deployments()
-      .map(({ name }) => name)
-      .sort(),
-  }));
+  app.get(
+    '/v2/health/live',
+    { config: { access: 'public' }, schema: { summary: 'whether the process lives', tags } },
+    async () => ({ live: true }),
+  );
+  app.get(
+    '/v2/health/ready',
+    { config: { access: 'public' }, schema: { summary: 'whether the server takes requests', tags } },
+    async (_, reply) => {
+      const ready = context.options.inference !== undefined && context.options.unready() === undefined;
+      return await reply.code(ready ? 200 : 503).send({ ready });
+    },
+  );
+  app.get(
+    '/v2',
+    { config: { access: 'read' }, schema: { summary: 'name, version and extensions of the server', tags } },
+    async () => serverMetadata(context),
+  );
+  app.get(
+    '/v2/models',
+    { config: { access: 'read' }, schema: { summary: 'names of the deployments', tags } },
+    async () => ({
+      models: inferenceOf(context)
+        .deployments()
+        .map(({ name }) => name)
+        .sort(),
+    }),
+  );
   app.register((scope, _, done) => {
     acceptBinaryBodies(scope);
     for (const [path, schema] of [
@@ -52,11 +68,13 @@ export const openInference: Routes = (app, context) => {
 };
 
 function ofModel(scope: FastifyInstance, context: GatewayContext, path: string, schema: TSchema): void {
-  const read = { config: { access: 'read' }, schema: { tags, params: schema } } as const;
-  scope.get<{ Params: ModelPath }>(path, read, ({ params: { model, version } }) =>
+  const read = (summary: string) =>
+    ({ config: { access: 'read' }, schema: { summary, tags, params: schema } }) as const;
+  const [describes, tells] = [read('inputs and outputs of a deployment'), read('whether a deployment can answer')];
+  scope.get<{ Params: ModelPath }>(path, describes, ({ params: { model, version } }) =>
     modelMetadata(model, version, context),
   );
-  scope.get<{ Params: ModelPath }>(`${path}/ready`, read, async ({ params: { model, version } }, reply) => {
+  scope.get<{ Params: ModelPath }>(`${path}/ready`, tells, async ({ params: { model, version } }, reply) => {
     const reason = await unreadyModel(model, version, context);
     if (reason === undefined) return { name: model, ready: true };
     return await reply.code(503).header('retry-after', '1').send({ error: reason, name: model, ready: false });
@@ -66,6 +84,7 @@ function ofModel(scope: FastifyInstance, context: GatewayContext, path: string, 
     {
       config: { access: 'predict' },
       schema: {
+        summary: 'ask for a prediction by the Open Inference Protocol',
         tags,
         params: schema,
         body,
@@ -85,6 +104,9 @@ export function serverMetadata({ options }: Pick<GatewayContext, 'options'>): {
   return { name: 'millrace', version: options.version, extensions };
 }
 
+/** How long whoever asks waits for models that are being loaded: probes of clusters ask every few seconds. */
+const readyMsMax = 1_000;
+
 /** Loads the models; undefined when all is there, else what stands in the way. NOT_FOUND when there is no such deployment or version. */
 export async function unreadyModel(
   model: string,
@@ -95,7 +117,7 @@ export async function unreadyModel(
   const deployed = inference.deployments().find(({ name }) => name === model)?.version;
   try {
     checkVersion(deployed ?? (await inference.describe(model)).version, model, version);
-    await inference.warm(model);
+    await inference.warm(model, undefined, readyMsMax);
     return undefined;
   } catch (error) {
     if (!(error instanceof MillraceError) || error.code === 'NOT_FOUND') throw error;
@@ -108,36 +130,49 @@ export async function infer(
   request: FastifyRequest<{ Params: ModelPath }>,
   reply: FastifyReply,
   context: GatewayContext,
-): Promise<FastifyReply> {
+): Promise<FastifyReply | string> {
   const { model, version } = request.params;
   const inference = inferenceOf(context);
   if (version !== undefined) checkVersion((await inference.describe(model)).version, model, version);
-  const event = incomingEvent(request);
-  const whole =
-    event.data instanceof BinaryBody ? { body: event.data.json, binary: event.data.binary } : { body: event.data };
+  const { id, source, attributes, data } = incomingEvent(request);
+  const binary = data instanceof BinaryBody;
+  const call = callHeaders(request);
+  const { socket } = request.raw;
   const answer = await inference.inferOpen({
-    ...callHeaders(request),
     deployment: model,
-    ...whole,
-    clientId: event.id,
-    source: event.source,
-    cancelled: () => request.raw.socket.destroyed,
+    entity: call.entity,
+    deadline: call.deadline,
+    versionMin: call.versionMin,
+    route: call.route,
+    eventTime: call.eventTime ?? attributes['time'],
+    clientId: id,
+    source,
+    body: binary ? data.json : data,
+    binary: binary ? data.binary : undefined,
+    cancelled: () => socket.destroyed,
   });
   if (answer.type === 'failed') return await sendFailure(request, reply, answer);
   reply.header('millrace-prediction', answer.predictionId);
   reply.header('x-seldon-route', `:${answer.route}:`);
   if (answer.binary !== undefined) return await sendBinary(reply, answer.body, answer.binary);
-  return reply.type('application/json').send(JSON.stringify(answer.body));
+  // Given back, not sent: whoever waits for a reply that is sent waits for the socket, with listeners for each call.
+  reply.header('content-type', jsonType);
+  return JSON.stringify(answer.body);
 }
+
+/** With its charset, as Fastify writes it. */
+const jsonType = 'application/json; charset=utf-8';
 
 /** What a call says in headers beyond the protocol. */
 export function callHeaders({
   headers,
-}: FastifyRequest): Pick<OpenInferRequest, 'entity' | 'deadline' | 'versionMin' | 'route'> {
+}: FastifyRequest): Pick<OpenInferRequest, 'entity' | 'deadline' | 'versionMin' | 'route' | 'eventTime'> {
   return {
     entity: textHeader(headers['millrace-entity'], 'millrace-entity'),
     deadline: textHeader(headers['millrace-deadline'], 'millrace-deadline'),
     versionMin: textHeader(headers['millrace-deployment-version'], 'millrace-deployment-version'),
+    eventTime:
+      textHeader(headers['millrace-event-time'], 'millrace-event-time') ?? textHeader(headers['ce-time'], 'ce-time'),
     route:
       textHeader(headers['millrace-route'], 'millrace-route') ??
       textHeader(headers['x-seldon-route'], 'x-seldon-route'),
@@ -151,7 +186,7 @@ export async function sendFailure(
 ): Promise<FastifyReply> {
   const status = statusOf(code);
   reply.header('millrace-prediction', predictionId);
-  if (status === 503) reply.header('retry-after', '1');
+  if (status === 503 || status === 429) reply.header('retry-after', '1');
   return await reply.code(status).send({ ...errorAnswer(request, code, shownMessage(code, message)), predictionId });
 }
 
@@ -168,7 +203,7 @@ export async function modelMetadata(
   const described = await inferenceOf(context).describe(model);
   checkVersion(described.version, model, version);
   const { inputs, outputs } = described.signature;
-  return { name: model, versions: [String(described.version)], platform: 'onnxruntime_onnx', inputs, outputs };
+  return { name: model, versions: [String(described.version)], platform: described.platform, inputs, outputs };
 }
 
 export interface ModelMetadata {

@@ -10,7 +10,7 @@ export function probes(app: FastifyInstance, { options }: { readonly options: Pr
     const reason = options.unready();
     return await reply.code(reason === undefined ? 200 : 503).send({ ready: reason === undefined, reason });
   });
-  app.get('/metrics', { config: { access: 'read' }, schema: { hide: true } }, async (_, reply) => {
+  app.get('/metrics', { config: { access: 'read', byAddress: true }, schema: { hide: true } }, async (_, reply) => {
     return await reply.type(options.metrics.contentType).send(await options.metrics.metrics());
   });
 }

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { StartRequested } from '../../../schemas/events.ts';
-import { type GatewayContext, idOf, type Routes } from '../gateway-context.ts';
+import { answerStart } from '../asked-start.ts';
+import type { GatewayContext, Routes } from '../gateway-context.ts';
 import { uploadedCode } from './runs.ts';
 
 const params = Type.Object({ runId: Type.String({ pattern: '^[0-9a-f]{32}$' }) });
@@ -37,20 +38,25 @@ const body = Type.Object(
 
 /** A run goes on where it stopped: as a new run, or under its own id. */
 export const resume: Routes = (app, context) => {
-  const { options, operations, decisions } = context;
+  const { options, operations } = context;
 
   app.post<{ Params: { runId: string }; Body: ResumeBody | undefined }>(
     '/api/v1/runs/:runId/resume',
     {
       config: { access: 'write', action: 'run.resume' },
-      schema: { tags: ['runs'], params, body: Type.Optional(body) },
+      schema: {
+        summary: 'go on where a run stopped, as a new run or in place',
+        tags: ['runs'],
+        params,
+        body: Type.Optional(body),
+      },
     },
     async (request, reply) => {
       const operation = operations.begin(request);
       const { requestId, actor } = operation;
       const origin = request.params.runId;
       const { from = null, inPlace = false, code = 'origin', tags = [], ...given } = request.body ?? {};
-      const run = await options.queries.showRun(origin);
+      const run = await options.queries.showRun(origin, { limit: 0 });
       if (run === undefined) throw new MillraceError('NOT_FOUND', `there is no run '${origin}'`);
       if (run.status === 'running')
         throw new MillraceError(
@@ -71,18 +77,7 @@ export const resume: Routes = (app, context) => {
         tags,
         resume: { runId: origin, from, inPlace, code, version, bundleHash },
       };
-      const decision = await decisions.askAny(['run-requested', 'start-queued', 'start-skipped'], flow, requestId, () =>
-        operations.publish(request, operation, flow, [
-          { topic: 'starts', type: 'start-requested', data, key: flow, id: idOf('start', flow, requestId) },
-        ]),
-      );
-      if (decision.type === 'start-skipped') throw new MillraceError('CONFLICT', decision.data.reason);
-      if (decision.type === 'start-queued') {
-        const { reason, waiting } = decision.data;
-        return await reply.code(202).send({ flow, requestId, originRunId: origin, queued: true, waiting, reason });
-      }
-      const { runId, version: started } = decision.data;
-      return await reply.code(201).send({ runId, flow, version: started, originRunId: origin });
+      return await answerStart(context, { request, reply, operation }, data, { originRunId: origin, requestId });
     },
   );
 };

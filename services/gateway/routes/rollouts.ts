@@ -1,9 +1,10 @@
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { DeploymentDocument } from '../../../schemas/deployment-document.ts';
 import type { RouterRow } from '../../../schemas/events.ts';
 import { initialWeights } from '../../../schemas/traffic.ts';
-import { type GatewayContext, idOf, nameParam, type Routes } from '../gateway-context.ts';
+import { type GatewayContext, nameParam, type Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
 const tags = ['deployments'];
@@ -19,7 +20,10 @@ export const rollouts: Routes = (app, context) => {
 
   app.get<Named>(
     '/api/v1/deployments/:deployment/routes',
-    { config: read, schema: { tags, params } },
+    {
+      config: read,
+      schema: { summary: 'the weights in force, what justifies them, and what became of shadows', tags, params },
+    },
     async (request) => {
       const { deployment } = request.params;
       const { version, document, router } = await currentOf(deployment, context);
@@ -32,7 +36,7 @@ export const rollouts: Routes = (app, context) => {
 
   app.get<Named>(
     '/api/v1/deployments/:deployment/rollout',
-    { config: read, schema: { tags, params } },
+    { config: read, schema: { summary: 'how far a rollout is, and what it waits for', tags, params } },
     async (request) => {
       const { deployment } = request.params;
       const { version, router } = await currentOf(deployment, context);
@@ -47,6 +51,7 @@ export const rollouts: Routes = (app, context) => {
     {
       config: { access: 'write', action: 'deployment.rollout' },
       schema: {
+        summary: 'move a rollout by hand: advance, promote, rollback, pause, resume',
         tags,
         params,
         body: Type.Object(
@@ -98,7 +103,14 @@ export const rollouts: Routes = (app, context) => {
 
   app.get<{ Params: { prediction: string } }>(
     '/api/v1/predictions/:prediction/route',
-    { config: read, schema: { tags: ['predictions'], params: Type.Object({ prediction: nameParam }) } },
+    {
+      config: read,
+      schema: {
+        summary: 'why a prediction took its route, computed again from the evidence',
+        tags: ['predictions'],
+        params: Type.Object({ prediction: nameParam }),
+      },
+    },
     (request) => options.queries.explainRoute(request.params.prediction),
   );
 };

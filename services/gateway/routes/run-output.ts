@@ -25,6 +25,7 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
     {
       config: { access: 'read' },
       schema: {
+        summary: 'the events of a run as they come, to its end',
         tags,
         params,
         description: 'What became of the run and its tasks, from its beginning on, or from Last-Event-ID on.',
@@ -33,7 +34,7 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
     },
     async (request, reply) => {
       const { runId } = request.params;
-      await streams.run(reply, 'text/event-stream', async () => {
+      await streams.followRun(reply, 'text/event-stream', async () => {
         const place = await queries.placeOfRun(runId);
         if (place === undefined) throw unknown(runId);
         const ends = await runtime.parts.log.endOffsets(runtime.topic('runs'));
@@ -49,6 +50,7 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
     {
       config: { access: 'read' },
       schema: {
+        summary: 'what tasks of a run could go on from, or have kept',
         tags,
         params,
         description: 'What tasks that have not ended well could go on from, and what others have kept.',
@@ -65,6 +67,7 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
     {
       config: { access: 'read' },
       schema: {
+        summary: 'lines that the steps of a run wrote, also as they come',
         tags,
         params,
         description:

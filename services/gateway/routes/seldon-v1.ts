@@ -6,9 +6,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
+import { feedbackIdOfCall, idOf } from '../../../schemas/derived-ids.ts';
 import { readFeedback } from '../../../schemas/feedback-check.ts';
 import { statusOf } from '../error-answers.ts';
-import { anyJson, type GatewayContext, idOf, nameParam, type Routes } from '../gateway-context.ts';
+import { anyJson, type GatewayContext, nameParam, type Routes } from '../gateway-context.ts';
 import { type DataForm, dataOf, seldonBody, seldonData, truthOf } from '../neighbours/seldon-message.ts';
 import { callHeaders, inferenceOf, shownMessage } from './open-inference.ts';
 
@@ -31,7 +32,12 @@ export const seldonV1: Routes = (app, context) => {
       `${base}/predictions`,
       {
         config: { access: 'predict' },
-        schema: { tags, params, body: anyJson('SeldonMessage: {meta?, data: {names?, tensor | ndarray}}') },
+        schema: {
+          summary: 'ask for a prediction by the protocol of Seldon v1',
+          tags,
+          params,
+          body: anyJson('SeldonMessage: {meta?, data: {names?, tensor | ndarray}}'),
+        },
       },
       (request, reply) => predict(request, reply, context),
     );
@@ -39,7 +45,12 @@ export const seldonV1: Routes = (app, context) => {
       `${base}/feedback`,
       {
         config: { access: 'write', action: 'feedback.give' },
-        schema: { tags, params, body: anyJson('Feedback: {request?, response: {meta: {puid}}, reward?, truth?}') },
+        schema: {
+          summary: 'reward or truth for a prediction, by the protocol of Seldon v1',
+          tags,
+          params,
+          body: anyJson('Feedback: {request?, response: {meta: {puid}}, reward?, truth?}'),
+        },
       },
       (request) => giveFeedback(request, context),
     );
@@ -111,12 +122,13 @@ async function giveFeedback(request: FastifyRequest<Named>, { options, operation
     throw new MillraceError('INVALID_ARGUMENT', `feedback (response.meta, reward, truth): ${read.problems.join('; ')}`);
   }
   const data = read.feedback;
-  const feedbackId = idOf('feedback', operation.actor, operation.requestId);
+  const recordId = idOf('feedback', operation.actor, operation.requestId);
+  const feedbackId = feedbackIdOfCall(recordId, data.predictionId);
   await operations.publish(
     request,
     operation,
     data.predictionId,
-    [{ topic: 'feedback', type: 'feedback-given', data, key: data.predictionId, id: feedbackId }],
+    [{ topic: 'feedback', type: 'feedback-given', data, key: data.predictionId, id: recordId }],
     { feedbackId },
   );
   return { meta: { puid: response?.meta?.puid ?? data.predictionId, tags: { feedback_id: feedbackId } } };

@@ -3,6 +3,7 @@ import { MillraceError } from '../../../runtime/ports/index.ts';
 import { plainJson } from '../../../schemas/codec/plain-json.ts';
 import type { TaskDispatched } from '../../../schemas/events.ts';
 import type { GatewayContext, Routes } from '../gateway-context.ts';
+import { sendBlob } from '../send-blob.ts';
 
 const tags = ['runs'];
 const task = { runId: Type.String({ pattern: '^[0-9a-f]{32}$' }), task: Type.String({ maxLength: 400 }) };
@@ -14,6 +15,7 @@ export const taskWork: Routes = (app, context) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'what a task of a past run worked on, to run it again elsewhere',
         tags,
         params: Type.Object(task),
         description: 'What the last attempt of a task worked on: code, inputs, parameters, settings. Bytes are base64.',
@@ -27,6 +29,7 @@ export const taskWork: Routes = (app, context) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'bytes that a task worked on',
         tags,
         params: Type.Object({ ...task, hash: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
         description: 'Bytes that the work names: code, packs of items and results, files, inputs.',
@@ -39,7 +42,7 @@ export const taskWork: Routes = (app, context) => {
       // only what the work names: the store holds more than that
       if (!(await namedBy(await workOf(context, params), blobs)).has(hash))
         throw new MillraceError('NOT_FOUND', `the work of task '${params.task}' names no blob '${hash}'`);
-      return await reply.header('content-type', 'application/octet-stream').send(await blobs.get(hash));
+      return await sendBlob(reply.header('content-type', 'application/octet-stream'), blobs, hash);
     },
   );
 };

@@ -1,6 +1,6 @@
 /**
- * `GET /api/v1/topics/:topic/events`: a closed topic as server-sent events, from its present end, from its start (`?from=earliest`), or
- * from where a stream broke off (`Last-Event-ID`). The id of an event is the position behind it, over all partitions.
+ * `GET /api/v1/topics/:topic/events`: a closed topic as server-sent events, from its present end, from its start (`?from=earliest`),
+ * from one record on (`?from=<partition>@<offset>`, the other partitions from their ends), or from where a stream broke off (`Last-Event-ID`). The id of an event is the position behind it, over all partitions.
  */
 import { Type } from 'typebox';
 import type { Runtime } from '../../../runtime/engine/runtime.ts';
@@ -12,7 +12,7 @@ import type { Routes } from '../gateway-context.ts';
 
 interface StreamRequest {
   readonly Params: { readonly topic: string };
-  readonly Querystring: { readonly from?: 'earliest' | 'latest' };
+  readonly Querystring: { readonly from?: string };
 }
 
 export const topics: Routes = (app, { options: { runtime }, streams }) => {
@@ -21,9 +21,12 @@ export const topics: Routes = (app, { options: { runtime }, streams }) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'the events of a closed topic as they come, as server-sent events',
         tags: ['topics'],
         params: Type.Object({ topic: Type.String({ maxLength: 64 }) }),
-        querystring: Type.Object({ from: Type.Optional(Type.Enum(['earliest', 'latest'])) }),
+        querystring: Type.Object({
+          from: Type.Optional(Type.String({ pattern: '^(earliest|latest|\\d{1,5}@\\d{1,15})$' })),
+        }),
         produces: ['text/event-stream'],
       },
     },
@@ -51,5 +54,21 @@ async function startPositions(
 ): Promise<number[]> {
   const { log } = runtime.parts;
   const name = runtime.topic(topic);
-  return [...(from === 'earliest' ? await log.startOffsets(name) : await log.endOffsets(name))];
+  if (from === 'earliest') return [...(await log.startOffsets(name))];
+  const next = [...(await log.endOffsets(name))];
+  const [partition, offset] = from === undefined || from === 'latest' ? [] : from.split('@').map(Number);
+  if (partition === undefined || offset === undefined) return next;
+  const end = next[partition];
+  if (end === undefined)
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `from: ${topic} has partitions 0 to ${next.length - 1}, not ${partition}`,
+    );
+  if (offset > end)
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `from: ${topic}/${partition} ends at ${end}, there is nothing at ${offset} yet`,
+    );
+  next[partition] = offset;
+  return next;
 }

@@ -1,7 +1,8 @@
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { cloudEventType, type IncomingEvent, incomingEvent } from '../cloud-events.ts';
-import { anyJson, idOf, type Routes } from '../gateway-context.ts';
+import { anyJson, type Routes } from '../gateway-context.ts';
 import { judgeHypothetical } from '../hypothetical-event.ts';
 
 interface PlainTrigger {
@@ -17,6 +18,7 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
     {
       config: { access: 'write', action: 'trigger.publish' },
       schema: {
+        summary: 'publish a trigger, also as a CloudEvent',
         tags: ['triggers'],
         body: anyJson('{name, payload?: object, id?}, or a CloudEvent'),
         consumes: ['application/json', cloudEventType],
@@ -29,7 +31,7 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
       const trigger = namedEvent(event);
       const { payload } = trigger;
       const triggerId = idOf('trigger', event.source ?? operation.actor, event.id ?? trigger.id ?? operation.requestId);
-      const attributes = attributesOf(event, trigger.name, operation.actor);
+      const attributes = attributesOf(event, trigger, operation.actor);
       const data = { name: trigger.name, payload: JSON.stringify(payload), attributes };
       const key = event.subject ?? trigger.name;
       await operations.publish(
@@ -48,6 +50,7 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
     {
       config: { access: 'read' },
       schema: {
+        summary: 'what a trigger would do, without publishing it',
         tags: ['triggers'],
         body: anyJson('{name, payload?: object, id?}, or a CloudEvent: what it would do, without sending it'),
         consumes: ['application/json', cloudEventType],
@@ -55,8 +58,9 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
     },
     async (request) => {
       const event = incomingEvent(request);
-      const { name, payload } = namedEvent(event);
-      const attributes = attributesOf(event, name, operations.begin(request).actor);
+      const trigger = namedEvent(event);
+      const { name, payload } = trigger;
+      const attributes = attributesOf(event, trigger, operations.begin(request).actor);
       await tables.flows.refresh();
       const hypothetical = { name, attributes, payload };
       return { name, outcomes: await judgeHypothetical(tables.flows.rows(), hypothetical, options.queries) };
@@ -67,7 +71,17 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
     '/api/v1/triggers/:id',
     {
       config: { access: 'read' },
-      schema: { tags: ['triggers'], params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) }) },
+      schema: {
+        summary: 'what became of an event: flows that it matched or not, and why',
+        tags: ['triggers'],
+        params: Type.Object({
+          id: Type.String({
+            minLength: 1,
+            maxLength: 256,
+            description: 'as it was answered, or as its publisher gave it',
+          }),
+        }),
+      },
     },
     async ({ params: { id } }) => {
       const explanation = await options.queries.explainEvent(id);
@@ -78,13 +92,14 @@ export const triggers: Routes = (app, { operations, options, tables }) => {
   );
 };
 
-/** What filters see of an event that came as a plain body: its name and who sent it. */
+/** What filters see of an event that came as a plain body: its name, who sent it, and its own id. */
 function attributesOf(
   { type, attributes }: IncomingEvent,
-  name: string,
+  { name, id }: PlainTrigger,
   actor: string,
 ): Readonly<Record<string, string>> {
-  return type === undefined ? { type: name, source: actor } : attributes;
+  if (type !== undefined) return attributes;
+  return { type: name, source: actor, ...(id === undefined ? {} : { id }) };
 }
 
 /** A CloudEvent's type is the name; else the body says it. */

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import { MillraceError } from '../../../runtime/ports/index.ts';
-import { runOfToken } from './run-token.ts';
+import { stepOfToken } from './run-token.ts';
 
 /**
  * - `public`: probes; no token is asked for.
@@ -24,6 +24,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The run whose step calls, by its token. */
     stepRun: string | undefined;
+    /** False: it wants a token, and has none that is right. */
+    isKnown: boolean;
   }
 }
 
@@ -37,6 +39,7 @@ export interface DeclaredRoute {
 export function authorize(
   app: FastifyInstance,
   token: string | undefined,
+  now: () => number,
   declared: (route: DeclaredRoute) => void,
 ): void {
   app.addHook('onRoute', (route) => {
@@ -50,27 +53,33 @@ export function authorize(
     for (const method of [route.method].flat()) declared({ method, url: route.url, config: route.config ?? {} });
   });
   app.decorateRequest('stepRun', undefined);
+  app.decorateRequest('isKnown', true);
   const isOpen = tokenCheck(token);
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.access === 'public') return;
+  app.addHook('onRequest', (request, reply, done) => {
     const { authorization = '' } = request.headers;
-    const run = runOfToken(authorization, token ?? '');
-    if (run !== undefined && mayStep(request.routeOptions.config.access, request.routeOptions.url ?? '')) {
-      request.stepRun = run;
-      return;
+    if (authorization === '' && token === undefined) return done();
+    const { config, url = '' } = request.routeOptions;
+    if (config.access === 'public') return done();
+    const step = stepOfToken(authorization, token ?? '', now());
+    if (step?.over === false && mayStep(config.access, url)) {
+      request.stepRun = step.runId;
+      return done();
     }
-    if (isOpen(authorization)) return;
+    if (isOpen(authorization)) return done();
+    request.isKnown = false;
     reply.header('www-authenticate', 'Bearer');
-    throw new MillraceError('FORBIDDEN', 'the call needs the header Authorization: Bearer <token>', {
-      details: { status: 401 },
-    });
+    const message =
+      step?.over === true
+        ? `the token of the step of run ${step.runId} is over, as the time of the step is: log from a step that runs, or with the platform's token`
+        : 'the call needs the header Authorization: Bearer <token>';
+    done(new MillraceError('FORBIDDEN', message, { details: { status: 401 } }));
   });
 }
 
-/** Code of a step reads and logs, and does what MLflow's clients do: it registers models, and makes experiments. */
+/** Code of a step reads, logs and asks models, and does what MLflow's clients do, of any run: docs/tracking.md says what that is. */
 function mayStep(access: Access | undefined, url: string): boolean {
-  if (access === 'read' || access === 'log') return true;
-  return access === 'write' && /^\/(?:ajax-)?api\/[23]\.0\/mlflow\//.test(url);
+  if (access === 'read' || access === 'log' || access === 'predict') return true;
+  return access === 'write' && url.startsWith('/api/2.0/mlflow/');
 }
 
 /** Whether a call with this authorization may go on; every one may when no token is asked for. */

@@ -5,12 +5,29 @@ import { MillraceError } from '../../../runtime/ports/index.ts';
 const readMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
-/** `hosts`: names besides the loopback ones. Ports are not compared. */
-export function checkHostAndOrigin(app: FastifyInstance, hosts: readonly string[]): void {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Called by whatever address its process has, as probes and scrapers do. */
+    byAddress?: boolean;
+  }
+}
+
+/**
+ * `hosts`: names besides the loopback ones. Ports are not compared. With a token, which no page of another site knows, what is called by
+ * address is served under any Host; so are public routes always.
+ */
+export function checkHostAndOrigin(app: FastifyInstance, hosts: readonly string[], token: string | undefined): void {
   const allowed = new Set([...loopbackNames, ...hosts.map((host) => host.toLowerCase())]);
+  // Clients name the same host call after call.
+  let lastAllowed: string | undefined;
   app.addHook('onRequest', (request, _, done) => {
     const { host, origin } = request.headers;
-    done(problemOf(host, origin, request.method, allowed));
+    if (host === lastAllowed && origin === undefined && host !== undefined) return done();
+    const { access, byAddress } = request.routeOptions.config;
+    if (access === 'public' || (byAddress === true && token !== undefined)) return done();
+    const problem = problemOf(host, origin, request.method, allowed);
+    if (problem === undefined) lastAllowed = host;
+    done(problem);
   });
 }
 

@@ -1,6 +1,7 @@
 /** One code thread, from outside: sends calls, answers what the code asks of models, and says when the thread is gone. */
-import { Worker } from 'node:worker_threads';
-import { moduleForChild } from '../../../runtime/adapters/child-module.ts';
+import type { Worker } from 'node:worker_threads';
+import { moduleForChild, startThread } from '../../../runtime/adapters/child-module.ts';
+import { limitAnswer } from '../../../runtime/adapters/limit-answer.ts';
 import type { CodeAnswer, CodeCall } from '../../../runtime/inference-graph/graph-services.ts';
 import { MillraceError, messageOf } from '../../../runtime/ports/index.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
@@ -10,7 +11,12 @@ export interface Pending {
   readonly call: CodeCall;
   resolve(answer: CodeAnswer): void;
   reject(error: unknown): void;
-  timer: NodeJS.Timeout | undefined;
+}
+
+/** A call that the thread has. */
+interface Begun extends Pending {
+  /** Ends the wait for its answer. */
+  endLimit(): void;
 }
 
 export interface ThreadHandleOptions {
@@ -26,20 +32,20 @@ const pongMs = 250;
 export class CodeThreadHandle {
   readonly #options: ThreadHandleOptions;
   readonly #worker: Worker;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Begun>();
   #outbox: ToThread[] = [];
   #calls = 0;
   #gone = false;
-  #pongTimer: NodeJS.Timeout | undefined;
+  /** Ends the wait for the answer to a ping. */
+  #endPing: (() => void) | undefined;
   /** Names of the bundle's functions, once it is loaded; rejects with why it cannot be. */
   readonly loaded: Promise<readonly string[]>;
 
   constructor(options: ThreadHandleOptions) {
     this.#options = options;
     const { bundle, memoryMb } = options;
-    const { url, typescript } = moduleForChild('services/model-server/code/code-thread');
-    this.#worker = new Worker(typescript ? new URL('./typescript-thread.mjs', import.meta.url) : url, {
-      workerData: { bundle, module: url.href } satisfies ThreadData,
+    this.#worker = startThread(moduleForChild('services/model-server/code/code-thread'), {
+      workerData: { bundle } satisfies ThreadData,
       // Code of a deployment gets nothing of the server's environment: no credentials.
       env: {},
       stdin: false,
@@ -77,17 +83,16 @@ export class CodeThreadHandle {
     this.#calls += 1;
     const id = this.#calls;
     const { code, form, rows, inputs, request, models, timeoutMs } = pending.call;
-    this.#pending.set(id, pending);
+    this.#pending.set(id, { ...pending, endLimit: limitAnswer(timeoutMs, () => this.#expire(id)) });
     this.#worker.ref();
-    pending.timer = setTimeout(() => this.#expire(id), timeoutMs);
     this.#send({ type: 'call', id, function: code.function, form, rows, inputs, request, models });
   }
 
   async close(): Promise<void> {
     this.#gone = true;
-    clearTimeout(this.#pongTimer);
-    for (const { timer, reject } of this.#pending.values()) {
-      clearTimeout(timer);
+    this.#endPing?.();
+    for (const { endLimit, reject } of this.#pending.values()) {
+      endLimit();
       reject(new MillraceError('CLOSED', 'the model server was closed while code ran'));
     }
     this.#pending.clear();
@@ -107,8 +112,8 @@ export class CodeThreadHandle {
 
   #hear(message: FromThread): void {
     if (message.type === 'pong') {
-      clearTimeout(this.#pongTimer);
-      this.#pongTimer = undefined;
+      this.#endPing?.();
+      this.#endPing = undefined;
     } else if (message.type === 'answer') this.#end(message.id)?.resolve(message.answer);
     else if (message.type === 'failed') this.#end(message.id)?.reject(new MillraceError(message.code, message.message));
     else if (message.type === 'ask') void this.#ask(message);
@@ -131,23 +136,23 @@ export class CodeThreadHandle {
     const pending = this.#pending.get(id);
     if (pending === undefined || this.#gone) return;
     const late = new MillraceError('TIMEOUT', `its code was stopped after ${pending.call.timeoutMs} ms`);
-    if (this.#pongTimer === undefined) {
+    if (this.#endPing === undefined) {
       this.#send({ type: 'ping' });
-      this.#pongTimer = setTimeout(() => this.#lose(late), pongMs);
+      this.#endPing = limitAnswer(pongMs, () => this.#lose(late));
     }
     const check = setInterval(() => {
       if (this.#gone) clearInterval(check);
-      else if (this.#pongTimer === undefined) {
+      else if (this.#endPing === undefined) {
         clearInterval(check);
         this.#end(id)?.reject(late);
       }
     }, 5);
   }
 
-  #end(id: number): Pending | undefined {
+  #end(id: number): Begun | undefined {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    clearTimeout(pending?.timer);
+    pending?.endLimit();
     if (this.#pending.size === 0) this.#worker.unref();
     return pending;
   }
@@ -155,10 +160,10 @@ export class CodeThreadHandle {
   #lose(reason: MillraceError): void {
     if (this.#gone) return;
     this.#gone = true;
-    clearTimeout(this.#pongTimer);
+    this.#endPing?.();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { timer } of pending) clearTimeout(timer);
+    for (const { endLimit } of pending) endLimit();
     void this.#worker.terminate();
     this.#options.lost(this, pending, reason);
   }
@@ -168,7 +173,7 @@ function failureOf(cause: unknown, memoryMb: number): MillraceError {
   if ((cause as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new MillraceError(
       'TOO_LARGE',
-      `its code needs more than the ${memoryMb} MB that it may use: raise memoryMb`,
+      `its code needs more than the ${memoryMb} MiB that it may use: raise memoryMb`,
       { cause },
     );
   }

@@ -49,7 +49,7 @@ export class CodeThreads {
     try {
       const thread = await this.#thread(lane);
       return await new Promise<CodeAnswer>((resolve, reject) => {
-        thread.begin({ call, resolve, reject, timer: undefined });
+        thread.begin({ call, resolve, reject });
       });
     } finally {
       lane.pending -= 1;
@@ -147,7 +147,7 @@ export class CodeThreads {
         const alone = thread;
         pending.resolve(
           await new Promise<CodeAnswer>((resolve, reject) => {
-            alone.begin({ call: pending.call, resolve, reject, timer: undefined });
+            alone.begin({ call: pending.call, resolve, reject });
           }),
         );
       } catch (error) {

@@ -42,5 +42,4 @@ export type FromThread =
 export interface ThreadData {
   /** The bundle's file. */
   readonly bundle: string;
-  readonly module: string;
 }

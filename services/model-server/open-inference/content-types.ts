@@ -7,6 +7,7 @@
  * - `pd`, of the whole request: each tensor is a column. Columns go to the inputs of their names; all of them side by side, in their
  *   order, to a single input of two dimensions.
  */
+import { tensorError } from '../../../runtime/tensors/tensor-errors.ts';
 import {
   MillraceError,
   type ModelSignature,
@@ -16,7 +17,7 @@ import {
 } from '../../../runtime/ports/index.ts';
 import { textOfBytes } from '../../../runtime/tensors/raw-bytes.ts';
 import { castTensor } from '../../../runtime/tensors/row-values.ts';
-import { invalid, shown } from '../../../runtime/tensors/json/tensor-fields.ts';
+import { shown } from '../../../runtime/tensors/json/tensor-fields.ts';
 
 const tensorTypes = ['np', 'str', 'base64', 'datetime'] as const;
 export type TensorContent = (typeof tensorTypes)[number];
@@ -41,7 +42,7 @@ export function contentTypeOf(what: string, value: unknown): TensorContent | und
 export function decodeContent(tensor: Tensor, content: TensorContent | undefined): Tensor {
   if (content === undefined || content === 'np') return tensor;
   const { name, datatype, data } = tensor;
-  if (datatype !== 'BYTES') throw invalid(name, `content_type ${content} needs datatype BYTES, got ${datatype}`);
+  if (datatype !== 'BYTES') throw tensorError(name, `content_type ${content} needs datatype BYTES, got ${datatype}`);
   const texts = data as readonly string[];
   if (content === 'base64') return { ...tensor, data: texts.map((text, index) => ofBase64(name, index, text)) };
   if (content === 'datetime') texts.forEach((text, index) => millisecondsOf(name, index, text));
@@ -78,12 +79,12 @@ function fitFrame(columns: readonly Tensor[], { inputs }: ModelSignature): reado
   for (const { name, shape } of columns) {
     const column = shape.length === 1 || (shape.length === 2 && shape[1] === 1);
     if (!column)
-      throw invalid(name, `a column of a frame (content_type pd) is [n] or [n, 1], got [${shape.join(', ')}]`);
+      throw tensorError(name, `a column of a frame (content_type pd) is [n] or [n, 1], got [${shape.join(', ')}]`);
   }
   const [first] = columns;
   const uneven = columns.find(({ shape }) => shape[0] !== first?.shape[0]);
   if (uneven !== undefined) {
-    throw invalid(
+    throw tensorError(
       uneven.name,
       `the column has ${uneven.shape[0]} rows, column '${first?.name}' has ${first?.shape[0]}`,
     );
@@ -108,7 +109,7 @@ function sideBySide(columns: readonly Tensor[], spec: TensorSpec): Tensor {
       .map(({ name }) => name)
       .join(', ')
       .slice(0, 200);
-    throw invalid(spec.name, `it has ${width} columns, the frame has ${columns.length} (${names})`);
+    throw tensorError(spec.name, `it has ${width} columns, the frame has ${columns.length} (${names})`);
   }
   const rows = columns[0]?.shape[0] ?? 0;
   const parts = columns.map((column) => cast(column, spec).data);
@@ -134,7 +135,10 @@ function interleaved(columns: readonly TensorData[], rows: number): TensorData {
 function cast(column: Tensor, { datatype }: TensorSpec): Tensor {
   const fitted = castTensor(column, datatype);
   if (fitted !== undefined) return fitted;
-  throw invalid(column.name, `the model takes the column as ${datatype}, which does not hold this ${column.datatype}`);
+  throw tensorError(
+    column.name,
+    `the model takes the column as ${datatype}, which does not hold this ${column.datatype}`,
+  );
 }
 
 function asColumn(tensor: Tensor): Tensor {
@@ -144,7 +148,7 @@ function asColumn(tensor: Tensor): Tensor {
 function ofBase64(name: string, index: number, text: string): string {
   const stripped = text.replaceAll(/[\r\n]/g, '');
   if (!/^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/.test(stripped)) {
-    throw invalid(name, `value ${index} must be base64 (content_type base64), got ${shown(text)}`);
+    throw tensorError(name, `value ${index} must be base64 (content_type base64), got ${shown(text)}`);
   }
   return textOfBytes(name, index, Buffer.from(stripped, 'base64'));
 }
@@ -156,7 +160,7 @@ function millisecondsOf(name: string, index: number, text: string): number {
   const zoned = /(?:Z|[+-]\d{2}:?\d{2})$/.test(text.slice(10)) || text.length === 10 ? text : `${text}Z`;
   const time = iso.test(text) ? Date.parse(zoned.replace(' ', 'T')) : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  throw invalid(name, `value ${index} must be a time in ISO 8601 (content_type datetime), got ${shown(text)}`);
+  throw tensorError(name, `value ${index} must be a time in ISO 8601 (content_type datetime), got ${shown(text)}`);
 }
 
 function ofTimes(tensor: Tensor, spec: TensorSpec | undefined): Tensor {

@@ -9,11 +9,12 @@
  * - A number that overflows its datatype is refused, never wrapped or made infinite.
  * - Tensors whose parameters have a `binary_data_size` lie behind the JSON, in the order of the inputs (binary tensor data extension).
  */
+import { tensorError } from '../../../runtime/tensors/tensor-errors.ts';
 import { MillraceError, type Tensor } from '../../../runtime/ports/index.ts';
 import { dataOfBytes } from '../../../runtime/tensors/raw-bytes.ts';
 import { contentTypeOf, decodeContent, type PendingContent, type TensorContent } from './content-types.ts';
 import { parseData } from '../../../runtime/tensors/json/parse-data.ts';
-import { datatypeOf, invalid, nameOf, shapeOf } from '../../../runtime/tensors/json/tensor-fields.ts';
+import { datatypeOf, nameOf, shapeOf } from '../../../runtime/tensors/json/tensor-fields.ts';
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>;
 
@@ -123,22 +124,25 @@ class Reading {
   }
 
   #bytes(name: string, size: string | number | boolean, data: unknown): Uint8Array {
-    if (data !== undefined) throw invalid(name, "it has both 'data' and the parameter 'binary_data_size'");
+    if (data !== undefined) throw tensorError(name, "it has both 'data' and the parameter 'binary_data_size'");
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-      throw invalid(name, `'binary_data_size' must be a whole number of bytes, got ${String(size)}`);
+      throw tensorError(name, `'binary_data_size' must be a whole number of bytes, got ${String(size)}`);
     }
     const begin = this.#at;
     this.#at += size;
     const there = this.#binary?.length ?? 0;
     if (this.#at <= there && this.#binary !== undefined) return this.#binary.subarray(begin, this.#at);
     const hint = this.#binary === undefined ? '; is the header Inference-Header-Content-Length missing?' : '';
-    throw invalid(name, `'binary_data_size' is ${size}, but ${there - begin} bytes are left behind the JSON${hint}`);
+    throw tensorError(
+      name,
+      `'binary_data_size' is ${size}, but ${there - begin} bytes are left behind the JSON${hint}`,
+    );
   }
 }
 
 function valuesOf(name: string, data: unknown): readonly unknown[] {
   if (Array.isArray(data)) return data;
-  throw invalid(name, `'data' must be a list, got ${kindOf(data)}`);
+  throw tensorError(name, `'data' must be a list, got ${kindOf(data)}`);
 }
 
 function elementsOf(shape: readonly number[]): number {

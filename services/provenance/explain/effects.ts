@@ -130,7 +130,7 @@ export async function addDeploymentEffects(walk: Walk, deployment: string, versi
     .where('deployment', '=', deployment)
     .where('deployment_version', '=', version);
   for (const row of await found.orderBy('time_ms', 'desc').limit(shownMax).execute()) {
-    const topic = row.topic as 'drift' | 'outliers' | 'rewards' | 'alerts';
+    const topic = row.topic as 'drift' | 'outliers' | 'rewards' | 'quality' | 'alerts';
     await reader.addFact(links, topic, row, { kind: row.kind, id: row.id, text: row.summary }, null);
   }
 }

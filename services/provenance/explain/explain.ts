@@ -54,6 +54,7 @@ async function addCauses(named: Named, walk: Walk, runtime: Runtime): Promise<vo
     case 'drift':
     case 'outliers':
     case 'experiment':
+    case 'quality':
     case 'alert':
       return void (await addFinding(walk, named.kind, named.id, null));
     case 'audit-entry':
@@ -128,6 +129,7 @@ async function addEffects(named: Named, walk: Walk): Promise<void> {
     case 'drift':
     case 'outliers':
     case 'experiment':
+    case 'quality':
       return await addAlerts(walk, named.id);
     case 'artifact': {
       const versions = await database
@@ -150,9 +152,18 @@ async function addEffects(named: Named, walk: Walk): Promise<void> {
       if (row !== undefined && row.request_id !== '') await addStartedRuns(walk, row.request_id);
       return;
     }
+    case 'alert': {
+      const row = await database
+        .selectFrom('findings')
+        .select(['alert_id', 'positive'])
+        .where('kind', '=', 'alert')
+        .where('id', '=', named.id)
+        .executeTakeFirst();
+      if (row?.positive === 1 && row.alert_id !== null) await addStartedRuns(walk, row.alert_id);
+      return;
+    }
     case 'task':
     case 'feedback':
-    case 'alert':
     case 'audit-entry':
       return;
   }

@@ -1,9 +1,11 @@
 /** What an id names. */
 import type { Runtime } from '../../../runtime/engine/runtime.ts';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
 import { isTopicName, topics } from '../../../schemas/topics.ts';
 import type { EventTopic } from '../../../schemas/events.ts';
 import { projectedTopics, rowsOf } from '../rows.ts';
 import type { ProvenanceStore } from '../index.ts';
+import { eventCalled } from '../start-queries.ts';
 import type { FindingKind } from './finding-causes.ts';
 import type { LinkReader } from './link-reader.ts';
 import type { Place } from './link.ts';
@@ -17,7 +19,7 @@ export type Named =
 
 /** Said when nothing is found. */
 export const searched =
-  'predictions, runs, tasks (or <run>/<task>), artifacts (sha256), model versions (<model>/<version>, models:/<model>@<alias>), deployments (<name> or <name>/<version>), triggers, feedback and rewards, drift, outliers, experiments, alerts, operations, and records (<topic>/<partition>@<offset>)';
+  'predictions, runs, tasks (or <run>/<task>), artifacts (sha256, or its first 12 digits), model versions (<model>/<version>, models:/<model>@<alias>), deployments (<name> or <name>/<version>), triggers, feedback and rewards, drift, outliers, experiments, quality, alerts, operations, and records (<topic>/<partition>@<offset>)';
 
 type Lookup = (database: ProvenanceStore['database'], id: string) => Promise<Named | undefined>;
 
@@ -41,14 +43,22 @@ const lookups: readonly Lookup[] = [
     return row === undefined ? undefined : { kind: 'task', id: row.task_id, runId };
   },
   async (database, id) => {
-    if (!/^[0-9a-f]{64}$/.test(id)) return undefined;
-    const row = await database.selectFrom('artifacts').select('hash').where('hash', '=', id).executeTakeFirst();
-    const version = await database
+    const [, given = ''] = /^(?:sha256:)?([0-9a-f]{12,64})$/.exec(id) ?? [];
+    if (given === '') return undefined;
+    // 'g' is behind every hash that begins so
+    const [from, to] = [given, `${given}g`];
+    const rows = database.selectFrom('artifacts').select('hash').distinct().where('hash', '>=', from);
+    const written = await rows.where('hash', '<', to).limit(2).execute();
+    const versions = database
       .selectFrom('versions')
-      .select('model')
-      .where('artifact_hash', '=', id)
-      .executeTakeFirst();
-    return row === undefined && version === undefined ? undefined : { kind: 'artifact', id };
+      .select('artifact_hash')
+      .distinct()
+      .where('artifact_hash', '>=', from);
+    const registered = await versions.where('artifact_hash', '<', to).limit(2).execute();
+    const [hash, another] = new Set([...written.map((row) => row.hash), ...registered.map((row) => row.artifact_hash)]);
+    if (another !== undefined)
+      throw new MillraceError('INVALID_ARGUMENT', `several artifacts begin with '${given}': say more of the hash`);
+    return hash === undefined ? undefined : { kind: 'artifact', id: hash };
   },
   async (database, id) => {
     const [, model = '', version = ''] = /^(?:models:\/)?(.+)\/(\d+)$/.exec(id) ?? [];
@@ -78,10 +88,6 @@ const lookups: readonly Lookup[] = [
     return row === undefined ? undefined : { kind: 'deployment', id: row.deployment, version: row.version };
   },
   async (database, id) => {
-    const row = await database.selectFrom('triggers').select('id').where('id', '=', id).executeTakeFirst();
-    return row === undefined ? undefined : { kind: 'trigger', id };
-  },
-  async (database, id) => {
     const row = await database.selectFrom('feedback').select('id').where('id', '=', id).executeTakeFirst();
     return row === undefined ? undefined : { kind: 'feedback', id };
   },
@@ -93,6 +99,11 @@ const lookups: readonly Lookup[] = [
       .orderBy('time_ms')
       .executeTakeFirst();
     return row === undefined ? undefined : { kind: row.kind as FindingKind, id: row.id };
+  },
+  // Behind the findings: an alert that flows wait for is a trigger, too.
+  async (database, id) => {
+    const trigger = await eventCalled(database, id);
+    return trigger === undefined ? undefined : { kind: 'trigger', id: trigger };
   },
   async (database, id) => {
     const row = await database.selectFrom('operations').select('id').where('id', '=', id).executeTakeFirst();

@@ -80,8 +80,9 @@ export async function addDeployment(
     await reader.addFact(links, 'operations', asked, said, at);
   }
   if (models) {
-    for (const { model } of (document?.routes ?? []).flatMap(modelsOfRoute))
-      await addVersion(walk, model.model, model.modelVersion, at, model.artifactHash);
+    const pins = (document?.routes ?? []).flatMap(modelsOfRoute).map(({ model }) => model);
+    const once = new Map(pins.map((pin) => [`${pin.model}/${pin.modelVersion}/${pin.artifactHash}`, pin]));
+    for (const pin of once.values()) await addVersion(walk, pin.model, pin.modelVersion, at, pin.artifactHash);
   }
   return { at, document };
 }

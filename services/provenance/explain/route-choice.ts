@@ -86,7 +86,8 @@ function weightsProblem(changed: WeightsChanged, document: DeploymentDocument): 
   let computed: readonly RouteWeight[] = initialWeights(document);
   if (bandit !== undefined) {
     const rewards = changed.evidence.map(
-      ({ route, rewards: count, rewardSum: sum, rewardSquares: squares }) => [route, { count, sum, squares }] as const,
+      ({ route, rewardsSeen: seen, rewards: count, rewardSum: sum, rewardSquares: squares }) =>
+        [route, { seen, count, sum, squares }] as const,
     );
     computed = banditWeights(document.routes, bandit, Object.fromEntries(rewards), changed.seed);
   } else if (rollout !== undefined) {

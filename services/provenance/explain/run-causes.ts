@@ -1,9 +1,18 @@
 /** Artifact → task → run → code and trigger. */
+import { addAlertCause } from './alert-causes.ts';
 import { addArtifact } from './artifact.ts';
 import type { Walk } from './walk.ts';
 
+/** A run that started at the end of another one, and so on: no more of them are walked through. */
+const finishesMax = 20;
+
 /** The run, its code, and why it was started. */
-export async function addRun({ reader, database, links }: Walk, runId: string, under: number | null): Promise<number> {
+export async function addRun(
+  { reader, database, links }: Walk,
+  runId: string,
+  under: number | null,
+  finishes = 0,
+): Promise<number> {
   const run = await database.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
   if (run === undefined) return links.missing('run', runId, under);
   const requested = await reader.fact('runs', run);
@@ -15,8 +24,16 @@ export async function addRun({ reader, database, links }: Walk, runId: string, u
   const { cause_kind: kind, cause_id: id, origin_run_id: origin } = run;
   if (origin !== null && origin !== runId) await addOrigin({ reader, database, links }, origin, at);
   const position = facts?.cause.position;
+  if (position?.topic === 'alerts') {
+    await addAlertCause({ reader, database, links }, id, at);
+    return at;
+  }
   if (position !== null && position !== undefined) {
     await reader.addRaw(links, position, 'trigger', id, at);
+    return at;
+  }
+  if (kind === 'finish' && finishes < finishesMax) {
+    await addRun({ reader, database, links }, id, at, finishes + 1);
     return at;
   }
   const asked = await database.selectFrom('operations').selectAll().where('request_id', '=', id).executeTakeFirst();

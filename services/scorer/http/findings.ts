@@ -17,12 +17,17 @@ export function findingRoutes(findings: FindingReplays, find: FindPlace): (app: 
     if (place !== undefined) return place;
     throw new MillraceError('NOT_FOUND', `there is no drift finding '${id}'; \`millrace drift list\` shows them`);
   };
-  const options = { config: { access: 'read' as const }, schema: { tags: ['findings'], params } };
+  const reads = (summary: string) => ({
+    config: { access: 'read' as const },
+    schema: { summary, tags: ['findings'], params },
+  });
+  const shows = reads('the numbers of a drift finding, and its reference against its window');
+  const replays = reads('a drift finding computed again from the rows at the positions that it names');
   return (app) => {
-    app.get<{ Params: { id: string } }>('/api/v1/drift/:id', options, async ({ params: { id } }, reply) =>
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id', shows, async ({ params: { id } }, reply) =>
       reply.type(json).send(plainJson(await findings.show(await placeOf(id)))),
     );
-    app.get<{ Params: { id: string } }>('/api/v1/drift/:id/replay', options, async ({ params: { id } }, reply) =>
+    app.get<{ Params: { id: string } }>('/api/v1/drift/:id/replay', replays, async ({ params: { id } }, reply) =>
       reply.type(json).send(plainJson(await findings.replay(await placeOf(id)))),
     );
   };

@@ -1,13 +1,13 @@
 /** How the methods that look at one column at a time compute; what they are is said in `schemas/detector-methods.ts`. */
 import type { DetectorMethod, MethodsThat } from '../../../schemas/detector-methods.ts';
-import { chiSquaredTwoSample, countCategories } from '../../../statistics/chi2.ts';
+import { chiSquaredContingency } from '../../../statistics/chi2.ts';
 import { cvmTwoSample } from '../../../statistics/cvm.ts';
 import { jensenShannonDistance } from '../../../statistics/divergence.ts';
 import { fisherExact } from '../../../statistics/fisher.ts';
 import { ksTwoSample } from '../../../statistics/ks.ts';
 import { mannWhitney } from '../../../statistics/mann-whitney.ts';
 import { permutationPValue } from '../../../statistics/permutation-test.ts';
-import { psiBin, psiCategorical, psiCounts, psiEdges, psiNumeric } from '../../../statistics/psi.ts';
+import { psiCounts, psiEdges, psiFromCounts } from '../../../statistics/psi.ts';
 import type { Random } from '../../../statistics/random.ts';
 import { standardisedWasserstein } from '../../../statistics/wasserstein.ts';
 
@@ -86,23 +86,49 @@ export const featureTests: Readonly<Record<FeatureMethod, FeatureTest>> = {
   cardinality: { takes: 'any', test: cardinality },
 };
 
+/** Of a reference sample: it is compared with many windows, and this is computed for the first of them. */
+function once<T>(compute: (reference: Float64Array) => T): (reference: Float64Array) => T {
+  const known = new WeakMap<Float64Array, { readonly value: T }>();
+  return (reference) => {
+    const kept = known.get(reference) ?? { value: compute(reference) };
+    known.set(reference, kept);
+    return kept.value;
+  };
+}
+
+const sortedOf = once((reference) => reference.slice().sort());
+const edgesOf = once((reference) => psiEdges(reference));
+const binsOf = once((reference) => psiCounts(reference, edgesOf(reference)));
+const codesOf = once(countCodes);
+
 function kolmogorovSmirnov({ reference, current }: FeatureSample): Tested {
-  const { statistic, pValue } = ksTwoSample(reference, current, { method: 'asymptotic' });
+  const { statistic, pValue } = ksTwoSample(sortedOf(reference), current, { xIsSorted: true });
   return { test: 'kolmogorov-smirnov', statistic, pValue, effectSize: statistic };
 }
 
 function chiSquared(sample: FeatureSample): Tested {
-  const [reference, current] = categoriesOf(sample);
-  const { statistic, pValue, effectSize } = chiSquaredTwoSample(reference, current);
+  const { statistic, pValue, effectSize } = chiSquaredContingency(sample.categorical ? codes(sample) : bins(sample));
   return { test: 'chi-squared', statistic, pValue, effectSize };
 }
 
-/** Codes as texts; numbers by their tenth of the reference. */
-function categoriesOf({ reference, current, categorical }: FeatureSample): [string[], string[]] {
-  if (categorical) return [Array.from(reference, String), Array.from(current, String)];
-  const edges = psiEdges(reference);
-  const binOf = (value: number): string => String(psiBin(value, edges));
-  return [Array.from(reference, binOf), Array.from(current, binOf)];
+type Counts = readonly [reference: readonly number[], current: readonly number[]];
+
+/** Counts of each code of either side, in the order of their texts. */
+function codes({ reference, current }: FeatureSample): Counts {
+  const [before, now] = [codesOf(reference), countCodes(current)];
+  const all = [...new Set([...before.keys(), ...now.keys()])].sort((a, b) => (String(a) < String(b) ? -1 : 1));
+  return [all.map((code) => before.get(code) ?? 0), all.map((code) => now.get(code) ?? 0)];
+}
+
+function countCodes(values: Float64Array): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
+/** Counts in each tenth of the reference. */
+function bins({ reference, current }: FeatureSample): Counts {
+  return [binsOf(reference), psiCounts(current, edgesOf(reference))];
 }
 
 /** A distance decides by its size; with permutations it has a p-value too. */
@@ -132,14 +158,11 @@ function wassersteinOf({ reference, current }: FeatureSample): number {
 
 /** Also what stands beside the result of every other method. */
 export function psiOf(sample: FeatureSample): number {
-  if (sample.categorical) return psiCategorical(...categoriesOf(sample)).psi;
-  return psiNumeric(sample.reference, sample.current).psi;
+  return psiFromCounts(...(sample.categorical ? codes(sample) : bins(sample)));
 }
 
 function jensenShannonOf(sample: FeatureSample): number {
-  if (sample.categorical) return jensenShannonDistance(...countCategories(...categoriesOf(sample)).table, 2);
-  const edges = psiEdges(sample.reference);
-  return jensenShannonDistance(psiCounts(sample.reference, edges), psiCounts(sample.current, edges), 2);
+  return jensenShannonDistance(...(sample.categorical ? codes(sample) : bins(sample)), 2);
 }
 
 function missingValues({ reference, current, missing }: FeatureSample): Tested {

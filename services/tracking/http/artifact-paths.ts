@@ -1,9 +1,9 @@
+import { invalidArgument } from '../../../runtime/ports/errors.ts';
 /**
  * Paths of artifacts. They are keys of a table and never become paths of a file system, so nothing outside of a run can be reached by
  * them; what looks like an attempt is refused all the same, by the classes of MLflow's published advisories: parent folders, absolute
  * paths, drives and other schemes, backslashes, encodings of any of these (once or several times), and control characters.
  */
-import { invalid } from './fields.ts';
 
 const pathMax = 2_000;
 const segmentMax = 255;
@@ -61,5 +61,7 @@ function looselyDecoded(path: string): string {
 }
 
 function refused(path: string, problem: string) {
-  return invalid(`Invalid path: '${path.slice(0, 80)}': ${problem}; it must be relative, such as model/MLmodel`);
+  return invalidArgument(
+    `Invalid path: '${path.slice(0, 80)}': ${problem}; it must be relative, such as model/MLmodel`,
+  );
 }

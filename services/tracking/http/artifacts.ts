@@ -1,18 +1,18 @@
 /** Files of runs and logged models: uploaded, shown, listed, taken away. Bytes are durable before an event names them. */
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import { filled } from '../run-answers.ts';
 import type { Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import { artifactPath, pathOfUrl } from './artifact-paths.ts';
 import type { Room } from './calls.ts';
 import { runIdOf } from './checks.ts';
-import { invalid } from './fields.ts';
 import { directory, fileAt, filesUnder } from './listing.ts';
 import type { ExtensionParts } from '../../gateway/extension.ts';
+import { piecesOf, rangeOf } from './byte-ranges.ts';
 
-const base = '/mlflow-artifacts/artifacts';
+export const base = '/mlflow-artifacts/artifacts';
 export const scheme = 'mlflow-artifacts:/';
 
 /** Of one upload, bytes. */
@@ -48,28 +48,42 @@ export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway:
   const { blobs } = tracking.runtime.parts;
   const schema = { tags: ['mlflow'] };
 
-  app.put(`${base}/*`, { config: { access: 'log' }, schema, bodyLimit: uploadBytesMax }, async (request) => {
-    const { ownerId, path } = await fileOf(tracking, pathOfUrl(request.raw.url ?? '', `${base}/`));
-    const { actor } = gateway.operations.begin(request);
-    const body = request.body as AsyncIterable<Uint8Array> | undefined;
-    const { hash, sizeBytes } = await blobs.put(body ?? new Uint8Array());
-    const data = { ownerId, path, hash, sizeBytes, actor };
-    await tracking.publish([{ topic: 'tracking', type: 'artifact-logged', data, key: ownerId }]);
-    return {};
-  });
+  app.put(
+    `${base}/*`,
+    { config: { access: 'log', body: 'large' }, schema, bodyLimit: uploadBytesMax },
+    async (request) => {
+      const { ownerId, path } = await fileOf(tracking, pathOfUrl(request.raw.url ?? '', `${base}/`));
+      const { actor } = gateway.operations.begin(request);
+      const body = request.body as AsyncIterable<Uint8Array> | undefined;
+      const { hash, sizeBytes } = await blobs.put(body ?? new Uint8Array());
+      const data = { ownerId, path, hash, sizeBytes, actor };
+      await tracking.publish([{ topic: 'tracking', type: 'artifact-logged', data, key: ownerId }]);
+      return {};
+    },
+  );
 
   app.get(`${base}/*`, { config: { access: 'read' }, schema }, async (request, reply) => {
-    const { ownerId, path } = await fileOf(tracking, pathOfUrl(request.raw.url ?? '', `${base}/`));
-    const file = await fileAt(await tracking.fresh('tracking'), ownerId, path);
-    if (file === undefined) throw new MillraceError('NOT_FOUND', `there is no artifact '${path}' of ${ownerId}`);
+    const file = await knownFile(tracking, pathOfUrl(request.raw.url ?? '', `${base}/`));
+    const { path } = file;
     reply.header(
       'content-disposition',
       `attachment; filename*=UTF-8''${encodeURIComponent(path.split('/').at(-1) ?? '')}`,
     );
-    reply.header('x-content-type-options', 'nosniff').header('content-length', file.size_bytes);
-    reply.header('etag', `"${file.hash}"`).type('application/octet-stream');
+    reply.header('x-content-type-options', 'nosniff').header('etag', `"${file.hash}"`).header('accept-ranges', 'bytes');
+    reply.type('application/octet-stream');
     const { Readable } = await import('node:stream');
-    return await reply.send(Readable.from(blobs.stream(file.hash)));
+    const range = rangeOf(request.headers.range, file.size_bytes);
+    if (range === 'none') {
+      return await reply.code(416).header('content-range', `bytes */${file.size_bytes}`).send('');
+    }
+    if (range === 'all') {
+      return await reply.header('content-length', file.size_bytes).send(Readable.from(blobs.stream(file.hash)));
+    }
+    const [start, end] = range;
+    reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${file.size_bytes}`);
+    return await reply
+      .header('content-length', end - start)
+      .send(Readable.from(piecesOf(blobs, file.hash, start, end)));
   });
 
   app.delete(`${base}/*`, { config: { access: 'log' }, schema }, async (request) => {
@@ -90,11 +104,19 @@ export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway:
   });
 }
 
-async function fileOf(tracking: Tracking, location: string): Promise<Place> {
+/** NOT_FOUND unless there is one at the location. */
+export async function knownFile(tracking: Tracking, location: string): Promise<TrackingRows['artifacts']> {
+  const { ownerId, path } = await fileOf(tracking, location);
+  const file = await fileAt(await tracking.fresh('tracking'), ownerId, path);
+  if (file === undefined) throw new MillraceError('NOT_FOUND', `there is no artifact '${path}' of ${ownerId}`);
+  return file;
+}
+
+export async function fileOf(tracking: Tracking, location: string): Promise<Place> {
   const place = await placeOf(tracking, location);
   if (place === undefined)
     throw new MillraceError('NOT_FOUND', `'${location.slice(0, 120)}' is no place of a run or model`);
-  if (place.path === '') throw invalid('the path of a file must follow the artifacts of its run');
+  if (place.path === '') throw invalidArgument('the path of a file must follow the artifacts of its run');
   // By itself, too, it must be one: `~` and drives may stand behind the artifacts of a run.
   artifactPath(place.path);
   return place;

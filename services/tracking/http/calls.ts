@@ -1,6 +1,7 @@
 /** Declares the calls of a room: each is one function from the fields of a request to its answer. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Tracking } from '../tracking.ts';
+import { shapeOf } from './call-shapes.ts';
 import { Fields } from './fields.ts';
 import type { ExtensionParts, Operation } from '../../gateway/extension.ts';
 
@@ -19,7 +20,7 @@ export interface Room {
   /** Shows something: GET with a query, POST with a body. */
   read(methods: Methods, path: string, answer: Answering): void;
   /** Adds to a run. */
-  log(methods: Methods, path: string, answer: Answering): void;
+  log(methods: Methods, path: string, answer: Answering, bodyLimit?: number): void;
   /** Changes what others work with, and leaves an operation. */
   write(methods: Methods, path: string, action: string, answer: Answering): void;
 }
@@ -28,11 +29,12 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 export type Methods = Method | readonly Method[];
 
 export function roomOf(app: FastifyInstance, tracking: Tracking, gateway: ExtensionParts): Room {
-  const add = (methods: Methods, path: string, config: object, answer: Answering): void => {
+  const add = (methods: Methods, path: string, config: object, answer: Answering, bodyLimit?: number): void => {
     app.route({
       method: typeof methods === 'string' ? [methods] : [...methods],
       url: path,
-      config,
+      config: { ...config, fields: () => shapeOf(path) },
+      ...(bodyLimit === undefined ? {} : { bodyLimit }),
       schema: { tags: ['mlflow'] },
       handler: async (request) => {
         const params = request.params as Readonly<Record<string, string>>;
@@ -48,7 +50,7 @@ export function roomOf(app: FastifyInstance, tracking: Tracking, gateway: Extens
     tracking,
     gateway,
     read: (methods, path, answer) => add(methods, path, { access: 'read' }, answer),
-    log: (methods, path, answer) => add(methods, path, { access: 'log' }, answer),
+    log: (methods, path, answer, bodyLimit) => add(methods, path, { access: 'log' }, answer, bodyLimit),
     write: (methods, path, action, answer) => add(methods, path, { access: 'write', action }, answer),
   };
 }

@@ -1,5 +1,6 @@
 /** Limits and names, as in `mlflow/utils/validation.py`. Lengths are in characters. */
-import { type Fields, invalid } from './fields.ts';
+import { invalidArgument } from '../../../runtime/ports/errors.ts';
+import type { Fields } from './fields.ts';
 
 const keyMax = 250;
 export const limits = {
@@ -22,13 +23,13 @@ interface Pair {
 
 /** Of a metric, parameter or tag. */
 export function checkKey(key: string, what: string): string {
-  if (key === '') throw invalid(`${what} name cannot be empty`);
+  if (key === '') throw invalidArgument(`${what} name cannot be empty`);
   if (key.length > keyMax)
-    throw invalid(
+    throw invalidArgument(
       `${what} name '${key.slice(0, 60)}…' had length ${key.length}, which exceeded length limit of ${keyMax}`,
     );
   if (!/^[/\p{L}\p{N}_.\- :]+$/u.test(key) || key === '__proto__') {
-    throw invalid(
+    throw invalidArgument(
       `Invalid ${what} name: '${key}'. Names may only contain letters, digits, underscores, dashes, periods, spaces, colons and slashes`,
     );
   }
@@ -38,7 +39,7 @@ export function checkKey(key: string, what: string): string {
       (segment, index) => segment === '' || segment === '..' || (segment === '.' && (index > 0 || segments.length > 1)),
     )
   ) {
-    throw invalid(
+    throw invalidArgument(
       `Invalid ${what} name: '${key}'. It must be a path in its shortest form, without '.', '..' and empty parts`,
     );
   }
@@ -63,13 +64,13 @@ export function cut(text: string, max: number): string {
 
 export function checkLength(text: string, max: number, what: string): string {
   if (text.length <= max) return text;
-  throw invalid(`${what} had length ${text.length}, which exceeded length limit of ${max}`);
+  throw invalidArgument(`${what} had length ${text.length}, which exceeded length limit of ${max}`);
 }
 
 export function idOf(fields: Fields, ...names: readonly string[]): string {
   const id = names.map((name) => fields.optional(name)).find((value) => value !== undefined && value !== '');
-  if (id === undefined) throw invalid(`Missing value for required parameter '${names[0]}'.`);
-  if (!/^[a-zA-Z0-9][\w-]{0,255}$/.test(id)) throw invalid(`Invalid ${names[0]}: '${id.slice(0, 80)}'`);
+  if (id === undefined) throw invalidArgument(`Missing value for required parameter '${names[0]}'.`);
+  if (!/^[a-zA-Z0-9][\w-]{0,255}$/.test(id)) throw invalidArgument(`Invalid ${names[0]}: '${id.slice(0, 80)}'`);
   return id;
 }
 

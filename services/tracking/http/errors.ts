@@ -1,7 +1,7 @@
 /** Errors as MLflow says them: `{error_code, message}`. A fault of the call is never answered with a status that its client tries again. */
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { type ErrorCode, MillraceError } from '../../../runtime/ports/errors.ts';
-import type { ExtensionParts } from '../../gateway/extension.ts';
+import { type ExtensionParts, retryAfter } from '../../gateway/extension.ts';
 
 interface Answer {
   readonly status: number;
@@ -19,6 +19,12 @@ const answers: Partial<Record<ErrorCode, readonly [status: number, code: string]
   TOO_LARGE: [413, 'INVALID_PARAMETER_VALUE'],
   UNAVAILABLE: [503, 'TEMPORARILY_UNAVAILABLE'],
   CLOSED: [503, 'TEMPORARILY_UNAVAILABLE'],
+  OVERLOADED: [503, 'TEMPORARILY_UNAVAILABLE'],
+  RATE_LIMITED: [429, 'REQUEST_LIMIT_EXCEEDED'],
+  // not among the statuses that MLflow's client tries again: a full disk stays full for a while
+  DISK_FULL: [507, 'TEMPORARILY_UNAVAILABLE'],
+  // the message names the setting
+  INVALID_CONFIGURATION: [500, 'INTERNAL_ERROR'],
   UNKNOWN_OUTCOME: [503, 'TEMPORARILY_UNAVAILABLE'],
   TIMEOUT: [504, 'TEMPORARILY_UNAVAILABLE'],
 };
@@ -32,7 +38,7 @@ export function answerErrors(app: FastifyInstance, { operations }: ExtensionPart
         .refused(request, error_code, message)
         .catch((cause: unknown) => request.log.error({ err: cause }, 'refusal not recorded'));
     }
-    if (status === 503) reply.header('retry-after', '1');
+    if (status === 503 || status === 429) reply.header('retry-after', retryAfter(error));
     return await reply.code(status).type('application/json').send(JSON.stringify({ error_code, message }));
   });
   app.setNotFoundHandler(async (request, reply) => {
@@ -48,7 +54,7 @@ function answerOf(error: FastifyError | Error): Answer {
   if (error instanceof MillraceError) {
     if (error.details['status'] === 401) return { status: 401, error_code: 'UNAUTHENTICATED', message: error.message };
     const [status, code] = answers[error.code] ?? internal;
-    return { status, error_code: code, message: status === 500 ? inside : error.message };
+    return { status, error_code: code, message: answers[error.code] === undefined ? inside : error.message };
   }
   if (!('statusCode' in error) || error.statusCode === undefined || error.statusCode >= 500) {
     return { status: 500, error_code: internal[1], message: inside };

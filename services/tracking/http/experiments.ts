@@ -1,19 +1,17 @@
 /** Experiments: created, found, searched, changed. */
-import { randomInt } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import { experimentOfFlow, flowOfExperiment } from '../../../schemas/flow-experiment.ts';
 import { filled } from '../run-answers.ts';
 import { experimentDomain } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
-import type { Tracking } from '../tracking.ts';
+import type { ExperimentRow, Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Call, Room } from './calls.ts';
 import { checkKey, checkLength, idOf, limits, pairsOf } from './checks.ts';
-import { type Fields, invalid } from './fields.ts';
-
-type ExperimentRow = TrackingRows['experiments'];
+import type { Fields } from './fields.ts';
 
 export function experiments(room: Room): void {
   const { read, write, tracking, gateway } = room;
@@ -22,7 +20,9 @@ export function experiments(room: Room): void {
     const name = checkLength(fields.text('name'), limits.experimentName, 'Experiment name');
     const tags = pairsOf(fields.objects('tags'), 'Experiment tag', limits.experimentTagValue);
     const flow = flowOfExperiment(name);
-    const experimentId = flow === undefined ? newExperimentId() : experimentOfFlow(flow).id;
+    const keyed = request.headers['idempotency-key'] !== undefined;
+    const own = keyed ? keyedExperimentId(operation.requestId) : newExperimentId();
+    const experimentId = flow === undefined ? own : experimentOfFlow(flow).id;
     const artifactLocation = locationOf(fields, experimentId);
     const { requestId, actor } = operation;
     const data = { experimentId, requestId, name, artifactLocation, tags, actor };
@@ -36,7 +36,9 @@ export function experiments(room: Room): void {
 
   read('GET', '/mlflow/experiments/get', async ({ fields }) => {
     const database = await tracking.fresh('experiments');
-    return { experiment: (await allShown(database, [await experimentOf(tracking, idOf(fields, 'experiment_id'))]))[0] };
+    return {
+      experiment: (await allShown(database, [await tracking.freshExperiment(idOf(fields, 'experiment_id'))]))[0],
+    };
   });
 
   read('GET', '/mlflow/experiments/get-by-name', async ({ fields }) => {
@@ -52,7 +54,11 @@ export function experiments(room: Room): void {
   const change = (path: string, what: string, of: (fields: Fields) => { key?: string; value?: string }): void => {
     write('POST', `/mlflow/experiments/${path}`, `experiment.${what}`, async (call) => {
       const experimentId = idOf(call.fields, 'experiment_id');
-      await changeExperiment(room, call, experimentId, what, of(call.fields));
+      try {
+        await changeExperiment(room, call, experimentId, what, of(call.fields));
+      } finally {
+        tracking.forgetExperiment(experimentId);
+      }
       return {};
     });
   };
@@ -66,14 +72,6 @@ export function experiments(room: Room): void {
     value: checkLength(fields.optional('value') ?? '', limits.experimentTagValue, 'Experiment tag value'),
   }));
   change('delete-experiment-tag', 'delete-tag', (fields) => ({ key: checkKey(fields.text('key'), 'Experiment tag') }));
-}
-
-/** NOT_FOUND unless there is one, deleted or not. */
-export async function experimentOf(tracking: Tracking, id: string): Promise<ExperimentRow> {
-  const database = await tracking.fresh('experiments');
-  const row = await database.selectFrom('experiments').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined) throw new MillraceError('NOT_FOUND', `No Experiment with id=${id} exists`);
-  return row;
 }
 
 async function changeExperiment(
@@ -103,7 +101,7 @@ export function lifecyclesOf(fields: Fields, name: string): readonly string[] {
   const type = fields.optional(name) ?? 'ACTIVE_ONLY';
   const lifecycles = Object.hasOwn(viewTypes, type) ? viewTypes[type] : undefined;
   if (lifecycles === undefined)
-    throw invalid(`Invalid ${name} '${type}': it must be one of ${Object.keys(viewTypes).join(', ')}`);
+    throw invalidArgument(`Invalid ${name} '${type}': it must be one of ${Object.keys(viewTypes).join(', ')}`);
   return lifecycles;
 }
 
@@ -157,6 +155,12 @@ function newExperimentId(): string {
   return `${randomInt(1, 10 ** 6)}${String(randomInt(0, 10 ** 12)).padStart(12, '0')}`;
 }
 
+/** The caller's key makes a repeat the same experiment. */
+function keyedExperimentId(requestId: string): string {
+  const number = BigInt(`0x${hash('sha256', `experiment\u0000${requestId}`, 'hex').slice(0, 16)}`);
+  return String(10n ** 17n + (number % (9n * 10n ** 17n)));
+}
+
 /** By default files come to this server. Another place is the client's own affair: nothing is read or written there from here. */
 function locationOf(fields: Fields, experimentId: string): string {
   const given = (fields.optional('artifact_location') ?? '').replace(/\/+$/, '');
@@ -164,10 +168,12 @@ function locationOf(fields: Fields, experimentId: string): string {
   checkLength(given, 1_000, 'Artifact location');
   const path = safelyDecoded(given);
   if (/[?#\\\p{Cc}]/u.test(path) || path.split('/').includes('..')) {
-    throw invalid(`Invalid artifact location '${given.slice(0, 80)}': it must not hold '..', '?', '#' or backslashes`);
+    throw invalidArgument(
+      `Invalid artifact location '${given.slice(0, 80)}': it must not hold '..', '?', '#' or backslashes`,
+    );
   }
   if (given.startsWith('mlflow-artifacts:') && !/^mlflow-artifacts:\/(?!\/)[^%:]+$/.test(given)) {
-    throw invalid(
+    throw invalidArgument(
       `Invalid artifact location '${given.slice(0, 80)}': this server's own begin 'mlflow-artifacts:/' and a plain path`,
     );
   }
@@ -178,6 +184,6 @@ function safelyDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid(`Invalid artifact location '${text.slice(0, 80)}': its percent signs do not stand for bytes`);
+    throw invalidArgument(`Invalid artifact location '${text.slice(0, 80)}': its percent signs do not stand for bytes`);
   }
 }

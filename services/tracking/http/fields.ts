@@ -2,7 +2,7 @@
  * Fields of a call, from its JSON body or its query, read as MLflow's server reads them: what is unknown is ignored, whole numbers may be
  * texts, and not-a-number and the infinities are the texts `NaN`, `Infinity` and `-Infinity`. INVALID_ARGUMENT names the field.
  */
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, type MillraceError } from '../../../runtime/ports/errors.ts';
 
 export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ export class Fields {
 
   constructor(values: unknown, where = '') {
     if (values !== undefined && values !== null && (typeof values !== 'object' || Array.isArray(values))) {
-      throw invalid(`${where === '' ? 'The body' : where} must be a JSON object`);
+      throw invalidArgument(`${where === '' ? 'The body' : where} must be a JSON object`);
     }
     this.#values = (values ?? {}) as Readonly<Record<string, unknown>>;
     this.#where = where;
@@ -28,7 +28,7 @@ export class Fields {
   text(name: string): string {
     const value = this.optional(name);
     if (value === undefined || value === '')
-      throw invalid(`Missing value for required parameter '${this.#named(name)}'.`);
+      throw invalidArgument(`Missing value for required parameter '${this.#named(name)}'.`);
     return value;
   }
 
@@ -48,7 +48,7 @@ export class Fields {
 
   double(name: string): number {
     const value = this.#own(name);
-    if (value === undefined) throw invalid(`Missing value for required parameter '${this.#named(name)}'.`);
+    if (value === undefined) throw invalidArgument(`Missing value for required parameter '${this.#named(name)}'.`);
     if (typeof value === 'number') return value;
     if (value === 'NaN') return Number.NaN;
     if (value === 'Infinity' || value === '-Infinity') return Number(value);
@@ -91,7 +91,7 @@ export class Fields {
   maxResults(otherwise: number, max: number): number {
     const asked = this.integer('max_results') ?? otherwise;
     if (asked < 1 || asked > max) {
-      throw invalid(`Invalid value ${asked} for parameter 'max_results': it must be between 1 and ${max}`);
+      throw invalidArgument(`Invalid value ${asked} for parameter 'max_results': it must be between 1 and ${max}`);
     }
     return asked;
   }
@@ -107,10 +107,6 @@ export class Fields {
 
   #wrong(name: string, wanted: string, value: unknown): MillraceError {
     const got = JSON.stringify(value)?.slice(0, 80) ?? String(value);
-    return invalid(`Invalid value ${got} for parameter '${this.#named(name)}': it must be ${wanted}`);
+    return invalidArgument(`Invalid value ${got} for parameter '${this.#named(name)}': it must be ${wanted}`);
   }
-}
-
-export function invalid(message: string): MillraceError {
-  return new MillraceError('INVALID_ARGUMENT', message);
 }

@@ -1,10 +1,9 @@
 /** Runs, logged models and versions that come from another server under the ids and numbers that they have there; the rest is logged as always. */
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { Tracking } from '../tracking.ts';
 import type { Room } from './calls.ts';
 import { cut, idOf, limits, pairsOf, runIdOf } from './checks.ts';
-import { experimentOf } from './experiments.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { registerVersion } from './registry.ts';
 
 const base = '/api/v1/imports';
@@ -14,7 +13,7 @@ export function imports(room: Room): void {
 
   write('POST', `${base}/runs`, 'run.import', async ({ fields, operation: { actor } }) => {
     const runId = runIdOf(fields);
-    const experiment = await experimentOf(tracking, idOf(fields, 'experiment_id'));
+    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
     const known = await knownRun(tracking, runId);
     if (known !== undefined) {
       if (known.experiment_id === experiment.id) return { run_id: runId, created: false };
@@ -38,8 +37,8 @@ export function imports(room: Room): void {
 
   write('POST', `${base}/logged-models`, 'logged-model.import', async ({ fields, operation: { actor } }) => {
     const modelId = idOf(fields, 'model_id');
-    if (!/^m-[\w-]{1,200}$/.test(modelId)) throw invalid(`Invalid model_id: '${modelId}': it begins with m-`);
-    const experiment = await experimentOf(tracking, idOf(fields, 'experiment_id'));
+    if (!/^m-[\w-]{1,200}$/.test(modelId)) throw invalidArgument(`Invalid model_id: '${modelId}': it begins with m-`);
+    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
     const database = await tracking.fresh('tracking');
     const known = await database.selectFrom('logged_models').select('id').where('id', '=', modelId).executeTakeFirst();
     if (known !== undefined) return { model_id: modelId, created: false };
@@ -61,7 +60,7 @@ export function imports(room: Room): void {
   write('POST', `${base}/model-versions`, 'model.import', async (call) => {
     const number = call.fields.integer('version');
     if (number === undefined || number < 1 || number >= 2 ** 31)
-      throw invalid('version must be a whole number from 1 on');
+      throw invalidArgument('version must be a whole number from 1 on');
     return await registerVersion(room, call, number);
   });
 }
@@ -73,6 +72,6 @@ async function knownRun(tracking: Tracking, id: string) {
 
 function timeOf(fields: Fields, name: string): number {
   const time = fields.integer(name);
-  if (time === undefined) throw invalid(`Missing value for required parameter '${name}'.`);
+  if (time === undefined) throw invalidArgument(`Missing value for required parameter '${name}'.`);
   return time;
 }

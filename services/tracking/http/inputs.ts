@@ -1,18 +1,43 @@
 /** Datasets and logged models that runs read and made. */
+import { invalidArgument } from '../../../runtime/ports/errors.ts';
 import type { InputsLogged } from '../../../schemas/events.ts';
+import { filled } from '../run-answers.ts';
 import type { Tracking } from '../tracking.ts';
 import type { Room } from './calls.ts';
 import { checkLength, idOf, limits, pairsOf, runIdOf } from './checks.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 
 const datasetsMax = 1_000;
+const experimentsMax = 20;
 const sourceMax = 65_535;
 const modelJsonMax = 64 * 1024;
 
-export function inputs({ log, tracking }: Room): void {
+export function inputs({ log, read, tracking }: Room): void {
+  read('POST', '/mlflow/experiments/search-datasets', async ({ fields }) => {
+    const experimentIds = fields.texts('experiment_ids');
+    if (experimentIds.length === 0 || experimentIds.length > experimentsMax) {
+      throw invalidArgument(`experiment_ids takes 1 to ${experimentsMax} ids`);
+    }
+    const database = await tracking.fresh('tracking');
+    const rows = await database
+      .selectFrom('datasets')
+      .innerJoin('runs', 'runs.id', 'datasets.run_id')
+      .select(['runs.experiment_id', 'datasets.name', 'datasets.digest', 'datasets.context'])
+      .distinct()
+      .where('runs.experiment_id', 'in', experimentIds)
+      .where('runs.lifecycle', '=', 'active')
+      .orderBy('datasets.name')
+      .orderBy('datasets.digest')
+      .limit(datasetsMax)
+      .execute();
+    const dataset_summaries = rows.map(({ context, ...row }) => (context === '' ? row : { ...row, context }));
+    return filled({ dataset_summaries });
+  });
+
   log('POST', '/mlflow/runs/log-inputs', async ({ fields, operation: { actor } }) => {
     const datasets = fields.objects('datasets').map(datasetOf);
-    if (datasets.length > datasetsMax) throw invalid(`datasets takes ${datasetsMax} at most, got ${datasets.length}`);
+    if (datasets.length > datasetsMax)
+      throw invalidArgument(`datasets takes ${datasetsMax} at most, got ${datasets.length}`);
     const models = fields.objects('models').map((model) => idOf(model, 'model_id'));
     await logInputs(tracking, runIdOf(fields), { datasets, models }, actor);
     return {};
@@ -81,10 +106,10 @@ function modelOf(json: string): object {
   try {
     model = JSON.parse(json);
   } catch {
-    throw invalid('model_json must be JSON: the content of an MLmodel file');
+    throw invalidArgument('model_json must be JSON: the content of an MLmodel file');
   }
   const needed = ['flavors', 'artifact_path', 'utc_time_created', 'run_id'];
   const missing = needed.filter((name) => typeof model !== 'object' || model === null || !(name in model));
-  if (missing.length > 0) throw invalid(`model_json is missing mandatory fields: ${missing.join(', ')}`);
+  if (missing.length > 0) throw invalidArgument(`model_json is missing mandatory fields: ${missing.join(', ')}`);
   return model as object;
 }

@@ -1,7 +1,7 @@
 /** Logged models of 3.x clients: made before their files are uploaded, then marked ready. */
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { ModelChanged } from '../../../schemas/events.ts';
 import { filled, metricAnswer } from '../run-answers.ts';
 import { runName } from '../run-name.ts';
@@ -11,8 +11,7 @@ import type { LoggedModelRow, Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Room } from './calls.ts';
 import { checkLength, idOf, limits, pairsOf } from './checks.ts';
-import { experimentOf } from './experiments.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { directory } from './listing.ts';
 
 const statuses = ['LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED'];
@@ -25,12 +24,13 @@ const statusNames: Readonly<Record<string, string>> = {
 
 export function loggedModels({ read, log, tracking }: Room): void {
   log('POST', '/mlflow/logged-models', async ({ fields, operation: { actor } }) => {
-    const experiment = await experimentOf(tracking, idOf(fields, 'experiment_id'));
-    if (experiment.lifecycle !== 'active') throw invalid(`The experiment ${experiment.id} is deleted`);
+    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
+    if (experiment.lifecycle !== 'active') throw invalidArgument(`The experiment ${experiment.id} is deleted`);
     const modelId = `m-${tracking.runtime.parts.ids.next()}`;
     const given = fields.optional('name') ?? '';
     const name = given === '' ? runName(modelId) : checkLength(given, limits.experimentName, 'Model name');
-    if (/[/:.%"']/.test(name)) throw invalid(`Invalid model name ('${name}'): it must not hold any of / : . % " '`);
+    if (/[/:.%"']/.test(name))
+      throw invalidArgument(`Invalid model name ('${name}'): it must not hold any of / : . % " '`);
     const data = {
       modelId,
       experimentId: experiment.id,
@@ -162,5 +162,5 @@ function statusOf(fields: Fields): string {
   const said = fields.has('status') ? String(fields.all()['status']) : '';
   const status = statusNames[said] ?? said;
   if (statuses.includes(status)) return status;
-  throw invalid(`Invalid status '${said.slice(0, 40)}': it must be one of ${statuses.join(', ')}`);
+  throw invalidArgument(`Invalid status '${said.slice(0, 40)}': it must be one of ${statuses.join(', ')}`);
 }

@@ -1,10 +1,9 @@
 /** Where the files of a new model version lie, and what they are: found in the tables, never on this machine. */
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { VersionRequested } from '../../../schemas/events.ts';
 import type { Tracking } from '../tracking.ts';
 import { artifactPath } from './artifact-paths.ts';
 import { type Place, placeOf, scheme } from './artifacts.ts';
-import { invalid } from './fields.ts';
 import { fileAt, filesUnder } from './listing.ts';
 import { loggedModelOf } from './logged-models.ts';
 
@@ -72,7 +71,7 @@ async function localPlace(tracking: Tracking, source: string): Promise<(Place & 
     return { uri: `${artifact_uri}/${path}`, ownerId: id, path };
   }
   if (source.startsWith('mlflow-artifacts:')) {
-    if (!source.startsWith(scheme) || source.startsWith(`${scheme}/`)) throw invalid(badSource(source));
+    if (!source.startsWith(scheme) || source.startsWith(`${scheme}/`)) throw invalidArgument(badSource(source));
     const location = artifactPath(source.slice(scheme.length).replace(/\/$/, ''));
     const place = await placeOf(tracking, location);
     if (place === undefined)
@@ -81,7 +80,8 @@ async function localPlace(tracking: Tracking, source: string): Promise<(Place & 
   }
   // A path of this machine, by whatever spelling, is nobody's model.
   const remote = /^([a-z][a-z0-9+.-]*):\/\/[^\s\\?#]+$/i.exec(source);
-  if (remote === null || ['file', 'local'].includes(remote[1]?.toLowerCase() ?? '')) throw invalid(badSource(source));
+  if (remote === null || ['file', 'local'].includes(remote[1]?.toLowerCase() ?? ''))
+    throw invalidArgument(badSource(source));
   artifactPath(source.slice(source.indexOf('://') + 3).replace(/\/$/, ''));
   return undefined;
 }

@@ -1,9 +1,10 @@
 /** Who moved which alias and stage when, what was in production at a time, and the rules that aliases have. */
+import { invalidArgument } from '../../../runtime/ports/errors.ts';
 import type { Kysely } from 'kysely';
 import type { AliasRuleShown, RegistryAt, RegistryMove } from '../../../schemas/api/registry.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Room } from './calls.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { editModel, shownModel } from './registry.ts';
 
 const movesMax = 10_000;
@@ -20,7 +21,7 @@ export function registryHistory(room: Room): void {
   read('GET', `${base}/at`, async ({ fields }): Promise<RegistryAt> => {
     const model = fields.text('model');
     const at = untilOf(fields, 'time');
-    if (at === undefined) throw invalid("Missing value for required parameter 'time'.");
+    if (at === undefined) throw invalidArgument("Missing value for required parameter 'time'.");
     const moves = await movesOf(await tracking.fresh('registry'), model, at + 1);
     const aliases = new Map<string, RegistryMove>();
     const stages = new Map<number, RegistryMove>();
@@ -74,7 +75,7 @@ export function registryHistory(room: Room): void {
     write('POST', `${base}/aliases/:alias/${edit}`, `model.${edit}-alias`, async (call) => {
       const { fields } = call;
       const version = fields.integer('version');
-      if (version === undefined) throw invalid("Missing value for required parameter 'version'.");
+      if (version === undefined) throw invalidArgument("Missing value for required parameter 'version'.");
       const value = fields.optional('reason') ?? '';
       await editModel(room, call, { model: fields.text('model'), edit, key: fields.text('alias'), version, value });
       return {};
@@ -107,5 +108,5 @@ function untilOf(fields: Fields, name: string): number | undefined {
   if (text === undefined) return undefined;
   const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
   if (Number.isSafeInteger(time)) return time;
-  throw invalid(`Invalid ${name} '${text.slice(0, 40)}': it must be milliseconds, or ISO 8601`);
+  throw invalidArgument(`Invalid ${name} '${text.slice(0, 40)}': it must be milliseconds, or ISO 8601`);
 }

@@ -1,7 +1,7 @@
 /** The model registry: models, versions, aliases, stages. Each change is asked of the topology `registry`, which answers by a fact. */
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { EditRequested } from '../../../schemas/events.ts';
 import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
 import { filled } from '../run-answers.ts';
@@ -10,7 +10,7 @@ import { searchPage } from '../search/search.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Call, Room } from './calls.ts';
 import { checkKey, checkLength, idOf, limits, pairsOf } from './checks.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { modelSource } from './model-source.ts';
 import { modelAnswers, versionAnswers } from './registry-answers.ts';
 
@@ -27,6 +27,12 @@ export function registeredModels(room: Room): void {
     return {
       registered_model: await shownModel(await editModel(room, call, { model, edit: 'create', value, tags }), model),
     };
+  });
+
+  write('POST', '/mlflow/registered-models/rename', 'model.rename', async (call) => {
+    const [model, value] = [call.fields.text('name'), call.fields.text('new_name')];
+    const database = await editModel(room, call, { model, edit: 'rename', value });
+    return { registered_model: await shownModel(database, value) };
   });
 
   write('PATCH', '/mlflow/registered-models/update', 'model.describe', async (call) => {
@@ -134,7 +140,7 @@ function aliases(room: Room): void {
       .where('alias', '=', alias)
       .executeTakeFirst();
     // Of these two, a client takes the first for "there is no such alias".
-    if (row === undefined) throw invalid(`Registered model alias ${alias} not found.`);
+    if (row === undefined) throw invalidArgument(`Registered model alias ${alias} not found.`);
     return { model_version: await shownVersion(database, name, row.version) };
   });
 }
@@ -173,7 +179,7 @@ export function modelVersions(room: Room): void {
     const archive = fields.flag('archive_existing_versions');
     const value = stageOf(fields.text('stage'));
     if (archive && !['Staging', 'Production'].includes(value)) {
-      throw invalid(
+      throw invalidArgument(
         `Model version transition cannot archive existing model versions because '${value}' is not an Active stage. Valid stages are Staging, Production`,
       );
     }
@@ -223,11 +229,15 @@ export async function registerVersion(
   const model = fields.text('name');
   const { requestId, actor } = operation;
   await shownModel(await tracking.fresh('registry'), model);
-  const modelId = fields.optional('model_id');
   const source = fields.text('source');
   const { uri, artifact, signature } = await modelSource(tracking, source);
-  const runId = fields.has('run_id') && fields.optional('run_id') !== '' ? idOf(fields, 'run_id') : null;
-  const tags = pairsOf(fields.objects('tags'), 'Model version tag', limits.registryTagValue);
+  const known = (name: string): string | null => ((fields.optional(name) ?? '') === '' ? null : idOf(fields, name));
+  const database = await tracking.fresh('tracking');
+  const modelId = known('model_id') ?? /^models:\/(m-[\w-]{1,200})$/.exec(source)?.[1] ?? null;
+  // Clients of 3.x name the logged model, which knows its run.
+  const runId = known('run_id') ?? (await sourceRunOf(database, modelId));
+  // What a client says of the signature is no fact of the file.
+  const { [signatureTag]: _, ...tags } = pairsOf(fields.objects('tags'), 'Model version tag', limits.registryTagValue);
   const data = {
     model,
     requestId,
@@ -235,14 +245,14 @@ export async function registerVersion(
     taskId: null,
     flow: null,
     artifact,
-    metrics: runId === null ? {} : await metricsOfRun(await tracking.fresh('tracking'), runId),
+    metrics: await metricsOf(database, runId, modelId),
     tags: signature === undefined ? tags : { ...tags, [signatureTag]: signature },
     alias: null,
     description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
     actor,
     source: source.startsWith('models:/') ? source : uri,
     runLink: fields.optional('run_link') ?? '',
-    modelId: modelId === undefined || modelId === '' ? null : idOf(fields, 'model_id'),
+    modelId,
     number,
   };
   const registered = (await gateway.decisions.ask('version-registered', model, requestId, () =>
@@ -250,23 +260,42 @@ export async function registerVersion(
       { topic: 'registry', type: 'version-requested', data, key: model, id: requestId },
     ]),
   )) as { readonly version: number };
-  const database = await tracking.fresh('registry');
-  return { model_version: await shownVersion(database, model, registered.version) };
+  return { model_version: await shownVersion(await tracking.fresh('registry'), model, registered.version) };
+}
+
+async function sourceRunOf(database: Database, modelId: string | null): Promise<string | null> {
+  if (modelId === null) return null;
+  const models = database.selectFrom('logged_models').select('source_run_id').where('id', '=', modelId);
+  const { source_run_id: runId = '' } = (await models.executeTakeFirst()) ?? {};
+  return runId === '' ? null : runId;
 }
 
 const metricsMax = 200;
 
-/** As they are now: what rules of aliases compare. */
-async function metricsOfRun(database: Database, runId: string): Promise<Readonly<Record<string, number>>> {
-  const rows = await database
+/** As they are now, what rules of aliases compare: of the run, and before those what was logged for this one of its models. */
+async function metricsOf(
+  database: Database,
+  runId: string | null,
+  modelId: string | null,
+): Promise<Readonly<Record<string, number>>> {
+  const ofRun = await database
     .selectFrom('latest_metrics')
     .select(['key', 'value'])
-    .where('run_id', '=', runId)
+    .where('run_id', '=', runId ?? '')
     .where('is_nan', '=', 0)
     .orderBy('key')
     .limit(metricsMax)
     .execute();
-  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  const ofModel = await database
+    .selectFrom('logged_model_metrics')
+    .select(['key', 'value'])
+    .where('model_id', '=', modelId ?? '')
+    .where('is_nan', '=', 0)
+    .orderBy('step')
+    .orderBy('timestamp')
+    .limit(metricsMax)
+    .execute();
+  return Object.fromEntries([...ofRun, ...ofModel].map(({ key, value }) => [key, value]));
 }
 
 /** Asks and waits for the fact; the tables that are answered have it. */
@@ -309,9 +338,9 @@ async function versionRow(database: Database, name: string, version: number): Pr
 
 function versionOf(fields: Fields): number {
   const version = fields.integer('version');
-  if (version === undefined) throw invalid("Missing value for required parameter 'version'.");
+  if (version === undefined) throw invalidArgument("Missing value for required parameter 'version'.");
   if (version >= 1 && version <= 2 ** 31 - 1) return version;
-  throw invalid(`Invalid model version ${version}: it must be a whole number from 1 on`);
+  throw invalidArgument(`Invalid model version ${version}: it must be a whole number from 1 on`);
 }
 
 function tagOf(fields: Fields): { key: string; value: string } {

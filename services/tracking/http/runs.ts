@@ -1,7 +1,7 @@
 /** Runs: begun, shown, searched, changed. */
 import { hash } from 'node:crypto';
 import { sql } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import { runAnswers, filled, runInfo } from '../run-answers.ts';
 import { runName } from '../run-name.ts';
 import { runDomain } from '../search/domains.ts';
@@ -9,8 +9,8 @@ import { searchPage } from '../search/search.ts';
 import type { RunRow, Tracking } from '../tracking.ts';
 import type { Call, Room } from './calls.ts';
 import { checkLength, cut, idOf, limits, pairsOf, runIdOf } from './checks.ts';
-import { experimentOf, lifecyclesOf } from './experiments.ts';
-import { type Fields, invalid } from './fields.ts';
+import { lifecyclesOf } from './experiments.ts';
+import type { Fields } from './fields.ts';
 
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'];
 const nameTag = 'mlflow.runName';
@@ -70,9 +70,9 @@ export function runs({ read, log, tracking }: Room): void {
 }
 
 async function begin(tracking: Tracking, { fields, operation, request }: Call): Promise<object> {
-  const experiment = await experimentOf(tracking, fields.has('experiment_id') ? idOf(fields, 'experiment_id') : '0');
+  const experiment = await tracking.experiment(fields.has('experiment_id') ? idOf(fields, 'experiment_id') : '0');
   if (experiment.lifecycle !== 'active') {
-    throw invalid(`The experiment ${experiment.id} must be in the 'active' state. Current state is deleted.`);
+    throw invalidArgument(`The experiment ${experiment.id} must be in the 'active' state. Current state is deleted.`);
   }
   const { clock, ids } = tracking.runtime.parts;
   // The caller's key makes a repeat the same run.
@@ -81,7 +81,7 @@ async function begin(tracking: Tracking, { fields, operation, request }: Call): 
   const given = fields.optional('run_name') ?? '';
   const tagged = tags[nameTag] ?? '';
   if (given !== '' && tagged !== '' && given !== tagged) {
-    throw invalid(
+    throw invalidArgument(
       `Both 'run_name' argument and '${nameTag}' tag are specified, but with different values (run_name='${given}', ${nameTag}='${tagged}').`,
     );
   }
@@ -118,7 +118,7 @@ async function begin(tracking: Tracking, { fields, operation, request }: Call): 
 async function search(tracking: Tracking, fields: Fields): Promise<object> {
   const max = fields.maxResults(1_000, 50_000);
   const experimentIds = fields.texts('experiment_ids');
-  if (experimentIds.length > experimentsMax) throw invalid(`experiment_ids takes ${experimentsMax} at most`);
+  if (experimentIds.length > experimentsMax) throw invalidArgument(`experiment_ids takes ${experimentsMax} at most`);
   const lifecycles = lifecyclesOf(fields, 'run_view_type');
   const database = await tracking.fresh('tracking');
   const { rows, token } = await searchPage<RunRow>(database, {
@@ -136,6 +136,7 @@ async function search(tracking: Tracking, fields: Fields): Promise<object> {
     ],
     pageToken: fields.optional('page_token') ?? '',
     max,
+    scope: experimentIds,
   });
   return filled({ runs: await runAnswers(database, rows), ...(token === '' ? {} : { next_page_token: token }) });
 }
@@ -143,7 +144,7 @@ async function search(tracking: Tracking, fields: Fields): Promise<object> {
 function statusOf(fields: Fields): string | undefined {
   const status = fields.optional('status');
   if (status === undefined || statuses.includes(status)) return status;
-  throw invalid(`Invalid status '${status.slice(0, 40)}': it must be one of ${statuses.join(', ')}`);
+  throw invalidArgument(`Invalid status '${status.slice(0, 40)}': it must be one of ${statuses.join(', ')}`);
 }
 
 /** The name is a tag, too. */

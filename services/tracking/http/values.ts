@@ -1,6 +1,6 @@
 /** Metrics, parameters and tags of runs: one at a time, or a batch that counts together or not at all. */
 import { sql } from 'kysely';
-import { MillraceError } from '../../../runtime/ports/errors.ts';
+import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { ValuesLogged } from '../../../schemas/events.ts';
 import { metricAnswer, filled } from '../run-answers.ts';
 import { Paging } from '../search/pages.ts';
@@ -8,7 +8,7 @@ import type { Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Room } from './calls.ts';
 import { checkKey, limits, pairOf, pairsOf, runIdOf } from './checks.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 
 type Metric = ValuesLogged['metrics'][number];
 type Values = Partial<Pick<ValuesLogged, 'metrics' | 'params' | 'tags' | 'removedTags'>>;
@@ -96,15 +96,16 @@ async function checkParams(tracking: Tracking, runId: string, params: Readonly<R
   const said = changed.map(
     ({ key, value }) => `{'key': '${key}', 'old_value': '${value}', 'new_value': '${params[key]}'}`,
   );
-  throw invalid(
+  throw invalidArgument(
     `Changing param values is not allowed. Params were already logged='[${said.join(', ')}]' for run ID='${runId}'.`,
   );
 }
 
 function metricOf(fields: Fields): Metric {
   const timestamp = fields.integer('timestamp');
-  if (timestamp === undefined) throw invalid("Missing value for required parameter 'timestamp'.");
-  if (timestamp < 0) throw invalid(`Got invalid timestamp ${timestamp} for metric: it must be a nonnegative integer.`);
+  if (timestamp === undefined) throw invalidArgument("Missing value for required parameter 'timestamp'.");
+  if (timestamp < 0)
+    throw invalidArgument(`Got invalid timestamp ${timestamp} for metric: it must be a nonnegative integer.`);
   return {
     key: checkKey(fields.text('key'), 'Metric'),
     value: fields.double('value'),
@@ -121,14 +122,14 @@ function batchOf(fields: Fields): Values | undefined {
   const counts = { metrics: limits.metricsPerBatch, params: limits.paramsPerBatch, tags: limits.tagsPerBatch };
   for (const kind of ['metrics', 'params', 'tags'] as const) {
     if (given[kind].length > counts[kind]) {
-      throw invalid(
+      throw invalidArgument(
         `A batch logging request can contain at most ${counts[kind]} ${kind}. Got ${given[kind].length} ${kind}.`,
       );
     }
   }
   const total = given.metrics.length + given.params.length + given.tags.length;
   if (total > limits.entitiesPerBatch) {
-    throw invalid(
+    throw invalidArgument(
       `A batch logging request can contain at most ${limits.entitiesPerBatch} metrics, params and tags. Got ${total}.`,
     );
   }
@@ -136,7 +137,7 @@ function batchOf(fields: Fields): Values | undefined {
   const params: Record<string, string> = {};
   for (const { key, value } of given.params.map((param) => pairOf(param, 'Parameter', limits.paramValue))) {
     if (Object.hasOwn(params, key) && params[key] !== value) {
-      throw invalid(
+      throw invalidArgument(
         `Duplicate parameter keys have been submitted: ${key}. Please ensure the request contains only one param value per param key.`,
       );
     }
@@ -180,11 +181,12 @@ const chartRunsMax = 100;
 /** For charts: so many points of each run, evenly over its steps. */
 async function histories(tracking: Tracking, fields: Fields): Promise<object> {
   const ids = fields.texts('run_ids');
-  if (ids.length === 0 || ids.length > chartRunsMax) throw invalid(`run_ids takes 1 to ${chartRunsMax} ids`);
+  if (ids.length === 0 || ids.length > chartRunsMax) throw invalidArgument(`run_ids takes 1 to ${chartRunsMax} ids`);
   const key = fields.text('metric_key');
   const max = fields.maxResults(2_500, 2_500);
   const [from, to] = [fields.integer('start_step'), fields.integer('end_step')];
-  if (from !== undefined && to !== undefined && from > to) throw invalid('end_step must not be below start_step');
+  if (from !== undefined && to !== undefined && from > to)
+    throw invalidArgument('end_step must not be below start_step');
   const database = await tracking.fresh('tracking');
   const metrics: object[] = [];
   for (const id of ids) {

@@ -2,11 +2,11 @@
  * MLflow's webhook calls, spoken over the platform's own: a webhook made here is one of `/api/v1/webhooks` with the format `mlflow`, on the topic
  * `registry`, with a filter for its events. Its id is its name.
  */
-import { type ErrorCode, errorCodes, MillraceError } from '../../../runtime/ports/errors.ts';
+import { type ErrorCode, errorCodes, invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { Webhook, WebhookTest } from '../../../schemas/api/webhooks.ts';
 import type { EventFilter } from '../../../schemas/event-filter.ts';
 import type { Call, Room } from './calls.ts';
-import { type Fields, invalid } from './fields.ts';
+import type { Fields } from './fields.ts';
 
 interface Said {
   readonly entity: string;
@@ -42,11 +42,10 @@ export function webhooks(room: Room): void {
       format: 'mlflow',
       secret: fields.optional('secret') ?? '',
       description: fields.optional('description') ?? '',
+      ...given('status', statusOf(fields)),
       ...selection(wanted),
     };
-    const made = (await own(room, call, 'POST', '', body)) as Webhook;
-    if (fields.optional('status') !== 'DISABLED') return { webhook: shown(made) };
-    return { webhook: shown((await own(room, call, 'PUT', made.id, { status: 'disabled' })) as Webhook) };
+    return { webhook: shown((await own(room, call, 'POST', '', body)) as Webhook) };
   });
 
   read('GET', '/mlflow/webhooks', async (call) => {
@@ -56,35 +55,31 @@ export function webhooks(room: Room): void {
   });
 
   read('GET', '/mlflow/webhooks/:webhook_id', async (call) => ({
-    webhook: shown((await own(room, call, 'GET', call.fields.text('webhook_id'))) as Webhook),
+    webhook: shown((await own(room, call, 'GET', addressed(call.fields))) as Webhook),
   }));
 
   write('PATCH', '/mlflow/webhooks/:webhook_id', 'webhook.change', async (call) => {
     const { fields } = call;
-    const id = fields.text('webhook_id');
+    const id = addressed(fields);
     const name = fields.optional('name');
-    if (name !== undefined && name !== id) throw invalid('the name of a webhook is its id, and stays');
-    const status = fields.optional('status');
-    if (status !== undefined && status !== 'ACTIVE' && status !== 'DISABLED') {
-      throw invalid(`Invalid status '${status.slice(0, 40)}': it must be ACTIVE or DISABLED`);
-    }
+    if (name !== undefined && name !== id) throw invalidArgument('the name of a webhook is its id, and stays');
     const body = {
       ...given('url', fields.optional('url')),
       ...given('description', fields.optional('description')),
       ...given('secret', fields.optional('secret')),
-      ...given('status', status?.toLowerCase()),
+      ...given('status', statusOf(fields)),
       ...(fields.has('events') ? selection(eventsOf(fields)) : {}),
     };
     return { webhook: shown((await own(room, call, 'PUT', id, body)) as Webhook) };
   });
 
   write('DELETE', '/mlflow/webhooks/:webhook_id', 'webhook.remove', async (call) => {
-    await own(room, call, 'DELETE', call.fields.text('webhook_id'));
+    await own(room, call, 'DELETE', addressed(call.fields));
     return {};
   });
 
   write('POST', '/mlflow/webhooks/:webhook_id/test', 'webhook.test', async (call) => {
-    const tested = (await own(room, call, 'POST', `${call.fields.text('webhook_id')}/test`)) as WebhookTest;
+    const tested = (await own(room, call, 'POST', `${addressed(call.fields)}/test`)) as WebhookTest;
     return {
       result: {
         success: tested.delivered,
@@ -141,21 +136,36 @@ function isChosen(event: (typeof events)[number], types: readonly string[], filt
 
 function eventsOf(fields: Fields): typeof events {
   const said = fields.objects('events');
-  if (said.length === 0) throw invalid('Webhook events cannot be empty');
+  if (said.length === 0) throw invalidArgument('Webhook events cannot be empty');
   return said.map((field) => {
     const [entity, action] = [field.text('entity').toUpperCase(), field.text('action').toUpperCase()];
     const event = events.find((each) => each.entity === entity && each.action === action);
     if (event !== undefined) return event;
     const all = events.map((each) => `${each.entity}.${each.action}`).join(', ');
-    throw invalid(`there is no event ${entity.slice(0, 40)}.${action.slice(0, 40)}; there are ${all}`);
+    throw invalidArgument(`there is no event ${entity.slice(0, 40)}.${action.slice(0, 40)}; there are ${all}`);
   });
 }
 
 function idOf(name: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
-  throw invalid(
+  throw invalidArgument(
     `Invalid webhook name '${name.slice(0, 80)}': 1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`,
   );
+}
+
+/** The id becomes a part of the path of another call: what is no id, such as `../deployments`, would reach another object. */
+function addressed(fields: Fields): string {
+  const id = fields.text('webhook_id');
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id)) return id;
+  throw invalidArgument(`Invalid webhook id '${id.slice(0, 80)}': 1 to 64 letters, digits, '.', '_' and '-'`);
+}
+
+function statusOf(fields: Fields): 'active' | 'disabled' | undefined {
+  const status = fields.optional('status');
+  if (status === undefined) return undefined;
+  if (status === 'ACTIVE') return 'active';
+  if (status === 'DISABLED') return 'disabled';
+  throw invalidArgument(`Invalid status '${status.slice(0, 40)}': it must be ACTIVE or DISABLED`);
 }
 
 function given(name: string, value: string | undefined): object {

@@ -16,6 +16,28 @@ export interface Domain {
   condition(comparison: Comparison): Condition;
   /** `index` tells the orders of one search apart. */
   order(key: Key, index: number): OrderColumn;
+  /** How an index helps with the first order, and with comparisons: plans.ts. */
+  readonly plans?: Plans;
+}
+
+/** @param scope what the search is within: ids of experiments */
+export interface Plans {
+  /** Rows that have a value for the key, where they lie in its order; undefined: nowhere. */
+  ordered(key: Key, scope: readonly string[]): OrderedRows | undefined;
+  /** Each row once for which the comparison holds, as `run_id`, found by an index; undefined: there is none. */
+  found(comparison: Comparison, scope: readonly string[]): RawBuilder<unknown> | undefined;
+}
+
+export interface OrderedRows {
+  /** Table with the alias `ordered`. */
+  readonly table: RawBuilder<unknown>;
+  /** Joins it to the rows that are searched. */
+  readonly where: Condition;
+  readonly value: RawBuilder<unknown>;
+  /** Never holds for a row that lacks a value. */
+  readonly absent: Condition;
+  /** The comparison said of `value`; undefined when it is of something else. */
+  narrowed(comparison: Comparison): Condition | undefined;
 }
 
 export interface OrderColumn {

@@ -8,6 +8,7 @@ import {
   type Condition,
   type Domain,
   type OrderColumn,
+  type Plans,
 } from './conditions.ts';
 import type { Key } from './parser.ts';
 import { invalid } from './tokens.ts';
@@ -44,7 +45,33 @@ const runAttributes: Readonly<Record<string, Attribute>> = {
   duration: { column: sql`(runs.end_ms - runs.start_ms)`, type: 'number', nullable: true },
 };
 
+const runPlans: Plans = {
+  ordered({ entity, name }, scope) {
+    if (!metricEntities.includes(entity)) return undefined;
+    const value = sql.ref('ordered.value');
+    return {
+      table: sql`latest_metrics as ordered`,
+      where: sql<SqlBool>`ordered.run_id = runs.id and ordered.experiment_id in (${sql.join(scope)}) and ordered.key = ${name} and ordered.is_nan = 0`,
+      value,
+      absent: sql<SqlBool>`not exists (select 1 from latest_metrics as o where o.run_id = runs.id and o.key = ${name} and o.is_nan = 0)`,
+      narrowed: (comparison) =>
+        metricEntities.includes(comparison.key.entity) && comparison.key.name === name
+          ? compareNumber(value, comparison)
+          : undefined,
+    };
+  },
+  found(comparison, scope) {
+    const { key, operator } = comparison;
+    if (metricEntities.includes(key.entity) && operator !== '!=') {
+      return sql`select f.run_id from latest_metrics as f where f.experiment_id in (${sql.join(scope)})
+        and f.key = ${key.name} and f.is_nan = 0 and ${compareNumber(sql.ref('f.value'), comparison)}`;
+    }
+    return undefined;
+  },
+};
+
 export const runDomain: Domain = {
+  plans: runPlans,
   entities: new Set([
     ...attributeEntities,
     ...metricEntities,

@@ -12,7 +12,12 @@ export interface Sorted extends OrderColumn {
 
 type Place = readonly (string | number)[];
 
+/** Rows that have a value for the first order, or those that lack one; 'all' asks the database for both at once. */
+export type Part = 'all' | 'present' | 'missing';
+
 interface Plain {
+  /** The same for all rows of the part: no reason to sort. */
+  readonly constant?: true;
   readonly value: RawBuilder<unknown>;
   readonly type: 'text' | 'number';
   readonly descending: boolean;
@@ -23,10 +28,12 @@ export class Paging {
   readonly #terms: readonly Plain[];
   readonly #name: string;
   readonly #after: Place | undefined;
+  readonly #part: Part;
 
   /** INVALID_ARGUMENT for a token of another search. `name` tells searches apart. */
-  constructor(sorted: readonly Sorted[], name: string, token: string) {
-    this.#terms = sorted.flatMap(plain);
+  constructor(sorted: readonly Sorted[], name: string, token: string, part: Part = 'all') {
+    this.#part = part;
+    this.#terms = sorted.flatMap((one, index) => (index > 0 || part === 'all' ? plain(one) : partly(one, part)));
     this.#name = name;
     this.#after = token === '' ? undefined : this.#placeOf(token);
   }
@@ -36,24 +43,35 @@ export class Paging {
     return sql.join(this.#terms.map(({ value }, index) => sql`${value} as ${sql.ref(`o${index}`)}`));
   }
 
+  /** Whether the token lies behind all rows of the part. */
+  get passed(): boolean {
+    return this.#part === 'present' && this.#after?.[0] === 1;
+  }
+
   order(): RawBuilder<unknown> {
-    return sql.join(this.#terms.map(({ value, descending }) => sql`${value} ${sql.raw(descending ? 'desc' : 'asc')}`));
+    const terms = this.#terms.filter(({ constant }) => constant !== true);
+    return sql.join(terms.map(({ value, descending }) => sql`${value} ${sql.raw(descending ? 'desc' : 'asc')}`));
   }
 
   /** Rows behind the token. */
   condition(): RawBuilder<SqlBool> {
     const after = this.#after;
-    if (after === undefined) return sql<SqlBool>`1 = 1`;
-    const at = (index: number): RawBuilder<unknown> =>
-      this.#terms[index]?.type === 'number' ? sql`cast(${after[index]} as double precision)` : sql`${after[index]}`;
-    const beyond = this.#terms.map(({ value, descending }, index) => {
-      const equal = this.#terms.slice(0, index).map((term, before) => sql`${term.value} = ${at(before)}`);
-      return sql`(${sql.join([...equal, sql`${value} ${sql.raw(descending ? '<' : '>')} ${at(index)}`], sql` and `)})`;
+    if (after === undefined || (this.#part === 'missing' && after[0] === 0)) return sql<SqlBool>`1 = 1`;
+    const terms = this.#terms
+      .map((term, index) => ({ ...term, after: after[index] }))
+      .filter(({ constant }) => constant !== true)
+      .map((term) => ({
+        ...term,
+        at: term.type === 'number' ? sql`cast(${term.after} as double precision)` : sql`${term.after}`,
+      }));
+    const beyond = terms.map(({ value, descending, at }, index) => {
+      const equal = terms.slice(0, index).map((term) => sql`${term.value} = ${term.at}`);
+      return sql`(${sql.join([...equal, sql`${value} ${sql.raw(descending ? '<' : '>')} ${at}`], sql` and `)})`;
     });
-    const [first] = this.#terms;
+    const [first] = terms;
     // Said again for the first column alone, so that an index may begin there.
     const bound =
-      first === undefined ? sql`1 = 1` : sql`${first.value} ${sql.raw(first.descending ? '<=' : '>=')} ${at(0)}`;
+      first === undefined ? sql`1 = 1` : sql`${first.value} ${sql.raw(first.descending ? '<=' : '>=')} ${first.at}`;
     return sql<SqlBool>`${bound} and (${sql.join(beyond, sql` or `)})`;
   }
 
@@ -83,6 +101,16 @@ export class Paging {
     }
     throw new MillraceError('INVALID_ARGUMENT', 'Invalid page_token: take the next_page_token of the same search');
   }
+}
+
+/** The same terms as those of {@link plain}, where it is known whether there is a value. */
+function partly({ value, type, descending }: Sorted, part: 'present' | 'missing'): readonly Plain[] {
+  const here = part === 'present';
+  const filler = type === 'number' ? sql`0` : sql`''`;
+  return [
+    { value: here ? sql`0` : sql`1`, type: 'number', descending: false, constant: true },
+    { value: here ? value : filler, type, descending, ...(here ? {} : { constant: true as const }) },
+  ];
 }
 
 function plain({ value, type, nullable, descending }: Sorted): readonly Plain[] {

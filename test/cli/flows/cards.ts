@@ -48,6 +48,8 @@ export default flow('cards')
       ]),
     );
     cards.append(card.image(Buffer.from(png, 'base64'), { alt: 'a dot' }));
+    cards.append(card.table({ columns: ['model'], rows: [['linear']] } as never));
+    cards.append(card.image(undefined as never));
     cards.append(card.artifact('rates', [0.1, 1]));
     const round: Record<string, unknown> = {};
     round['self'] = round;

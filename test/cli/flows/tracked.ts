@@ -15,6 +15,8 @@ export default flow('tracked')
     return { trained: true };
   })
   .step('tell', () => {
+    const { MILLRACE_TOKEN, MLFLOW_TRACKING_TOKEN } = process.env;
+    console.log({ MILLRACE_TOKEN, MLFLOW_TRACKING_TOKEN });
     const { MLFLOW_TRACKING_URI, MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_ID } = process.env;
     return { told: { url: MLFLOW_TRACKING_URI, run: MLFLOW_RUN_ID, experiment: MLFLOW_EXPERIMENT_ID } };
   });

@@ -1,8 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { openEmbeddedLog } from '../../../runtime/adapters/embedded-log/embedded-log.ts';
 import type { EmbeddedLogOptions } from '../../../runtime/adapters/embedded-log/embedded-log-options.ts';
+import { connectLog } from '../../../runtime/adapters/thread-log/connect-log.ts';
+import { serveLog } from '../../../runtime/adapters/thread-log/serve-log.ts';
 import type { Clock } from '../../../runtime/ports/clock.ts';
 import type { Log } from '../../../runtime/ports/log.ts';
 import type { MutantWorld } from './altered-log.ts';
@@ -16,12 +19,15 @@ const adapterModule = compiledFile(new URL('../../../runtime/adapters/embedded-l
 export interface EmbeddedHarnessOptions extends Partial<Omit<EmbeddedLogOptions, 'directory' | 'clock'>> {
   readonly deadlineMs?: number;
   readonly mutant?: string;
+  /** The log is used through a port, as threads do that do not have it themselves. */
+  readonly lent?: boolean;
 }
 
 /** An embedded log in a folder of its own, on a clock that `clean` moves. */
 export async function createEmbeddedHarness({
   deadlineMs = 20_000,
   mutant = '',
+  lent = false,
   ...options
 }: EmbeddedHarnessOptions = {}): Promise<LogHarness> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-log-'));
@@ -37,7 +43,8 @@ export async function createEmbeddedHarness({
   };
   const opened: Log[] = [];
   const open = async (): Promise<Log> => {
-    const log = await openEmbeddedLog({ ...fixed, clock });
+    const own = await openEmbeddedLog({ ...fixed, clock });
+    const log = lent ? lentLog(own) : own;
     opened.push(log);
     return mutants[mutant]?.(log, world) ?? log;
   };
@@ -74,6 +81,21 @@ export async function createEmbeddedHarness({
       await rm(directory, { recursive: true });
     },
   };
+}
+
+/** Closing what was lent closes the log here, too. */
+function lentLog(own: Log): Log {
+  const { port1, port2 } = new MessageChannel();
+  const served = serveLog(own, port1);
+  const log = connectLog(port2);
+  const close = log.close.bind(log);
+  return Object.assign(log, {
+    close: async () => {
+      await close();
+      await served.close();
+      await own.close();
+    },
+  });
 }
 
 /** The system's time plus what it was moved by; what is due is called when it is moved. */

@@ -31,6 +31,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'calls it a platform error': failing((outcome) => ({ ...outcome, kind: 'platform' })),
   'hides the message': failing((outcome) => ({ ...outcome, message: 'it failed' })),
   'hides where it happened': failing((outcome) => ({ ...outcome, stack: outcome.stack.replaceAll(/\d+/g, '?') })),
+  'keeps the failure out of the log': failing((outcome) => ({ ...outcome, logs: undefined })),
   'dies with the step': dying(),
   'calls a crash a success': failing(() => nothing),
   'ignores the timeout': endless(),

@@ -91,7 +91,7 @@ export const cases: readonly Case[] = [
           saved.push(checkpoint);
           // durable before it is heard
           await decoded(bench, [checkpoint]);
-          await new Promise((resolve) => setTimeout(resolve, 300));
+          await new Promise((resolve) => setTimeout(resolve, 300)); // the slow listener itself, not a wait for something
           heard = true;
         },
       });
@@ -165,6 +165,15 @@ export const cases: readonly Case[] = [
       const lines = (await readFile(new URL('./steps.ts', import.meta.url), 'utf8')).split('\n');
       const line = lines.findIndex((text) => text.includes("throw new RangeError('the step broke')")) + 1;
       expect(failed(await run(bench, 'throws')).stack).toMatch(new RegExp(`[( ]steps\\.ts:${line}:\\d+`));
+    },
+  },
+  {
+    name: 'says in the log why a step failed, behind all that it wrote',
+    mutant: 'keeps the failure out of the log',
+    run: async (bench) => {
+      const outcome = failed(await run(bench, 'throws'));
+      expect(await logOf(bench, outcome)).toMatch(/err RangeError: the step broke\n( *err {5}at .*\n)+$/);
+      expect(await logOf(bench, await run(bench, 'sleeps', { timeoutMs: 300 }))).toContain('longer than 300 ms');
     },
   },
   {

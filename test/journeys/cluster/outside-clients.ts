@@ -97,7 +97,7 @@ async function run(
   parameters: readonly string[],
   { input = '', environment = {} }: { input?: string; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
-  const child = spawn(command, parameters, { env: { ...process.env, ...environment }, timeout: 90_000 });
+  const child = spawn(command, parameters, { env: { ...process.env, ...environment }, timeout: 300_000 });
   const output: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));

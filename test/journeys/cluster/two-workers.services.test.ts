@@ -47,12 +47,17 @@ describe.skipIf(clusterMissing)('two step workers on Kafka', () => {
     const long = await run(gate);
     const holder = await eventually('the long run has begun', () => facts.startsOf(long)[0]?.worker, waitMs);
     const short = await Promise.all(Array.from({ length: 6 }, () => run()));
-    await eventually('all short runs', () => short.every((id) => facts.ends.get(id) === 'run-completed'), waitMs);
+    const completed = (id: string): boolean => facts.ends.get(id) === 'run-completed';
+    await eventually('all short runs', () => short.every(completed), waitMs);
+    const again = () => short.map((id) => facts.dispatches(id)).filter((places) => places.length > 1);
+    // where a run is offered first is drawn: one in 64 times none of the six to the busy one
+    while (again().length === 0) {
+      short.push(await run());
+      await eventually('one more short run', () => short.every(completed), waitMs);
+    }
     expect(facts.ends.has(long)).toBe(false);
     for (const id of short) expect(facts.closed(id).map(({ worker }) => worker)).not.toContain(holder);
-    const issuedAgain = short.map((id) => facts.dispatches(id)).filter((places) => places.length > 1);
-    expect(issuedAgain.length).toBeGreaterThanOrEqual(1);
-    for (const places of issuedAgain) expect(new Set(places.map(({ partition }) => partition)).size).toBeGreaterThan(1);
+    for (const places of again()) expect(new Set(places.map(({ partition }) => partition)).size).toBeGreaterThan(1);
     await writeFile(gate, '');
     await eventually('the long run', () => facts.ends.get(long) === 'run-completed', waitMs);
     expect(facts.startsOf(long).length).toBe(1);

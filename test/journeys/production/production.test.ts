@@ -128,6 +128,9 @@ describe('a flow in production', () => {
       outcome: 'unmatched',
       reason: 'data.rows is 3, must be at least 10',
     });
+    expect((await millrace('flows', 'start', 'train')).err).toContain(
+      `there is no deployed flow 'train': did you mean ${train}?`,
+    );
     const few = await send('rows-arrived', '/warehouse/eu', { day: 'monday', rows: 3 });
     const explanation = await eventually('it is handled', () => client.explainTrigger(few).catch(() => undefined));
     expect(explanation.deliveries[0]?.considered).toEqual([
@@ -144,6 +147,16 @@ describe('a flow in production', () => {
     const text = (await millrace('triggers', 'explain', rows)).out;
     expect(text).toContain(`run ${runId}`);
     expect(text).toContain(`with ${labels}`);
+    // and by the id that its publisher gave
+    const own = await client.explainTrigger('rows-arrived-{"day":"monday","rows":30}');
+    expect(own).toEqual(await client.explainTrigger(rows));
+    await json('trigger', 'nobody-waits', '--id', 'e1');
+    const unmatched = await eventually('it is handled', async () => {
+      const { code, out } = await millrace('triggers', 'explain', 'e1');
+      return code === 0 ? out : undefined;
+    });
+    expect(unmatched).toMatch(/^nobody-waits [^]*unmatched[^]*no deployed flow waits for it/);
+    expect(JSON.stringify(await client.explain('e1'))).toContain('nobody-waits: unmatched');
     const run = await eventually('the run has completed', async () => {
       const shown = await client.runs.show(runId).catch(() => undefined);
       return shown?.status === 'completed' ? shown : undefined;
@@ -151,6 +164,8 @@ describe('a flow in production', () => {
     expect(run).toMatchObject({ flow: train, parameters: { day: 'monday', rows: 30 } });
     const report = await explained(runId, 'started');
     expect(report.outcomes).toMatchObject([{ flow: 'fraud.prod.report', trigger: 'finish:train' }]);
+    const { out } = await millrace('explain', report.outcomes[0]?.runId ?? '');
+    expect(out).toMatch(new RegExp(`run ${runId}[^]*trigger .*labels-arrived`));
   });
 
   it('is paused and resumed, with its history', async () => {
@@ -203,6 +218,13 @@ describe('a flow in production', () => {
       queued: true,
       reason: '1 of at most 1 runs are open',
     });
+    const { waits = [], waiting } = await client.production.show(train);
+    expect(waiting).toBeGreaterThan(waits.length);
+    expect(waits.slice(0, 2)).toMatchObject([
+      { what: expect.stringMatching(/^manual /), reason: '1 of at most 1 runs are open', since: expect.any(Number) },
+      { what: expect.stringMatching(/^slot 20.* of /) },
+    ]);
+    expect((await millrace('flows', 'show', train)).out).toMatch(/waits {3}manual .*: 1 of at most 1 runs are open/);
     const { runs, withdrawn } = await client.production.terminate(train, 'enough');
     expect(runs).toBeLessThanOrEqual(1);
     expect(withdrawn).toBeGreaterThan(10);

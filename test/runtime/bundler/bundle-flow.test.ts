@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bundleFlow } from '../../../runtime/adapters/bundler/bundle-flow.ts';
+import { packageEntries } from '../../../deploy/package/bundle.ts';
 import { sdkRooms } from '../../../runtime/adapters/bundler/build-module.ts';
 
 const hello = join(import.meta.dirname, '../../../examples/hello/flow.ts');
@@ -33,6 +34,11 @@ describe('bundling a flow', () => {
 
   it('knows every name that the SDK exports', async () => {
     expect(Object.values(sdkRooms).flat().sort()).toEqual(Object.keys(await import('../../../sdk/index.ts')).sort());
+  });
+
+  it('finds each room of the SDK at its path in the package', () => {
+    const paths = Object.keys(sdkRooms).map((room) => `${room.replace('millrace/', 'sdk/')}/index`);
+    expect(packageEntries).toEqual(expect.arrayContaining(paths));
   });
 
   it('leaves packages with native code outside and names them', async () => {

@@ -38,6 +38,40 @@ describe('the configuration', () => {
     );
   });
 
+  it('reads lists from texts and from YAML, blanks around items or not', () => {
+    writeFileSync(file, 'http.hosts: [a.example, b.example]\nkafka:\n  bootstrap: "k-1:9092, k-2:9092 ,"\n');
+    const resolved = resolveConfiguration({ environment: { MILLRACE_WORKER_COMPUTE: 'process, gpu' }, file });
+    expect(resolved['http.hosts']).toEqual(['a.example', 'b.example']);
+    expect(resolved['kafka.bootstrap']).toEqual(['k-1:9092', 'k-2:9092']);
+    expect(resolved['worker.compute']).toEqual(['process', 'gpu']);
+    expect(resolved['webhooks.allow']).toEqual([]);
+  });
+
+  it('reads JSON from texts and from YAML', () => {
+    writeFileSync(file, 'kubernetes:\n  node_selector: { pool: gpu }\n');
+    const flags = { 'kubernetes.tolerations': '[{"key":"gpu","operator":"Exists"}]' };
+    const resolved = resolveConfiguration({ environment: {}, file, flags });
+    expect(resolved['kubernetes.node_selector']).toEqual({ pool: 'gpu' });
+    expect(resolved['kubernetes.tolerations']).toEqual([{ key: 'gpu', operator: 'Exists' }]);
+  });
+
+  it.each([
+    ['kafka.bootstrap', 'k-1', "flag kafka.bootstrap must be host:port, by comma, got 'k-1'"],
+    [
+      'worker.compute',
+      ' ,',
+      "flag worker.compute must be names of up to 40 lower-case letters, digits and '-', by comma",
+    ],
+    ['worker.compute', 'process,GPU', "got 'GPU'"],
+    ['webhooks.allow', 'internal.example.org', 'must be networks such as 10.1.0.0/16, by comma'],
+    ['grpc.port', 'x', "must be a port, or nothing, got 'x'"],
+    ['kubernetes.node_selector', '[]', "must be a JSON object whose values are texts, got '[]'"],
+    ['kubernetes.node_selector', '{"pool":1}', 'must be a JSON object whose values are texts'],
+    ['kubernetes.tolerations', '[{]', "must be a JSON list of objects, got '[{]'"],
+  ])('refuses %s of %j in words', (name, value, words) => {
+    expect(captured(() => resolveConfiguration({ environment: {}, flags: { [name]: value } }))).toContain(words);
+  });
+
   it('never prints a secret', () => {
     const error = captured(() => resolveConfiguration({ flags: { 'http.token': 7 as never } }));
     expect(error).toContain('got a secret');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { lockDirectory, readInstance } from '../../../runtime/adapters/directory-lock.ts';
+import { lockDirectory, readFormat, readInstance } from '../../../runtime/adapters/directory-lock.ts';
 import { createFolder, openLog } from './log-fixture.ts';
 import { compiledFile } from '../../compiled.ts';
 
@@ -71,6 +71,8 @@ describe('lockDirectory', () => {
       code: 'NEWER_FORMAT',
       details: { found: 3, supported: 2 },
     });
+    expect(() => readFormat(folder, 2)).toThrow('is in format 3; this program knows formats up to 2');
+    expect([readFormat(folder, 3), readFormat(join(folder, 'none'), 1)]).toEqual([3, undefined]);
     const newer = await lockDirectory(folder, { formatVersion: 4 });
     expect(newer.formatVersion).toBe(3);
     newer.setFormatVersion(4);

@@ -1,8 +1,13 @@
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { codeOf, createTopic, numbers, readAll, record, records, text } from '../../conformance/log/builders.ts';
+import { createHandClock } from '../../conformance/log/embedded-harness.ts';
+import { until } from '../../conformance/log/until.ts';
 import { FaultyFiles } from './faulty-files.ts';
-import { createFolder, openLog } from './log-fixture.ts';
+import { createFolder, openLog, segmentFile } from './log-fixture.ts';
+
+const patient = { deadlineMs: 20_000 };
 
 describe('an embedded log on a disk with faults', () => {
   it('refuses only the calls for which there is no space, and goes on when space returns', async () => {
@@ -31,6 +36,32 @@ describe('an embedded log on a disk with faults', () => {
     const values = (await readAll(reopened, topic)).map(text);
     expect(values).toEqual([...numbers(0, 10).map((index) => `v${index}`), 'small', 'again']);
     expect(await reopened.endOffsets(topic)).toEqual([12, 1, 0]);
+  });
+
+  it('makes room by truncation when there is none, and leaves no half file of a compaction', async () => {
+    const directory = join(await createFolder(), 'log');
+    const files = new FaultyFiles();
+    const clock = createHandClock();
+    const problems: unknown[] = [];
+    const onProblem = (error: unknown): void => void problems.push(error);
+    const options = { clock, cleanIntervalMs: 1, compactBytesMin: 0, segmentBytes: 100, onProblem };
+    const log = await openLog(directory, { files, ...options });
+    const topic = await createTopic(log, { cleanup: 'compact' });
+    for (const index of numbers(0, 20)) await log.append([record(topic, `v${index}`, { key: `k${index % 3}` })]);
+    files.freeBytes = 0;
+    clock.advance(2);
+    await until(patient, 'there was no room to compact', () => Promise.resolve(problems.length > 0));
+    const folder = dirname(segmentFile(directory, topic));
+    expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+    const before = readdirSync(folder).length;
+
+    files.freeBytes = 0;
+    await log.truncateBefore({ topic, partition: 0 }, 15);
+    expect(readdirSync(folder).length).toBeLessThan(before);
+    expect(await log.append([record(topic, 'again')])).toEqual([20]);
+    await log.close();
+    const reopened = await openLog(directory, { files });
+    expect(await reopened.startOffsets(topic)).toEqual([15]);
   });
 
   it('survives a kill at any byte of a write on a full disk', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type LogFiles, systemFiles } from '../../../runtime/adapters/embedded-log/log-files.ts';
 
@@ -99,6 +99,7 @@ export class FaultyFiles implements LogFiles {
   }
 
   remove(path: string): void {
+    this.freeBytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     systemFiles.remove(path);
     this.#names.delete(path);
   }

@@ -21,7 +21,12 @@ export async function createFolder(): Promise<string> {
 
 /** A log that is closed after the test, if it can be. */
 export async function openLog(directory: string, options: Partial<EmbeddedLogOptions> = {}): Promise<Log> {
-  const log = await openEmbeddedLog({ directory, durability: 'process', ...options });
+  const log = await openEmbeddedLog({
+    directory,
+    durability: 'process',
+    onProblem: () => undefined,
+    ...options,
+  });
   cleanups.push(() => log.close().catch(() => undefined));
   return log;
 }

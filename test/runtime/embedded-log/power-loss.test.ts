@@ -43,6 +43,41 @@ describe('an embedded log after a power loss', () => {
     expect(await reopened.append([record(topic, 'next')])).toEqual([read.length]);
   });
 
+  it('says so, until the machine restarts, unless it had synced what it acknowledged', async () => {
+    for (const durability of ['process', 'disk'] as const) {
+      const directory = join(await createFolder(), 'log');
+      const said: unknown[] = [];
+      // opened twice in each boot; never closed
+      for (const boot of [0, 0, 1, 1]) {
+        const log = await openLog(directory, { lock: false, boot: `boot ${boot}`, durability });
+        said.push(log.lostTail);
+      }
+      const clean = await openLog(directory, { lock: false, boot: 'boot 1', durability: 'disk' });
+      await clean.close();
+      const next = await openLog(directory, { lock: false, boot: 'boot 2', durability });
+      said.push(next.lostTail);
+      const isLost = durability === 'process';
+      expect(said).toEqual([false, false, isLost, isLost, false]);
+    }
+  });
+
+  it('keeps where the partitions ended then, whatever comes behind, until the machine restarts', async () => {
+    const directory = join(await createFolder(), 'log');
+    const open = (boot: string): ReturnType<typeof openLog> =>
+      openLog(directory, { lock: false, boot, durability: 'process' });
+    const first = await open('boot 0');
+    const topic = await createTopic(first);
+    await first.append([record(topic, 'v0'), record(topic, 'v1')]);
+    expect(first.recoveredEnds).toEqual({});
+    for (const how of ['killed', 'closed', 'closed'] as const) {
+      const log = await open('boot 1');
+      expect(log.recoveredEnds).toEqual({ [`${topic}/0`]: 2 });
+      await log.append([record(topic, 'next')]);
+      if (how === 'closed') await log.close();
+    }
+    expect((await open('boot 2')).recoveredEnds).toEqual({ [`${topic}/0`]: 5 });
+  });
+
   it('takes back commits beyond the end that is left', async () => {
     const folder = await createFolder();
     const directory = join(folder, 'log');

@@ -8,7 +8,7 @@ import type { EngineParts } from '../../../runtime/engine/runtime.ts';
 import { parseStamp } from '../../../runtime/engine/stamp.ts';
 import { decodeValue } from '../../../runtime/engine/value-codec.ts';
 import type { OutgoingRecord } from '../../../runtime/ports/log.ts';
-import type { StateBatch, TaskState } from '../../../runtime/ports/state-store.ts';
+import type { StateBatch, StateEntry, TaskState } from '../../../runtime/ports/state-store.ts';
 import { deletionAndUpgrade, type Move, playHistory } from './histories.ts';
 
 type Alter = (parts: EngineParts) => EngineParts;
@@ -203,13 +203,19 @@ function onCommit(change: (batch: StateBatch) => StateBatch): Alter {
   return onState((state) => ({ ...state, commit: (expected, batch) => state.commit(expected, change(batch)) }));
 }
 
+/** Wherever it is written: with each commit, and with a snapshot that is restored. */
 function onMeta(change: (meta: TaskMeta) => TaskMeta): Alter {
-  return onCommit((batch) => ({
-    ...batch,
-    put: batch.put.map((entry) =>
-      entry[0] === '~meta' ? metaEntry(change(decodeValue(entry[1]) as TaskMeta)) : entry,
-    ),
+  const changed = (entries: readonly StateEntry[]): StateEntry[] =>
+    entries.map((entry) => (entry[0] === '~meta' ? metaEntry(change(decodeValue(entry[1]) as TaskMeta)) : entry));
+  return onState((state) => ({
+    ...state,
+    commit: (expected, batch) => state.commit(expected, { ...batch, put: changed(batch.put) }),
+    restore: (position, pages) => state.restore(position, mapPages(pages, changed)),
   }));
+}
+
+async function* mapPages<T, U>(pages: AsyncIterable<T>, change: (page: T) => U): AsyncGenerator<U> {
+  for await (const page of pages) yield change(page);
 }
 
 function onState(change: (state: TaskState) => TaskState): Alter {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteQueryStore } from '../../../runtime/adapters/query/sqlite-query-store.ts';
 import { defineProjection } from '../../../runtime/engine/projection.ts';
 import type { Runtime } from '../../../runtime/engine/runtime.ts';
+import { type Clock, systemClock } from '../../../runtime/ports/clock.ts';
 import { MillraceError } from '../../../runtime/ports/errors.ts';
 import type { QueryStore, TableSpecs } from '../../../runtime/ports/query-store.ts';
 import { tableDigest } from '../../../runtime/testing/table-digest.ts';
@@ -60,6 +61,7 @@ const altered = (store: Store, write: Store['write']): Store => ({
   shared: store.shared,
   database: store.database,
   positions: () => store.positions(),
+  filled: () => store.filled(),
   reset: () => store.reset(),
   close: () => store.close(),
   write,
@@ -102,6 +104,54 @@ describe('a projection', () => {
       ['who/operations/1', 'running'],
       ['who/operations/2', 'running'],
     ]);
+  });
+
+  it('is at the end of a topic that ends in a mark of a transaction, which is no record', async () => {
+    const { log } = test.runtime.parts;
+    await publish(test.runtime, 0, 30);
+    const endOffsets = log.endOffsets.bind(log);
+    log.endOffsets = async (topic) => (await endOffsets(topic)).map((end) => end + 1);
+    const subscribe = log.subscribe.bind(log);
+    log.subscribe = (spec, handler) =>
+      subscribe(spec, {
+        ...handler,
+        records: (partition, records, end) => {
+          handler.records(partition, records, end + 1);
+          if (records.at(-1)?.offset === end - 1) handler.passed?.(partition, end, end + 1);
+        },
+      });
+    const running = await test.runtime.runProjection(who, await openStore());
+    await running.caughtUp(5_000);
+    expect(test.runtime.stats().map(({ position, endOffset }) => endOffset - position)).toEqual([0, 0, 0]);
+  });
+
+  it('tries a store that is full ever more rarely, and goes on when there is room', async () => {
+    const waits: number[] = [];
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      after: (ms, then) => {
+        waits.push(ms);
+        return systemClock.after(Math.min(ms, 1), then);
+      },
+    };
+    const full = await createTestRuntime({ parts: { clock } });
+    try {
+      const store = await openStore();
+      let failures = 9;
+      const running = await full.runtime.runProjection(
+        who,
+        altered(store, (batch) => {
+          if (failures-- > 0) return Promise.reject(new MillraceError('DISK_FULL', 'no space is left'));
+          return store.write(batch);
+        }),
+      );
+      await running.passed(await publish(full.runtime, 0, 3), 5_000);
+      expect(await counts(store)).toEqual({ ann: 1, bob: 1, cy: 1 });
+      const tried = [20, 40, 80, 160, 320, 640, 1_280, 2_000];
+      expect(waits.filter((ms) => tried.includes(ms))).toEqual([...tried, 2_000]);
+    } finally {
+      await full.close();
+    }
   });
 
   it('says how far it is behind when it does not get there in time', async () => {

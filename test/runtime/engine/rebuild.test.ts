@@ -3,6 +3,7 @@ import { createMemoryLog } from '../../../runtime/adapters/memory-log.ts';
 import type { Runtime } from '../../../runtime/engine/runtime.ts';
 import type { Topology } from '../../../runtime/engine/topology.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
+import { alterLog } from '../../conformance/log/altered-log.ts';
 import { aliasRequest } from './toy-topology.ts';
 import { idOf, said, say, scripted, sum, World, type WorldOptions } from './world.ts';
 
@@ -92,6 +93,17 @@ describe('a task whose state and log disagree', () => {
     expect([...new Set(await outputs())]).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => `scripted/0.0/operations/0/${n}`));
   });
 
+  it('has snapshots also when no process lives long enough to fold many records', async () => {
+    const options = { snapshotEveryRecords: 3, batchRecords: 1 };
+    for (let n = 1; n <= 4; n++) await answered([n], counting(), options);
+    const last = await run(counting(), options);
+    await last.publish([aliasRequest('m', 5)]);
+    const blobs = async (): Promise<number> =>
+      (await world.records('snapshots')).filter(({ value }) => value !== null).length;
+    // the first one names the empty state
+    await eventually('a snapshot is named', async () => (await blobs()) > 1);
+  });
+
   it('refuses, loudly, when neither log nor snapshot reaches back', async () => {
     await answered([1, 2, 3]);
     await createMemoryLog({ storage: world.log }).truncateBefore({ topic: 'registry', partition: 0 }, 2);
@@ -135,6 +147,39 @@ describe('a task whose state and log disagree', () => {
     const facts = new Map(await said(world, await world.open()));
     expect([...facts.values()]).toEqual(['v1 is number 1', 'v3 is number 2', 'v4 is number 3']);
     expect(facts.size).toBe(3);
+  });
+
+  it('folds all that lies between an older state and what is queued, also when a commit fails in between', async () => {
+    const big = 'x'.repeat(900_000);
+    const topology = scripted(
+      (event, state) => {
+        const number = (state.get<number>('count') ?? 0) + 1;
+        return { put: [['count', number]], emit: [say(`v${event.data.version} is number ${number} ${big}`)] };
+      },
+      { reads: () => ({ keys: ['count'] }) },
+    );
+    await answered([0], topology);
+    const older = world.state.copy();
+    let commitsUntilFault = Number.POSITIVE_INFINITY;
+    const runtime = await run(topology, {
+      batchRecords: 15,
+      commitFault: (task) => (task.startsWith('scripted') && --commitsUntilFault === 0 ? 'before' : undefined),
+    });
+    // an outbox holds fewer than a page of these, and the gap is wider than a page
+    const versions = Array.from({ length: 30 }, (_, n) => n + 1);
+    await runtime.publish(versions.map((version) => aliasRequest('m', version)));
+    await eventually('all are folded', () => runtime.stats()[0]?.position === 31);
+    await eventually('all is reported', () => reported() === 31);
+    world.state.setBack(older);
+    world.log.committed.get('scripted')?.set('registry/0', 1);
+    // the one that finds the older state, then the first of the gap
+    commitsUntilFault = 2;
+    await runtime.publish([aliasRequest('m', 31)]);
+    await eventually('the last is folded', () => runtime.stats()[0]?.position === 32);
+    await runtime.close();
+    const details = (await said(world, await world.open())).map(([, detail]) => detail.slice(0, -big.length - 1));
+    expect(commitsUntilFault).toBeLessThan(0);
+    expect(details.at(-1)).toBe('v31 is number 32');
   });
 
   describe('after the log lost its tail', () => {
@@ -184,6 +229,108 @@ describe('a task whose state and log disagree', () => {
       cutTail('registry', 3);
       await answered([6], counting(), alone);
       expect((await outputs()).at(-1)).toBe('scripted/0.2/operations/0/4');
+    });
+
+    it.each(['while its state is made anew', 'before that'])(
+      'remembers what was lost when it fails %s',
+      async (when) => {
+        await answered([1, 2, 3]);
+        cutTail('registry', 2);
+        let resets = 0;
+        const failing: WorldOptions = {
+          parts: ({ state }) => ({
+            rebuildAlone: true,
+            state: new Proxy(state, {
+              get: (target, name) => {
+                const value: unknown = Reflect.get(target, name);
+                if (typeof value !== 'function') return value;
+                return async (...given: readonly unknown[]): Promise<unknown> => {
+                  const fails = name === 'reset' && resets++ === 0;
+                  if (fails && when === 'before that') throw new Error('the process is gone');
+                  const answer: unknown = await Reflect.apply(value, target, given);
+                  if (fails) throw new Error('the process is gone');
+                  return answer;
+                };
+              },
+            }),
+          }),
+        };
+        const dying = await world.open(failing);
+        await expect((await dying.runTopology(counting())).ready()).rejects.toThrow('the process is gone');
+        // what comes now takes the offsets of what was lost
+        await dying.publish([aliasRequest('n', 4), aliasRequest('n', 5)]);
+        await dying.close();
+        await answered([6], counting(), alone);
+        const expected = [3, 4, 5].map((n) => `scripted/0.1/operations/0/${n}`);
+        expect((await outputs()).slice(3)).toEqual(expected);
+        expect((await said(world, await world.open())).at(-1)?.[1]).toBe('v6 is number 5');
+      },
+    );
+
+    it('is finished at the next start when the last step of its rebuild failed, and no fork is left to rule the next one', async () => {
+      await answered([1, 2, 3]);
+      cutTail('registry', 2);
+      const dying = await world.open({
+        parts: ({ blobs }) => ({
+          rebuildAlone: true,
+          blobs: new Proxy(blobs, {
+            get: (target, name) => {
+              if (name === 'put') return () => Promise.reject(new Error('the process is gone'));
+              const value: unknown = Reflect.get(target, name);
+              return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+            },
+          }),
+        }),
+      });
+      await expect((await dying.runTopology(counting())).ready()).rejects.toThrow('the process is gone');
+      await dying.close();
+      await answered([4], counting(), alone);
+      cutTail('registry', 2);
+      await answered([5], counting(), alone);
+      expect((await outputs()).slice(3)).toEqual([1, 2].map((branch) => `scripted/0.${branch}/operations/0/3`));
+    });
+
+    it('says what follows as a new branch when the power took the state, too', async () => {
+      await answered([1, 2, 3]);
+      cutTail('registry', 2);
+      world.state.wipe();
+      world.log.committed.get('scripted')?.set('registry/0', 2);
+      await answered([4], counting(), {
+        parts: ({ log }) => ({
+          log: new Proxy(log, {
+            get: (target, name) => {
+              if (name === 'lostTail') return true;
+              const value: unknown = Reflect.get(target, name);
+              return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+            },
+          }),
+        }),
+      });
+      expect(await outputs()).toEqual([
+        ...[1, 2, 3].map((n) => `scripted/0.0/operations/0/${n}`),
+        'scripted/0.1/operations/0/3',
+      ]);
+    });
+
+    it('says as a new branch also what came after the power was back and before it opened', async () => {
+      await answered([1, 2, 3]);
+      cutTail('registry', 2);
+      world.state.wipe();
+      world.log.committed.get('scripted')?.set('registry/0', 2);
+      const back: WorldOptions = {
+        parts: ({ log }) => ({ log: alterLog(log, { lostTail: true, recoveredEnds: { 'registry/0': 2 } }) }),
+      };
+      const gateway = await world.open(back);
+      await gateway.publish([aliasRequest('n', 4), aliasRequest('n', 5)]);
+      await gateway.close();
+      await answered([6], counting(), back);
+      // a second loss of the state alone says nothing of it again
+      world.state.wipe();
+      await answered([7], counting(), back);
+      expect((await outputs()).slice(3)).toEqual([
+        ...[3, 4, 5].map((n) => `scripted/0.1/operations/0/${n}`),
+        'scripted/0.2/operations/0/6',
+      ]);
     });
 
     it('begins a topic that was made anew from its start, as a new branch', async () => {

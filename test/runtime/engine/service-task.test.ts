@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryLog } from '../../../runtime/adapters/memory-log.ts';
 import { deadLetterHeader } from '../../../runtime/engine/dead-letter.ts';
 import { header, textHeader } from '../../../runtime/engine/envelope.ts';
-import type { IdentifiedOutput, Service, ServiceRecord } from '../../../runtime/engine/service.ts';
+import type { IdentifiedOutput, Service, ServiceRecord, ServiceTask } from '../../../runtime/engine/service.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
 import { aliasRequest } from './toy-topology.ts';
 import { idOf, said, say, sum, World } from './world.ts';
@@ -101,6 +101,55 @@ describe('a service on a closed topic', () => {
     },
   );
 
+  it('that keeps values has them again when the store lost them, from its newest snapshot, and says nothing twice', async () => {
+    const told: string[] = [];
+    const counting = answering(plain, {
+      keeps: true,
+      opened: async (task) => void told.push(`${await task.get<number>('count')}${task.again ? ' so far' : ''}`),
+      handle: async (batch, task) => {
+        const count = ((await task.get<number>('count')) ?? 0) + batch.length;
+        return { outputs: batch.map(plain), put: [['count', count]] };
+      },
+    });
+    const options = { snapshotEveryRecords: 2 };
+    let runtime = await world.open(options);
+    await (await runtime.runService(counting)).ready();
+    for (let n = 1; n <= 4; n++) {
+      await runtime.publish([aliasRequest('a', n)]);
+      await eventually(`${n} are handled`, () => sum(runtime, 'handled') === n);
+    }
+    await eventually('a snapshot is named', async () => (await world.records('snapshots')).length > 1);
+    await runtime.close();
+    world.state.wipe();
+    await createMemoryLog({ storage: world.log }).truncateBefore({ topic: 'registry', partition: 0 }, 1);
+    runtime = await world.open(options);
+    await (await runtime.runService(counting)).ready();
+    await runtime.publish([aliasRequest('a', 5)]);
+    await eventually('the next is handled', () => sum(runtime, 'handled') === 5);
+    // `opened` is told of what the snapshot has, and again of what was rebuilt from there, if anything was
+    expect(told[0]).toBe('undefined');
+    expect(told.at(-1)).toBe('4');
+    expect(told.slice(1, -1).every((before) => before.endsWith(' so far'))).toBe(true);
+    expect(await answers()).toEqual([1, 2, 3, 4, 5].map((n) => `answer-request-a-${n}`));
+  });
+
+  it('that keeps values handles what is new although the log lost both its start and what the group had reported', async () => {
+    const keeping = answering(plain, { keeps: true });
+    let runtime = await world.open();
+    await (await runtime.runService(keeping)).ready();
+    await runtime.publish([1, 2, 3, 4].map((n) => aliasRequest('a', n)));
+    await eventually('all are handled', () => sum(runtime, 'handled') === 4);
+    await runtime.close();
+    world.state.wipe();
+    await createMemoryLog({ storage: world.log }).truncateBefore({ topic: 'registry', partition: 0 }, 1);
+    world.log.topics.get('registry')?.partitions[0]?.records.splice(1);
+    expect(await createMemoryLog({ storage: world.log }).endOffsets('registry')).toEqual([2]);
+    runtime = await world.open();
+    await (await runtime.runService(keeping)).ready();
+    await runtime.publish([aliasRequest('a', 5)]);
+    await eventually('the new one is answered', async () => (await answers()).includes('answer-request-a-5'));
+  });
+
   it('drops what is said to it twice, says gaps as facts, and passes ticks over', async () => {
     const runtime = await world.open();
     const { type, topic, data } = aliasRequest('a', 1);
@@ -160,6 +209,31 @@ describe('a service on a closed topic', () => {
     expect(idOf(good as never)).toBe('answer-request-a-2');
     expect(sum(runtime, 'outputsRefused')).toBe(1);
   });
+
+  it.each(['before', 'after'] as const)(
+    'commits what changed outside of batches, also when the first try is lost %s it was done and nothing comes',
+    async (lost) => {
+      const faults: ('before' | 'after')[] = [];
+      const left = new Set(['over']);
+      let task: ServiceTask | undefined;
+      const service = answering(plain, {
+        handle: async (batch, given) => {
+          task = given;
+          return { outputs: batch.map(plain), put: [['over', true]] };
+        },
+        rest: () => (left.size === 0 ? undefined : { delete: [...left], committed: () => left.clear() }),
+      });
+      const runtime = await world.open({ commitFault: () => faults.shift() });
+      await runtime.publish([aliasRequest('a', 1)]);
+      await (await runtime.runService(service)).ready();
+      expect(await task?.get('over')).toBe(true);
+      faults.push(lost, lost);
+      task?.changed();
+      await eventually('it is committed', () => left.size === 0);
+      expect(await task?.get('over')).toBeUndefined();
+      expect(runtime.stats().map(({ status }) => status)).toEqual(['running']);
+    },
+  );
 
   it('begins at the position of its group when its state is lost', async () => {
     const first = await world.open();

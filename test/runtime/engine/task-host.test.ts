@@ -75,6 +75,38 @@ describe('a partition that goes while its state is being opened', () => {
     expect([at?.offset, world.complaints]).toEqual([0, []]);
   });
 
+  it('is told to a service as closed after it was told as opened, or not as opened at all', async () => {
+    held = false;
+    const runtime = await open();
+    const told: string[] = [];
+    let go: (() => void) | undefined;
+    await runtime.runService({
+      name: 'watcher',
+      inputs: ['registry'],
+      outputs: [],
+      summary: 'notes what it is told',
+      opened: async () => {
+        await new Promise<void>((resolve) => (go = resolve));
+        told.push('opened');
+      },
+      handle: () => Promise.resolve({ outputs: [] }),
+      closed: () => void told.push('closed'),
+    });
+    const assigned = handler.assigned([partition], 1);
+    await eventually('the service is being told', () => go !== undefined);
+    handler.revoked([partition], 1);
+    go?.();
+    await assigned;
+    expect(told).toEqual(['opened', 'closed']);
+    held = true;
+    const again = handler.assigned([partition], 2);
+    await eventually('its state is being opened', () => waiting.length === 1);
+    handler.revoked([partition], 2);
+    letGo();
+    await again;
+    expect(told.slice(2)).toEqual(['closed']);
+  });
+
   it('is said to have stopped when its state cannot be opened, until another has it', async () => {
     const runtime = await world.open({
       parts: ({ log, state }) => ({
@@ -85,11 +117,52 @@ describe('a partition that goes while its state is being opened', () => {
         } as unknown as typeof state,
       }),
     });
-    await runtime.runTopology(toy);
+    const running = await runtime.runTopology(toy);
     await handler.assigned([partition], 1);
-    expect(runtime.stopped()).toEqual([`${toy.name}/registry/0`]);
+    const name = `${toy.name}/registry/0`;
+    expect(runtime.stopped()).toEqual([name]);
+    expect(runtime.stats()).toMatchObject([{ task: name, status: 'failed' }]);
+    await expect(running.ready()).rejects.toMatchObject({ code: 'CORRUPT' });
     handler.revoked([partition], 1);
     expect(runtime.stopped()).toEqual([]);
+    expect(runtime.stats()).toEqual([]);
+    await handler.assigned([], 2);
+    await running.ready();
+  });
+
+  it('is tried again when the disk is full, and worked on when it has room', async () => {
+    let tries = 0;
+    const runtime = await world.open({
+      parts: ({ log, state }) => ({
+        log: withCoordinator(log),
+        state: {
+          open: async (task) => {
+            tries += 1;
+            if (tries === 1) throw new MillraceError('DISK_FULL', 'no space is left');
+            return await state.open(task);
+          },
+          close: () => state.close(),
+        } as typeof state,
+      }),
+    });
+    const running = await runtime.runTopology(toy);
+    await handler.assigned([partition], 1);
+    await running.ready();
+    expect(tries).toBeGreaterThan(1);
+    expect(runtime.stopped()).toEqual([]);
+  });
+
+  it('is caught up when what is left of it holds no records', async () => {
+    held = false;
+    const runtime = await open();
+    await world.append('registry', { ce_id: 'x' }, Buffer.alloc(0));
+    const running = await runtime.runTopology(toy);
+    await handler.assigned([partition], 1);
+    let ready = false;
+    const waitingToBe = running.ready().then(() => (ready = true));
+    handler.passed?.(partition, 0, 1);
+    await waitingToBe;
+    expect(ready).toBe(true);
   });
 });
 

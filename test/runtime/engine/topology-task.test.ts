@@ -12,7 +12,7 @@ describe('a topology on a runtime', () => {
   it('folds every request once and answers it, also when the service says it twice', async () => {
     tested = await createTestRuntime();
     const facts = await collect(tested.runtime);
-    await tested.runtime.runTopology(toyTopology);
+    await tested.runtime.runTopology(toyTopologyThatCloses(600_000));
     await tested.runtime.publish([aliasRequest('a', 1), aliasRequest('b', 1)]);
     await tested.runtime.publish([aliasRequest('a', 2), aliasRequest('a', 1)]);
     await eventually('three answers', () => facts.length >= 3 && sum(tested.runtime, 'repeats') >= 1);

@@ -85,7 +85,7 @@ describe('a graph', () => {
 
   it('runs a node only if the tensor is there that it waits for', async () => {
     const built = graph()
-      .transformer('look', ({ x }: { x: number }) => (x > 0 ? { fine: x } : { odd: x }))
+      .transformer('look', ({ x }: { x: number }) => ({ fine: x > 0 ? x : undefined, odd: x > 0 ? undefined : x }))
       .model('ten', 'models:/ten/1', { inputs: ['look.fine'] })
       .transformer('sorry', ({ odd }: { odd: number }) => ({ y: odd }), { inputs: ['look.odd'] })
       .output(['ten', 'sorry']);

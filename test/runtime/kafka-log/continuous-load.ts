@@ -1,6 +1,7 @@
 import { hasCode } from '../../../runtime/ports/errors.ts';
 import { type Log } from '../../../runtime/ports/log.ts';
 import { readAll, record, text } from '../../conformance/log/builders.ts';
+import { until } from '../../conformance/log/until.ts';
 
 /** Appends numbered records to each partition, one call after another, until it is stopped; says again what had an unknown outcome. */
 export class ContinuousLoad {
@@ -10,13 +11,28 @@ export class ContinuousLoad {
   readonly #topic: string;
   readonly #workers: Promise<void>[];
   #stopped = false;
+  /** Why a worker ended before it was stopped. */
+  #failure: unknown;
 
   constructor(log: Log, topic: string, partitions: number) {
     this.#log = log;
     this.#topic = topic;
     this.acknowledged = new Array<number>(partitions).fill(0);
     this.#workers = this.acknowledged.map((_, partition) => this.#run(partition));
-    for (const worker of this.#workers) worker.catch(() => undefined); // said by stop
+    for (const worker of this.#workers) worker.catch((error: unknown) => (this.#failure ??= error)); // said by until and stop
+  }
+
+  /** Waits until the counts fulfil the condition; fails at once, with its reason, when a partition can no longer be written. */
+  async until(deadlineMs: number, name: string, condition: () => boolean): Promise<void> {
+    const holds = (): boolean => {
+      if (this.#failure !== undefined) throw new Error(`A worker ended before ${name}.`, { cause: this.#failure });
+      return condition();
+    };
+    await until({ deadlineMs }, name, holds).catch((cause: unknown) => {
+      throw new Error(`Appended to the partitions: ${this.acknowledged.join(', ')}; ${this.unknown} unknown.`, {
+        cause,
+      });
+    });
   }
 
   get total(): number {

@@ -20,6 +20,7 @@ const proxied: readonly (readonly [version: string, addresses: string | undefine
 const optionsFor = (broker: string): KafkaLogOptions => ({
   brokers: [broker],
   clientId: 'suite',
+  onClientLog: () => undefined,
   sessionTimeoutMs: 2_000,
   heartbeatIntervalMs: 200,
 });
@@ -41,6 +42,7 @@ describe.skipIf(kafkaSasl === undefined)('on Kafka 4.4.0 with TLS and SCRAM', ()
   const secured = (password: string): KafkaLogOptions => ({
     brokers: [kafkaSasl!],
     clientId: 'secured',
+    onClientLog: () => undefined,
     ssl: { ca: readFileSync(certificate, 'utf8') },
     sasl: { mechanism: 'scram-sha-512', username: 'millrace', password },
   });
@@ -72,7 +74,12 @@ describe.skipIf(kafkaSasl === undefined)('on Kafka 4.4.0 with TLS and SCRAM', ()
 
 describe.skipIf(kafka === undefined)('on Kafka 4.4.0', () => {
   it('is unavailable when nothing listens, after the time that is set', async () => {
-    const opening = openKafkaLog({ brokers: ['127.0.0.1:9'], clientId: 'nobody', operationTimeoutMs: 500 });
+    const opening = openKafkaLog({
+      brokers: ['127.0.0.1:9'],
+      clientId: 'nobody',
+      onClientLog: () => undefined,
+      operationTimeoutMs: 500,
+    });
     expect(await codeOf(opening)).toBe('UNAVAILABLE');
   });
 

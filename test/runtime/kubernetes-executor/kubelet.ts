@@ -3,9 +3,10 @@
  * token, each in a mount namespace of its own so that the paths are those of the pod, and tells the API server what became of it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as k8s from '@kubernetes/client-node';
 import { compiledFile } from '../../compiled.ts';
 
@@ -39,6 +40,8 @@ export class Kubelet {
   readonly #config = new KubeConfig();
   readonly #pods = new Map<string, RunningPod>();
   readonly #bin: string;
+  /** /etc/hosts of every pod: stands for the name service of the cluster. */
+  readonly #hosts: string;
   #stop: AbortController | undefined;
   #closed = false;
 
@@ -47,6 +50,8 @@ export class Kubelet {
     this.#config.loadFromFile(options.kubeconfig);
     this.core = this.#config.makeApiClient(CoreV1Api);
     this.#bin = mkdtempSync(join(tmpdir(), 'millrace-image-'));
+    this.#hosts = join(this.#bin, 'hosts');
+    writeFileSync(this.#hosts, readFileSync('/etc/hosts'));
     const program = join(this.#bin, 'millrace');
     writeFileSync(
       program,
@@ -102,23 +107,33 @@ export class Kubelet {
   async #follow(): Promise<void> {
     const { namespace } = this.#options;
     while (!this.#closed) {
-      const { items, metadata } = await this.core.listNamespacedPod({ namespace });
-      for (const pod of items) this.#see(pod);
-      await new Promise<void>((resolve) => {
-        void new Watch(this.#config)
-          .watch(
-            `/api/v1/namespaces/${namespace}/pods`,
-            { resourceVersion: metadata?.resourceVersion },
-            (type: string, pod: k8s.V1Pod) => {
-              if (type === 'ADDED' || type === 'MODIFIED') this.#see(pod);
-            },
-            () => resolve(),
-          )
-          .then((stop) => {
-            this.#stop = stop;
-          });
-      });
+      try {
+        await this.#followOnce(namespace);
+      } catch (error) {
+        if (this.#closed) return;
+        console.error('the kubelet of the tests asks again:', error);
+        await sleep(200);
+      }
     }
+  }
+
+  /** Until the watch ends; rejects when the API server does not answer. */
+  async #followOnce(namespace: string): Promise<void> {
+    const { items, metadata } = await this.core.listNamespacedPod({ namespace });
+    for (const pod of items) this.#see(pod);
+    await new Promise<void>((resolve, reject) => {
+      new Watch(this.#config)
+        .watch(
+          `/api/v1/namespaces/${namespace}/pods`,
+          { resourceVersion: metadata?.resourceVersion },
+          (type: string, pod: k8s.V1Pod) => {
+            if (type === 'ADDED' || type === 'MODIFIED') this.#see(pod);
+          },
+          () => resolve(),
+        )
+        .then((stop) => (this.#stop = stop))
+        .catch(reject);
+    });
   }
 
   #find(taskId: string): RunningPod {
@@ -167,10 +182,12 @@ export class Kubelet {
     const environment = await this.#environment(one, container);
     if (environment === undefined) return;
     const mounts = await this.#mounts(one, container);
+    await this.#publishName(pod);
     const outcome = container.terminationMessagePath ?? '/dev/termination-log';
     writeFileSync(join(folder, 'outcome'), '');
     const script = [
       'mount -t tmpfs none /run',
+      `mount --bind '${this.#hosts}' /etc/hosts`,
       ...[...mounts, [join(folder, 'outcome'), outcome] as const].flatMap(([from, to]) => [
         from.endsWith('/outcome') ? `touch '${to}'` : `mkdir -p '${to}'`,
         `mount --bind '${from}' '${to}'`,
@@ -204,6 +221,18 @@ export class Kubelet {
       .readNamespacedPod({ name: pod.metadata?.name ?? '', namespace: this.#options.namespace })
       .catch(() => ({ metadata: undefined }));
     if (metadata?.deletionTimestamp !== undefined) await this.#remove(one);
+  }
+
+  /** A pod has a name when a headless service of its subdomain selects it; all pods of the tests have one address. */
+  async #publishName({ metadata, spec }: k8s.V1Pod): Promise<void> {
+    const { namespace } = this.#options;
+    const { hostname, subdomain = '' } = spec ?? {};
+    if (hostname === undefined) return;
+    const service = await this.core.readNamespacedService({ name: subdomain, namespace }).catch(() => undefined);
+    const selector = Object.entries(service?.spec?.selector ?? {});
+    const selects = selector.length > 0 && selector.every(([name, value]) => metadata?.labels?.[name] === value);
+    if (service?.spec?.clusterIP === 'None' && selects)
+      appendFileSync(this.#hosts, `127.0.0.1 ${hostname}.${subdomain}.${namespace}\n`);
   }
 
   /** Undefined when a secret is missing, which the status says. */

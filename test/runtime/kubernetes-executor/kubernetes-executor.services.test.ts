@@ -294,7 +294,7 @@ describe.skipIf(kube.missing)('what the cluster does to a step is said as what i
   });
 
   it('no node takes it', async () => {
-    const placed = await cluster.executor({ nodeSelector: { pool: 'none' }, pendingMs: 3_000 });
+    const placed = await cluster.executor({ nodeSelector: { pool: 'none' }, pendingMs: 20_000 });
     const outcome = await failure(placed.start(work('values')).outcome);
     expect(outcome.kind).toBe('platform');
     expect(outcome.message).toMatch(/waited \d+ s and was not begun: no node takes pod .*node affinity\/selector/);
@@ -313,7 +313,7 @@ describe.skipIf(kube.missing)('what the cluster does to a step is said as what i
         return status?.used !== undefined;
       });
     };
-    const impatient = await cluster.executor({ pendingMs: 4_000 });
+    const impatient = await cluster.executor({ pendingMs: 20_000 });
     try {
       await quota({ pods: '0' });
       const pods = await failure(impatient.start(work('values')).outcome);
@@ -462,6 +462,7 @@ describe.skipIf(kube.missing)('an API server that is away', () => {
       const lines: string[] = [];
       const runs = behind.start(task, hearing(lines));
       await eventually('its step runs', () => lines.length > 0, 30_000);
+      cluster.warnings.length = 0;
       proxy.cut();
       go();
       expect((await runs.outcome).type).toBe('completed');

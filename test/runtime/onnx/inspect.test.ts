@@ -42,6 +42,13 @@ const functionOf = (domain: string, name: string, ...nodes: readonly Uint8Array[
   );
 const call = (name: string): Uint8Array => node({ operator: name, domain: 'own', inputs: ['x'], outputs: ['y'] });
 
+/** The least of so many measurements, or the first below the limit: what takes long by its bytes does so each time, a machine that stands still does not. */
+function leastOf(times: number, measure: () => number, limit: number): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let time = 0; time < times && least >= limit; time++) least = Math.min(least, measure());
+  return least;
+}
+
 describe('inspectOnnx', () => {
   it('passes what the runtime loads too', async () => {
     const bytes = model(graph([identity]));
@@ -231,9 +238,13 @@ describe('inspectOnnx', () => {
   it('refuses more nodes than any exporter writes, before it has read them all', () => {
     const input = message([11, valueInfo('x', tensorType(1))]);
     const many = Buffer.concat([input, ...Array<Uint8Array>(100_001).fill(message([1, identity]))]);
-    const started = performance.now();
-    expect(refusal(message([1, 8], [7, many], [8, operatorSet('', 17)])).reason).toBe('too-many');
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const file = message([1, 8], [7, many], [8, operatorSet('', 17)]);
+    const tookMs = (): number => {
+      const started = performance.now();
+      expect(refusal(file).reason).toBe('too-many');
+      return performance.now() - started;
+    };
+    expect(leastOf(3, tookMs, 2_000)).toBeLessThan(2_000);
   });
 
   it("refuses a file in the runtime's own format that is an ONNX file too", () => {
@@ -278,15 +289,18 @@ describe('inspectOnnx', () => {
       fc.property(fc.constantFrom(...seeds), flips, fc.uint8Array({ maxLength: 64 }), (seed, changes, tail) => {
         const bytes = Buffer.concat([seed, tail]);
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
-        const started = performance.now();
-        for (const candidate of [bytes, Buffer.from(tail)]) {
-          try {
-            inspectOnnx(candidate);
-          } catch (error) {
-            if (!hasCode(error, 'MODEL_REFUSED')) throw error;
+        const tookMs = (): number => {
+          const started = performance.now();
+          for (const candidate of [bytes, Buffer.from(tail)]) {
+            try {
+              inspectOnnx(candidate);
+            } catch (error) {
+              if (!hasCode(error, 'MODEL_REFUSED')) throw error;
+            }
           }
-        }
-        expect(performance.now() - started).toBeLessThan(1_000);
+          return performance.now() - started;
+        };
+        expect(leastOf(3, tookMs, 1_000)).toBeLessThan(1_000);
       }),
       { numRuns: 2_000 },
     );

@@ -13,9 +13,13 @@ it('leaves nothing of its log of writes behind a burst, and goes on', async () =
   const store = await openSqliteQueryStore({ file, schema: suiteSchema });
   const logBytes = (): number => (existsSync(`${file}-wal`) ? statSync(`${file}-wal`).size : 0);
   try {
-    for (let batch = 0; batch < 20; batch++)
+    // it may be cut in the middle of the burst, when that stands still for a second
+    let most = 0;
+    for (let batch = 0; batch < 20; batch++) {
       await put(store, ...Array.from({ length: 100 }, (_, n) => runChange(`r${batch}-${n}`)));
-    expect(logBytes()).toBeGreaterThan(100_000);
+      most = Math.max(most, logBytes());
+    }
+    expect(most).toBeGreaterThan(100_000);
     await eventually('the log is cut', () => logBytes() === 0, 20_000);
     await put(store, runChange('last'));
     expect(await runsOf(store)).toHaveLength(2_001);

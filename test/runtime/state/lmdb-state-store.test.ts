@@ -52,6 +52,17 @@ describe('the LMDB state store', () => {
     expect(await openAndRead()).toEqual({ position: 1, discarded: false });
   });
 
+  it("keeps everything over a restart of the machine with durability 'disk', closed cleanly or not", async () => {
+    // First without syncing: what it left unsynced is brought to the disk before the mark says that all is there.
+    await commitOnce();
+    await changeMark({ clean: false });
+    const store = await openLmdbStateStore({ directory, durability: 'disk' });
+    await (await store.open('t/0')).commit(1, { position: 2, put: [entry('a', '2')], delete: [] });
+    await changeMark({ boot: 'an earlier boot' });
+    await store.close();
+    expect(await openAndRead()).toEqual({ position: 2, discarded: false });
+  });
+
   it('keeps everything after a killed process in the same boot', async () => {
     await commitOnce();
     await changeMark({ clean: false });

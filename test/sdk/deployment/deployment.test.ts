@@ -69,6 +69,13 @@ describe('a deployment', () => {
     });
   });
 
+  it('has a verdict on a window of few rows, unless it says that it needs more', () => {
+    const window = (yaml_: string) => parseDeployment(yaml.replace('window: { rows: 200 }', yaml_)).monitors.window;
+    expect(window('window: { rows: 60 }')).toMatchObject({ rows: 60, minRows: 60 });
+    expect(() => window('window: { rows: 60, minRows: 100 }')).toThrow('minRows must be at most rows (60), got 100');
+    expect(() => window('window: { rows: many }')).toThrow('monitors.window.rows');
+  });
+
   it('is not changed by building on it', () => {
     const base = deployment('a').route('x', 'models:/m/1');
     base.route('y', 'models:/m/2');

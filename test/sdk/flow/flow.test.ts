@@ -151,7 +151,15 @@ describe('running a step', () => {
     );
     const empty = { inputs: [], stack: [], artifacts: {} } as never as Parameters<FlowCode['runStep']>[0];
     expect((await chain.runStep({ ...empty, step: 'a' })).models).toEqual([
-      { model: 'm', onnx: new Uint8Array([1]), metrics: { error: 1 }, tags: {}, alias: 'best', description: '' },
+      {
+        model: 'm',
+        onnx: new Uint8Array([1]),
+        metrics: { error: 1 },
+        tags: {},
+        alias: 'best',
+        attached: {},
+        description: '',
+      },
     ]);
     await expect(chain.runStep({ ...empty, step: 'b' })).rejects.toThrow("metric 'error' must be a finite number");
   });

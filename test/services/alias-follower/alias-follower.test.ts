@@ -30,7 +30,10 @@ afterAll(async () => {
 async function register(version: number): Promise<void> {
   const origin = { runId: null, taskId: null, flow: null, alias: null, description: '' };
   const artifact = { name: 'm', hash: String(version).repeat(64), sizeBytes: 1, codec: 'onnx' };
-  const data = { model: 'iris', requestId: `v${version}`, ...origin, artifact, metrics: {}, tags: {}, actor: 'ada' };
+  // The third one has nothing attached.
+  const tags: Record<string, string> =
+    version === 3 ? {} : { 'millrace.attached.sample': `${version}`.repeat(63) + 'a' };
+  const data = { model: 'iris', requestId: `v${version}`, ...origin, artifact, metrics: {}, tags, actor: 'ada' };
   await test.runtime.publish([{ topic: 'registry', type: 'version-requested', data, key: 'iris', id: `v${version}` }]);
   await eventually(`version ${version}`, async () => {
     await models.refresh();
@@ -98,4 +101,72 @@ it('hears of what moved while it was away, once', async () => {
   await point(1);
   await point(2);
   expect(await served('following', 5), 'the alias that was set to where it was made no version').toEqual([2, 1, 2]);
+});
+
+it('passes over a version that is gone, and hears of the next one', async () => {
+  await follower.close();
+  await register(4);
+  await point(4);
+  const asked = { requestId: 'delete-4', edit: 'delete', version: 4, key: '', value: '', tags: {}, archive: false };
+  const data = { model: 'iris', ...asked, actor: 'ada' };
+  await test.runtime.publish([{ topic: 'registry', type: 'edit-requested', data, key: 'iris', id: 'delete-4' }]);
+  await eventually('the deletion', async () => {
+    await models.refresh();
+    return models.get('iris/4') === undefined;
+  });
+  await point(1);
+  // Every row that is there is here by now.
+  follower = await startAliasFollower(test.runtime, 0);
+  expect(await served('following', 6)).toEqual([1, 1, 1]);
+  await follower.close();
+  follower = await startAliasFollower(test.runtime);
+});
+
+it('lets what is attached to a model version move with the alias; what the new version lacks stays', async () => {
+  await point(1);
+  const reference = 'models:/iris@champion#sample';
+  const watched = deployment('watched').route('main', 'models:/iris/1').monitors({ reference, drift: {} }).follow();
+  await deploy(watched);
+  const hashOf = async (version: number): Promise<string | undefined> => {
+    await served('watched', version);
+    return (JSON.parse(rows.get('watched')?.document ?? '{}') as DeploymentDocument).monitors.referenceHash;
+  };
+  expect(await hashOf(1)).toBe(`${'1'.repeat(63)}a`);
+  await point(2);
+  expect(await hashOf(2)).toBe(`${'2'.repeat(63)}a`);
+  await point(3);
+  await point(1);
+  expect(await hashOf(3), 'of the move to version 3 nothing came').toBe(`${'1'.repeat(63)}a`);
+  const lacking = deployment('lacking')
+    .route('main', 'models:/iris/1')
+    .monitors({ reference: 'models:/iris/3#sample' });
+  expect(resolveDocument(lacking.spec(), models).problems).toEqual([
+    "monitors.reference: version 3 of 'iris' has no 'sample' attached, but nothing",
+  ]);
+});
+
+it('tells a rollout that it does not get the alias it asked for, and why', async () => {
+  const told: unknown[] = [];
+  const evidence = await test.runtime.follow('route-evidence', {
+    from: 'earliest',
+    onEvent: ({ type, data }) => void (type === 'promotion-refused' && told.push(data)),
+  });
+  const requestId = 'promote/following/3/2';
+  const data = { model: 'iris', requestId, alias: 'champion', version: 99, actor: 'rollout of following' };
+  await test.runtime.publish([{ topic: 'registry', type: 'alias-requested', data, key: 'iris', id: 'asked-1' }]);
+  const [refused] = await eventually('the refusal', () => (told.length > 0 ? told : undefined));
+  expect(refused).toMatchObject({
+    deployment: 'following',
+    deploymentVersion: 3,
+    requestId,
+    reason: expect.stringContaining('99'),
+  });
+  // Refused again, as by a second person.
+  const again = { model: 'iris', requestId, reason: 'rejected by bob', actor: 'ada', code: 'FORBIDDEN' };
+  await test.runtime.publish([
+    { topic: 'registry', type: 'registry-refused', data: again, key: 'iris', id: 'again-1' },
+  ]);
+  await eventually('the second refusal', () => told.length > 1);
+  expect(told[1]).toMatchObject({ requestId, reason: 'rejected by bob' });
+  await evidence.close();
 });

@@ -58,6 +58,16 @@ describe('the probes of a process', () => {
   });
 });
 
+describe('a process of roles by name', () => {
+  it('is refused with what was meant', async () => {
+    await expect(start(['mdel-server', 'registry', 'nothing-like-it'])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message:
+        "there is no service or topology 'mdel-server' (did you mean 'model-server'?), 'nothing-like-it': `millrace serve --list` lists what there is",
+    });
+  });
+});
+
 describe('a process is of use', () => {
   const runtime = (...stopped: string[]) => ({ stopped: () => stopped }) as unknown as Runtime;
 
@@ -71,9 +81,17 @@ describe('a process is of use', () => {
     expect(health.unready()).toBe('the process is closing');
   });
 
-  it('not while something that it runs has stopped', () => {
+  it('not while something that it runs has stopped, whether it was up or not', () => {
     const health = new Health(runtime('run-progress/0', 'what follows deployments'));
+    expect(health.unready()).toBe('stopped: run-progress/0, what follows deployments');
     health.isUp();
     expect(health.unready()).toBe('stopped: run-progress/0, what follows deployments');
+  });
+
+  it('not while roles catch up, which it names', () => {
+    const health = new Health(runtime(), () => ['gateway', 'run-progress']);
+    expect(health.unready()).toBe('the process is starting: gateway, run-progress must catch up with the log');
+    health.isUp();
+    expect(health.unready()).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ import type { AuditLinked, AuditSealed, SealDue } from '../../../schemas/events.
 import { merkleRoot } from '../../../services/audit/merkle.ts';
 import { auditRoutes } from '../../../services/audit/routes.ts';
 import { createAuditSealer } from '../../../services/audit/sealer.ts';
-import { sealSigner, sealVerifier } from '../../../services/audit/seal-statement.ts';
+import { hashOfSeal, sealSigner, sealVerifier } from '../../../services/audit/seal-statement.ts';
 import { readSeals } from '../../../services/audit/seals.ts';
 import { verifySeals } from '../../../services/audit/verify-seals.ts';
 import { createGateway, type Gateway } from '../../../services/gateway/gateway.ts';
@@ -207,7 +207,7 @@ describe('sealed files', () => {
   it('are not made of records that are not those that were linked', async () => {
     const { failed, sealed } = await seals();
     expect(failed).toMatchObject([{ sequence: 2 }]);
-    const [report] = await verifySeals({ sealed, failed, redacted: [] }, { readFile: readBlob });
+    const [report] = await verifySeals({ sealed, failed, redacted: [], expired: [] }, { readFile: readBlob });
     expect(report?.problems).toMatchObject([{ kind: 'seal-failed', sequence: 2 }]);
   });
 });
@@ -320,4 +320,113 @@ describe('the command line', () => {
     const { hash } = await test.runtime.parts.blobs.put(Buffer.from('secret'));
     expect((await fetch(`${url}/api/v1/audit/files/${hash}`)).status).toBe(404);
   });
+});
+
+describe('holds and retention', () => {
+  const why = ['--reason', 'case 17'];
+
+  it('are shown, with who set them and why; a hold has one set of bounds', async () => {
+    expect((await ask('audit', 'retention')).out).toContain('kept for ever');
+    expect(await ask('audit', 'retention', '--keep-days', '365', ...why)).toMatchObject({ code: 0, err: '' });
+    expect((await ask('audit', 'retention', '--keep-days', 'forever', '--topic', 'registry', ...why)).code).toBe(0);
+    expect((await ask('audit', 'hold', 'case-17', '--topic', 'operations', ...why)).code).toBe(0);
+    expect((await ask('audit', 'hold', 'case-17', '--topic', 'operations', ...why)).code).toBe(0);
+    expect((await ask('audit', 'hold', 'case-17', ...why)).err).toContain('in force with other bounds');
+    const { out } = await ask('audit', 'retention');
+    expect(out).toMatch(/all others +365 days +os-user +case 17/);
+    expect(out).toMatch(/registry +for ever/);
+    expect(out).toMatch(/case-17 +operations +os-user/);
+    const entries = (await ask('audit', 'export', '--by', 'os-user')).out;
+    for (const action of ['audit.retention', 'audit.hold']) expect(entries).toContain(`"action":"${action}"`);
+  });
+
+  it.each([
+    ['--keep-days', '0', ...why],
+    ['--keep-days', 'soon', ...why],
+    ['--keep-days', '30'],
+    ['--keep-days', '30', '--topic', 'drift', ...why],
+    ['--topic', 'runs'],
+  ])('are refused when they say %s %s', async (...words) => {
+    const { code, err } = await ask('audit', 'retention', ...words);
+    expect([code === 0, err]).toEqual([false, expect.stringMatching(/keep-days|reason|topic/)]);
+  });
+
+  it('keep a file that is past its retention from going, and from being redacted', async () => {
+    await expiryDue(1, 0);
+    await eventually('the sealer says that it is held', async () => (await said('expiry-held')).length === 1);
+    expect(await said('expiry-held')).toMatchObject([{ sequence: 1, hold: 'case-17' }]);
+    const redacted = await ask('audit', 'redact', 'operations/0@130', ...why);
+    expect([redacted.code === 0, redacted.err]).toEqual([false, expect.stringContaining("under the hold 'case-17'")]);
+  });
+
+  it('let it go once the hold is released; its seal stays, and the chain with it', async () => {
+    const file = (await seals()).sealed[1]?.fileHash ?? '';
+    expect((await ask('audit', 'release', 'case-17', ...why)).code).toBe(0);
+    expect((await ask('audit', 'release', 'case-17', ...why)).err).toContain('no hold');
+    await expiryDue(1, 0);
+    await eventually('the file is gone', async () => (await readBlob(file)) === undefined);
+    const all = { ...(await seals()), failed: [] };
+    const options = { readFile: readBlob, verifySignature: sealVerifier(publicKey) };
+    expect(await verifySeals(all, options)).toMatchObject([{ seals: 2, filesExpired: 1, problems: [] }]);
+    const [early] = await verifySeals(
+      { ...all, expired: all.expired.map((one) => ({ ...one, keepDays: 30 })) },
+      options,
+    );
+    expect(early?.problems).toMatchObject([{ sequence: 1, kind: 'file-expired-early' }]);
+    const [missing] = await verifySeals({ ...all, expired: [] }, options);
+    expect(missing?.problems).toMatchObject([{ sequence: 1, kind: 'file-missing' }]);
+    expect((await ask('audit', 'seals')).out).toMatch(/operations\/0 +1 .*expired/);
+    const gone = await ask('audit', 'redact', 'operations/0@130', ...why);
+    expect(gone.err).toContain('past its retention');
+    const entries = (await ask('audit', 'export', '--topic', 'operations')).out;
+    expect(entries).toContain('"action":"audit.expire","object":"operations/0@128');
+  });
+});
+
+/** What the topology says of a file that is past its retention. */
+async function expiryDue(sequence: number, keepDays: number): Promise<void> {
+  const seal = (await seals()).sealed[sequence];
+  if (seal === undefined) throw new Error(`there is no seal ${sequence}`);
+  const { topic, partition, fromTimeMs, timeMs } = seal;
+  const data = { topic, partition, sequence, fromTimeMs, timeMs, keepDays };
+  const id = test.runtime.parts.ids.next();
+  await test.runtime.publish([{ topic: 'audit-seals', type: 'expiry-due', key: 'operations/0', data, id }]);
+}
+
+async function said(type: string): Promise<readonly object[]> {
+  const found: object[] = [];
+  const topic = test.runtime.topic('audit-seals');
+  for await (const batch of test.runtime.parts.log.read({ topic, partition: 0 }, { from: 0 }))
+    for (const record of batch) {
+      const event = await test.runtime.decode('audit-seals', record);
+      if (event.type === type) found.push(event.data);
+    }
+  return found;
+}
+
+it('are continued, and redacted, as before when the state store has lost what the sealer knew', async () => {
+  const before = await seals();
+  await test.restart('state');
+  const { runtime } = test;
+  await runtime.runTopology(auditTrail('operations'));
+  await runtime.runService(createAuditSealer(runtime, sealSigner(privateKey)));
+  const call = { action: 'deploy', object: 'diamonds', actor: 'ada', outcome: 'accepted', detail: '' };
+  const more = Array.from({ length: 64 }, (_, n) => ({ ...call, operationId: `more-${n}` }));
+  const said = { topic: 'operations', type: 'operation-recorded', key: 'diamonds', partition: 0 } as const;
+  await runtime.publish(more.map((data) => ({ ...said, id: data.operationId, data })));
+  const link = await eventually('they are linked', async () =>
+    (await linked()).find(({ fromOffset }) => fromOffset >= calls),
+  );
+  const due: SealDue = { ...link, sequence: 3, fromTimeMs: 0 };
+  const request = { requestId: 'again', topic: 'operations', partition: 0, offset: 5 };
+  const redaction = { ...request, fields: ['detail'], reason: 'asked to be forgotten', actor: 'ada' };
+  await runtime.publish([
+    { topic: 'audit-seals', type: 'seal-due', key: 'operations/0', data: due, id: 'due-3' },
+    { topic: 'audit-seals', type: 'redaction-requested', key: 'operations/0', data: redaction, id: 'again' },
+  ]);
+  await eventually('both are answered', async () => (await seals()).redacted.length > before.redacted.length);
+  const { sealed, failed, redacted } = await seals();
+  expect([sealed.slice(0, -1), failed, redacted.slice(0, -1)]).toEqual([before.sealed, before.failed, before.redacted]);
+  expect(sealed.at(-1)).toMatchObject({ sequence: 3, previousSeal: hashOfSeal(before.sealed.at(-1) as AuditSealed) });
+  expect(redacted.at(-1)?.replacedHash).toBe(before.redacted.at(-1)?.fileHash);
 });

@@ -28,7 +28,7 @@ beforeAll(async () => {
   test = await createTestRuntime();
   receiver = await openReceiver();
   const { runtime } = test;
-  const client = new EgressClient(new ReachableAddresses('127.0.0.1/32'), { timeoutMs: 5_000 });
+  const client = new EgressClient(new ReachableAddresses(['127.0.0.1/32']), { timeoutMs: 5_000 });
   const secrets = openSecretBox('k'.repeat(40), undefined);
   await Promise.all([registry, experimentNames, webhooks].map((topology) => runtime.runTopology(topology as never)));
   egress = await startEgress({ runtime, client, secrets, attemptsMax: 3, backoffMs: 300 });
@@ -39,7 +39,7 @@ beforeAll(async () => {
   gateway = await createGateway({
     runtime,
     queries: {} as never,
-    extensions: [tracking.routes, webhookRoutes({ runtime, table, client, secrets })],
+    extensions: [tracking.routes, webhookRoutes({ runtime, table, client, secrets, queries: {} as never })],
     metrics: new Registry(),
     version: '0.0.0',
     port: 0,
@@ -54,12 +54,17 @@ afterAll(async () => {
   await receiver.close();
 });
 
-async function call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object) {
+async function call(
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  payload?: object,
+  headers: Readonly<Record<string, string>> = {},
+) {
   const url = `/api/2.0/mlflow/${path}`;
   const answer = await gateway.app.inject({
     method,
     url,
-    headers: { host: 'localhost' },
+    headers: { host: 'localhost', ...headers },
     ...(payload === undefined ? {} : { payload }),
   });
   return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
@@ -104,6 +109,21 @@ describe("MLflow's webhook calls", () => {
       status: 404,
       body: { error_code: 'RESOURCE_DOES_NOT_EXIST' },
     });
+  });
+
+  it('make one that is disabled from the beginning, also when the call has a key and is repeated', async () => {
+    const wish = { name: 'quiet', url: `${receiver.url}/quiet`, events, status: 'DISABLED' };
+    for (let turn = 0; turn < 2; turn++) {
+      const { body } = await call('POST', 'webhooks', wish, { 'idempotency-key': 'quiet-1' });
+      expect(body).toMatchObject({ webhook: { webhook_id: 'quiet', status: 'DISABLED' } });
+    }
+    expect((await call('GET', 'webhooks/quiet')).body).toMatchObject({ webhook: { status: 'DISABLED' } });
+    expect(await call('POST', 'webhooks', { ...wish, name: 'q', status: 'OFF' })).toMatchObject({ status: 400 });
+  });
+
+  it.each(['GET', 'PATCH', 'DELETE'] as const)('%s of an id that is a path reaches no other call', async (method) => {
+    const said = await call(method, 'webhooks/..%2Fdeployments%2Firis', method === 'PATCH' ? {} : undefined);
+    expect(said).toMatchObject({ status: 400, body: { message: expect.stringContaining('Invalid webhook id') } });
   });
 
   it('are refused for private addresses, unknown events, no events, and bad names', async () => {

@@ -13,6 +13,8 @@ import { openSecretBox } from '../../../services/egress/secret-box.ts';
 import { createGateway, type Gateway } from '../../../services/gateway/gateway.ts';
 import { webhooks } from '../../../topologies/webhooks.ts';
 import { millrace } from '../../cli/cli-driver.ts';
+import type { Provenance } from '../../../services/provenance/index.ts';
+import { openProvenance } from '../provenance/open-provenance.ts';
 import { openReceiver, type Received, type Receiver } from './receiver.ts';
 
 let test: TestRuntime;
@@ -20,18 +22,21 @@ let receiver: Receiver;
 let gateway: Gateway;
 let url: string;
 let egress: Running;
-const client = new EgressClient(new ReachableAddresses('127.0.0.1/32'), { timeoutMs: 5_000 });
+let provenance: Provenance;
+const client = new EgressClient(new ReachableAddresses(['127.0.0.1/32']), { timeoutMs: 5_000 });
 const secrets = openSecretBox('k'.repeat(40), undefined);
 
-async function start(): Promise<void> {
+async function start(attemptsMax = 3): Promise<void> {
   const { runtime } = test;
   await runtime.runTopology(webhooks);
-  egress = await startEgress({ runtime, client, secrets, attemptsMax: 3, backoffMs: 300 });
+  egress = await startEgress({ runtime, client, secrets, attemptsMax, backoffMs: 300 });
+  provenance = await openProvenance(test);
+  const { queries } = provenance;
   const table = await runtime.openTable('webhooks');
   gateway = await createGateway({
     runtime,
     queries: {} as never,
-    extensions: [webhookRoutes({ runtime, table, client, secrets })],
+    extensions: [webhookRoutes({ runtime, table, client, secrets, queries })],
     metrics: new Registry(),
     version: '0.0.0',
     port: 0,
@@ -48,6 +53,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.close();
   await egress.close();
+  await provenance.close();
   await test.close();
   await receiver.close();
 });
@@ -156,17 +162,54 @@ describe('a receiver that fails', () => {
     expect(dead.out).toContain('dead: answered 503');
   });
 
+  it('gets what is dead once more when somebody asks, under the id that it had', async () => {
+    const [gone] = (await calls().deliveries('flaky', { outcome: 'dead' })).attempts;
+    const failed = await ask('webhooks', 'redeliver', 'flaky', gone!.deliveryId);
+    expect(failed).toMatchObject({ code: 1, out: expect.stringContaining('dead: answered 503') });
+    receiver.answer = () => ({ status: 200 });
+    const taken = await ask('webhooks', 'redeliver', 'flaky', gone!.deliveryId);
+    expect(taken).toMatchObject({ code: 0, out: expect.stringContaining('delivered (200)') });
+    expect(idsAt('/flaky').filter((id) => id === gone!.deliveryId)).toHaveLength(5);
+    expect((await deliveries('flaky')).map(({ outcome, attempt }) => [outcome, attempt]).slice(0, 2)).toEqual([
+      ['delivered', 5],
+      ['dead', 4],
+    ]);
+    // The webhook is where it was: nothing goes out again by itself.
+    expect((await calls().deliveries('flaky')).behind).toBe(0);
+    const unknown = `msg_${'0'.repeat(32)}`;
+    expect(await ask('webhooks', 'redeliver', 'flaky', unknown)).toMatchObject({ code: 3 });
+  });
+
+  it('shows its requests page by page', async () => {
+    const all = await deliveries('flaky');
+    expect(all).toHaveLength(6);
+    const paged = [];
+    let cursor: string | undefined;
+    do {
+      const page = await calls().deliveries('flaky', { limit: 4, cursor });
+      paged.push(...page.attempts);
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+    expect(paged).toEqual(all);
+    await expect(calls().deliveries('flaky', { cursor: 'x' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   it('is asked on behind a restart, after the pause that was due, and has nothing twice', async () => {
+    // so many that it is not given up, however long the restart takes
+    const attemptsMax = 1_000;
+    await egress.close();
+    egress = await startEgress({ runtime: test.runtime, client, secrets, attemptsMax, backoffMs: 300 });
     receiver.answer = ({ path }) => ({ status: path === '/ada' ? 503 : 200 });
     const before = at('/ada').length;
     await alert('iris', 'late');
     await eventually('it was tried', async () => (await deliveries('to-ada'))[0]?.outcome === 'failed');
     await gateway.close();
     await egress.close();
+    await provenance.close();
     const failures = at('/ada').length - before;
     receiver.answer = () => ({ status: 200 });
     await test.restart();
-    await start();
+    await start(attemptsMax);
     await eventually('it is delivered', async () => (await deliveries('to-ada'))[0]?.outcome === 'delivered');
     const [last] = await deliveries('to-ada');
     expect(last?.attempt).toBeGreaterThan(1);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
+import { feedbackIdOfCall } from '../../../schemas/derived-ids.ts';
 import type { FeedbackReceived } from '../../../schemas/events.ts';
 import { createFeedbackAdmission } from '../../../services/feedback-admission/feedback-admission.ts';
 
@@ -68,6 +69,37 @@ describe('feedback', () => {
     const plain = JSON.stringify({ predictionId, reward: 1, id: 'mine' });
     expect((await give(plain)).id).toBe((await give(plain)).id);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('of one own id is one per prediction, and compared by its content where it is joined', async () => {
+    const other = '0003'.padEnd(32, 'b');
+    const told = [
+      { predictionId, reward: 1, id: 'case 7' },
+      { predictionId, reward: 0, id: 'case 7' },
+      { predictionId: other, reward: 1, id: 'case 7' },
+    ];
+    const [first, changed, elsewhere] = await Promise.all(told.map((one) => give(JSON.stringify(one))));
+    const feedbackIdOf = (event: typeof first): string => (event?.data as FeedbackReceived).feedbackId;
+    expect(feedbackIdOf(changed)).toBe(feedbackIdOf(first));
+    expect(changed?.id).not.toBe(first?.id);
+    expect(feedbackIdOf(elsewhere)).not.toBe(feedbackIdOf(first));
+  });
+
+  it('that the gateway has taken has the id that its caller was told', async () => {
+    const { runtime } = test;
+    const data = { predictionId, truth: 4, label: null, reward: null };
+    await runtime.publish([{ topic: 'feedback', type: 'feedback-given', data, key: predictionId, id: 'call-1' }]);
+    const told = feedbackIdOfCall('call-1', predictionId);
+    const admitted = await eventually('it is admitted', async () => {
+      const place = { topic: runtime.topic('predictions'), partition: 3 };
+      for await (const batch of runtime.parts.log.read(place, { from: 0 }))
+        for (const record of batch) {
+          const event = await runtime.decode('predictions', record);
+          if ((event.data as FeedbackReceived).feedbackId === told) return event;
+        }
+      return undefined;
+    });
+    expect(admitted).toMatchObject({ type: 'feedback-received', data: { truth: 4 } });
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../runtime/testing/test-runtime.ts';
 import { createGateway } from '../../../services/gateway/gateway.ts';
 import { type Fixture, local, openGateway } from './gateway-fixture.ts';
 
@@ -57,6 +58,18 @@ describe('deploying over HTTP', () => {
     expect((await deploy(body, headers)).json()).toMatchObject({ version: 1 });
     expect((await deploy(body, headers)).json()).toMatchObject({ version: 1 });
     expect((await deploy(body)).json()).toMatchObject({ version: 2 });
+  });
+
+  it('takes one key for a model and a deployment of the same name', async () => {
+    const headers = { 'idempotency-key': 'release-7' };
+    const alias = await fixture.gateway.app.inject({
+      method: 'PUT',
+      url: '/api/v1/models/diamonds/aliases/release',
+      headers: { ...local, ...headers },
+      payload: { version: 1 },
+    });
+    expect(alias.statusCode, alias.body).toBeLessThan(300);
+    expect((await deploy(spec('diamonds', 'models:/diamonds/1'), headers)).statusCode).toBe(201);
   });
 
   it('gives it also after a restart of the gateway', async () => {
@@ -132,6 +145,22 @@ describe('aliases over HTTP', () => {
     const answer = await setAlias(99);
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});
+
+describe('"ask again"', () => {
+  it('is not the answer for ever', async () => {
+    const [requestId, key] = ['busy', 'diamonds'];
+    const data = { model: key, requestId, reason: 'ask again', actor: 'ada', code: 'UNAVAILABLE' };
+    await fixture.test.runtime.publish([{ topic: 'registry', type: 'registry-refused', data, key, id: 'busy-1' }]);
+    const ask = () =>
+      fixture.gateway.app.inject({
+        method: 'PUT',
+        url: '/api/v1/models/diamonds/aliases/busy',
+        headers: { ...local, 'idempotency-key': requestId },
+        payload: { version: 1 },
+      });
+    await eventually('the alias', async () => (await ask()).statusCode === 200);
   });
 });
 

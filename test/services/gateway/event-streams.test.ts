@@ -72,6 +72,8 @@ describe('event streams', () => {
       segments: [],
       qualityRows: 0,
       qualityMaxAgeMs: 0,
+      bounds: [],
+      planned: [],
     };
     const output = { topic: 'rewards', type: 'reward-recorded', data, key: 'd', id: 'nan' } as const;
     await fixture.test.runtime.publish([output]);

@@ -1,6 +1,8 @@
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FlowCode } from '../../../runtime/ports/flow-code.ts';
 import { flow } from '../../../sdk/flow/index.ts';
+import { createGateway } from '../../../services/gateway/gateway.ts';
 import { flowStarts } from '../../../topologies/flow-starts.ts';
 import { type Fixture, local, openGateway } from './gateway-fixture.ts';
 
@@ -42,6 +44,25 @@ describe('flows over HTTP', () => {
     expect((await post('/api/v1/runs', body, headers)).json()).toEqual(started.json());
     const runs = (await fixture.events('runs')).filter(({ type }) => type === 'run-requested');
     expect(runs).toMatchObject([{ data: { runId: started.json().runId, cause: { kind: 'manual', id: 'run-once' } } }]);
+  });
+
+  it('answers a start that is repeated at a gateway that heard nothing of it', async () => {
+    const headers = { 'idempotency-key': 'run-once' };
+    const found: string[] = [];
+    const queries = {
+      runOfRequest: (flow: string, requestId: string) => {
+        found.push(`${flow} ${requestId}`);
+        return Promise.resolve({ runId: 'b'.repeat(32), version: 1 });
+      },
+    } as never;
+    const { runtime } = fixture.test;
+    const other = await createGateway({ runtime, queries, metrics: new Registry(), version: '0' });
+    const payload = { flow: 'greeting', parameters: { count: 3 } };
+    const call = { method: 'POST', url: '/api/v1/runs', headers: { ...local, ...headers }, payload } as const;
+    const answer = await other.app.inject(call);
+    await other.close();
+    expect(answer.json()).toEqual({ runId: 'b'.repeat(32), flow: 'greeting', version: 1 });
+    expect(found).toEqual(['greeting run-once']);
   });
 
   it('runs a bundle that is not deployed as version 0', async () => {

@@ -29,6 +29,7 @@ export interface Seen {
 }
 
 const queries: Queries = {
+  runOfRequest: () => Promise.resolve(undefined),
   listRuns: ({ limit }) => Promise.resolve({ runs: [{ runId: 'a'.repeat(32), limit } as never], next: null }),
   listArtifacts: () => Promise.resolve({ artifacts: [], next: null }),
   showRun: () => Promise.resolve(undefined),
@@ -45,6 +46,7 @@ const queries: Queries = {
   flowHistory: () => Promise.resolve([]),
   listSlots: () => Promise.resolve([]),
   completedSlots: () => Promise.resolve([]),
+  waitingStarts: () => Promise.resolve([]),
   flowActivity: () => Promise.resolve(new Map()),
   explainRoute: (id) => Promise.reject(new MillraceError('NOT_FOUND', `there is no prediction '${id}'`)),
   placeOfPrediction: () => Promise.resolve(undefined),
@@ -78,6 +80,7 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
         ? Promise.resolve({
             name,
             version: 3,
+            platform: 'onnxruntime_onnx',
             signature: { inputs: [{ name: 'X', datatype: 'FP32', shape: [-1, 4] }], outputs: [] },
           })
         : Promise.reject(new MillraceError('NOT_FOUND', `there is no deployment '${name}'`)),
@@ -94,7 +97,7 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
     metrics: new Registry(),
     version: '0.0.0',
     port: 0,
-    decisionTimeoutMs: 5_000,
+    decisionTimeoutMs: 20_000,
     actor: 'os-user',
     ...options,
   });
@@ -134,7 +137,7 @@ export async function openGateway(options: Partial<GatewayOptions> = {}): Promis
         actor: 'test',
       };
       await runtime.publish([{ topic: 'registry', type: 'version-requested', data, key: model, id: requestId }]);
-      const deadline = Date.now() + 5_000;
+      const deadline = Date.now() + 20_000;
       for (;;) {
         await table.refresh();
         const row = table.rows().find((candidate) => candidate.artifact.hash === artifact.hash);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { feedbackIdOfCall } from '../../../schemas/derived-ids.ts';
 import { type Fixture, local, openGateway } from './gateway-fixture.ts';
 
 let fixture: Fixture;
@@ -127,7 +128,9 @@ describe('feedback', () => {
     const give = () => post('/api/v1/feedback', { predictionId, truth: 1.5, id: 'f1' });
     const first = (await give()).json<{ feedbackId: string }>();
     expect((await give()).json()).toEqual(first);
-    const record = (await records('feedback')).find(({ id }) => id === first.feedbackId);
+    const record = (await records('feedback')).find(
+      ({ id }) => feedbackIdOfCall(id, predictionId) === first.feedbackId,
+    );
     expect(fixture.test.runtime.codec.decode('feedback', record!.value).data).toEqual({
       predictionId,
       truth: 1.5,
@@ -190,6 +193,17 @@ describe('the description', () => {
       const path = url.replace(/:(\w+)/g, '{$1}');
       expect(paths, `${method} ${url} ${config.access}`).toHaveProperty([path, method.toLowerCase()]);
     }
+  });
+
+  it('says in a sentence what each of them does', async () => {
+    type Calls = Readonly<Record<string, { readonly summary?: string }>>;
+    const { paths } = (await get('/api/v1/openapi.json')).json<{ paths: Readonly<Record<string, Calls>> }>();
+    const silent = Object.entries(paths)
+      .filter(([path]) => !/^\/(?:ajax-)?api\/2\.0\//.test(path))
+      .flatMap(([path, calls]) =>
+        Object.entries(calls).flatMap(([method, { summary = '' }]) => (summary === '' ? [`${method} ${path}`] : [])),
+      );
+    expect(silent).toEqual([]);
   });
 
   it('shows metrics as Prometheus reads them', async () => {

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MillraceError } from '../../../runtime/ports/errors.ts';
 import { accessLevels } from '../../../services/gateway/security/authorization.ts';
 import { checkListenAddress } from '../../../services/gateway/security/listen-policy.ts';
 import { type Fixture, local, openGateway } from './gateway-fixture.ts';
@@ -47,6 +48,17 @@ describe('the token', () => {
     },
   );
 
+  it('is all that strangers hear, who are not let fill the log under any name', async () => {
+    const refused = async (): Promise<readonly unknown[]> =>
+      (await guarded.events('operations')).filter(({ data }) => data['object'] === '/api/v1/triggers');
+    const headers = { ...local, 'x-millrace-actor': 'alice' };
+    for (let time = 0; time < 3; time++) {
+      const answer = await routes().inject({ method: 'POST', url: '/api/v1/triggers', headers, payload: {} });
+      expect(answer.statusCode).toBe(401);
+    }
+    expect(await refused()).toMatchObject([{ data: { actor: 'unauthenticated', outcome: 'refused: FORBIDDEN' } }]);
+  });
+
   it('opens the rest, and probes need none', async () => {
     expect((await call('/api/v1/models', 'Bearer secret')).statusCode).toBe(200);
     expect((await call('/livez')).statusCode).toBe(200);
@@ -77,7 +89,7 @@ describe('every route', () => {
     const { fastify } = await import('fastify');
     const { authorize } = await import('../../../services/gateway/security/authorization.ts');
     const app = fastify();
-    authorize(app, undefined, () => undefined);
+    authorize(app, undefined, Date.now, () => undefined);
     expect(() => app.get('/open', async () => 'x')).toThrow('must declare config.access');
     expect(() => app.post('/w', { config: { access: 'write' } }, async () => 'x')).toThrow('config.action');
     await app.close();
@@ -97,6 +109,15 @@ describe('host and origin', () => {
   it('takes configured hosts', async () => {
     const headers = { host: 'ml.example.org', authorization: 'Bearer secret' };
     expect((await guarded.gateway.app.inject({ url: '/api/v1/models', headers })).statusCode).toBe(200);
+  });
+
+  it('is probed and, with the token, scraped by address; without a token only by name', async () => {
+    const ask = async (gateway: typeof open, url: string, more: object = {}): Promise<number> =>
+      (await gateway.gateway.app.inject({ url, headers: { host: '10.1.2.3:7400', ...more } })).statusCode;
+    expect([await ask(open, '/livez'), await ask(guarded, '/readyz')]).toEqual([200, 200]);
+    const authorization = 'Bearer secret';
+    expect([await ask(guarded, '/metrics', { authorization }), await ask(guarded, '/metrics')]).toEqual([200, 401]);
+    expect([await ask(open, '/metrics'), await ask(guarded, '/api/v1/models', { authorization })]).toEqual([403, 403]);
   });
 
   it.each(['https://evil.example', 'null', 'http://localhost.evil.example'])(
@@ -169,6 +190,17 @@ describe('bad calls', () => {
       message: expect.not.stringContaining('SQLITE'),
       id: expect.any(String),
     });
+    await broken.close();
+  });
+
+  it('names the setting that is wrong', async () => {
+    const message = 'set webhooks.key: the secrets of webhooks are on the log encrypted with it';
+    const broken = await openGateway({
+      queries: { listRuns: () => Promise.reject(new MillraceError('INVALID_CONFIGURATION', message)) } as never,
+    });
+    const answer = await broken.gateway.app.inject({ url: '/api/v1/runs', headers: local });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toMatchObject({ code: 'INVALID_CONFIGURATION', message });
     await broken.close();
   });
 

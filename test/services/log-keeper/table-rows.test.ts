@@ -20,6 +20,7 @@ describe('rows of tables', () => {
     await openEmbeddedLog({
       directory,
       durability: 'process',
+      onProblem: (error) => console.error(error),
       cleanIntervalMs: compacts ? 10 : 3_600_000,
       compactBytesMin: 1,
       tombstoneMs: 3_600_000,

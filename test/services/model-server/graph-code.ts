@@ -40,4 +40,13 @@ export default deployment('tempers')
       },
       { timeoutMs: 60_000, memoryMb: 32 },
     ),
+  )
+  .route(
+    'sized',
+    graph()
+      .router('size', ['small', 'large'], ({ x: [size] }: Point) => (size < 3 ? 'small' : 'large'))
+      .router('drawn', ['only'], 'random', { inputs: ['size/small'] })
+      .model('a', 'models:/linear/1', { inputs: ['drawn/only'] })
+      .model('b', 'models:/linear/2', { inputs: ['size/large'] })
+      .output(['a', 'b']),
   );

@@ -102,6 +102,28 @@ describe('in-process inference', () => {
     expect(await send([2, 2])).toMatchObject({ type: 'failed', code: 'CONFLICT', predictionId: first.predictionId });
   });
 
+  it('takes a failure that may pass as that of one try: the client id can be tried again, and each id has one outcome', async () => {
+    const ask = () =>
+      fixture.server.infer({ deployment: 'linear', inputs: [tensor([7, 7])], clientId: 'again', entity: 'stubborn' });
+    models.away = true;
+    const tries = [await ask(), await ask()];
+    models.away = false;
+    const answered = await ask();
+    expect(tries).toMatchObject([
+      { type: 'failed', data: { code: 'UNAVAILABLE', clientId: 'again', route: 'route-1' } },
+      { type: 'failed', data: { code: 'UNAVAILABLE', clientId: 'again' } },
+    ]);
+    expect(answered.type).toBe('completed');
+    expect((await ask()).predictionId).toBe(answered.predictionId);
+    const logged = (await fixture.outcomes()).filter(({ key }) => key === 'stubborn');
+    // Whoever folds drops what has an id that was seen before.
+    expect(new Set(logged.map(({ id }) => id)).size).toBe(3);
+    expect(new Set(logged.map(({ data }) => data.predictionId)).size).toBe(3);
+    expect(logged.filter(({ type }) => type === 'prediction-completed').map(({ data }) => data.predictionId)).toContain(
+      answered.predictionId,
+    );
+  });
+
   it('hears of a deployment that was made a moment ago, and of its next version', async () => {
     await fixture.deploy('fresh', file(1));
     expect(await fixture.server.inferOpen({ deployment: 'fresh', body: body([0, 0]) })).toMatchObject({
@@ -118,7 +140,7 @@ describe('in-process inference', () => {
     );
     const refused = all.filter(({ status }) => status === 'rejected');
     expect(refused).toHaveLength(30);
-    expect(refused[0]).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+    expect(refused[0]).toMatchObject({ reason: { code: 'OVERLOADED' } });
   });
 
   it('says what stands in the way of a model', async () => {

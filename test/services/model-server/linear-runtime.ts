@@ -28,6 +28,12 @@ export class LinearRuntime implements ModelRuntime {
   readonly calls: number[] = [];
   /** Calls that have begun. */
   begun = 0;
+  /** Rows of calls that have begun. */
+  begunRows = 0;
+  /** While set, calls that have begun do not go on. */
+  gate: Promise<void> | undefined;
+  /** While true, calls fail as those of a server elsewhere that does not answer. */
+  away = false;
   loads = 0;
   open = 0;
 
@@ -59,9 +65,12 @@ export class LinearRuntime implements ModelRuntime {
 
   async #run(file: LinearFile, [input]: readonly Tensor[]): Promise<readonly Tensor[]> {
     this.begun += 1;
+    this.begunRows += input!.data.length / file.weights.length;
     await new Promise<void>((resolve) =>
       file.delayMs === undefined ? setImmediate(resolve) : setTimeout(resolve, file.delayMs),
     );
+    await this.gate;
+    if (this.away) throw new MillraceError('UNAVAILABLE', 'the server of the model does not answer');
     const data = input!.data as Float64Array;
     const width = file.weights.length;
     const rows = data.length / width;

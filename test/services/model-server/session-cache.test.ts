@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDirectoryBlobStore } from '../../../runtime/adapters/blobs/directory-blob-store.ts';
-import { type BlobStore, MillraceError, systemClock } from '../../../runtime/ports/index.ts';
+import { type BlobStore, MillraceError, type ModelRuntime, systemClock } from '../../../runtime/ports/index.ts';
 import { SessionCache } from '../../../services/model-server/session-cache.ts';
 import { LinearRuntime } from './linear-runtime.ts';
 
@@ -69,6 +69,37 @@ describe('the session cache', () => {
     await expect(sessions.acquire(late)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await blobs.put(bytes);
     sessions.release(await sessions.acquire(late));
+    await sessions.close();
+  });
+
+  it('says what a long load does to whoever does not wait for its end, and goes on with it', async () => {
+    let done = (): void => undefined;
+    let building = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (done = resolve));
+    const begun = new Promise<void>((resolve) => (building = resolve));
+    const slow: ModelRuntime = {
+      load: async (bytes, progress) => {
+        progress?.('building an environment of 24 packages');
+        building();
+        await gate;
+        return await models.load(bytes);
+      },
+    };
+    const sessions = new SessionCache({ models: slow, blobs, clock: systemClock }, (loaded) => loaded);
+    const hash = await model(1);
+    const waited = sessions.acquire(hash, 'models:/slow/1');
+    await begun;
+    await expect(sessions.acquire(hash, 'models:/slow/1', 5)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      retryable: true,
+      message: expect.stringMatching(
+        /^it has been loading for \d+ s \(building an environment of 24 packages\): ask again in a while$/,
+      ) as string,
+    });
+    expect(sessions.loading(hash)).toContain('building an environment of 24 packages');
+    done();
+    sessions.release(await waited);
+    expect([models.loads, sessions.loading(hash)]).toEqual([1, undefined]);
     await sessions.close();
   });
 

@@ -6,6 +6,7 @@ import { partitionOfPrediction } from '../../../schemas/derived-ids.ts';
 import type { PredictionCompleted } from '../../../schemas/events.ts';
 import { inputDigest } from '../../../schemas/input-digest.ts';
 import { partitionOf } from '../../../schemas/partitioner.ts';
+import { type BatchPolicy, fixedBatches } from '../../../services/model-server/batch-policy.ts';
 import { LinearRuntime } from './linear-runtime.ts';
 import { openServer, type Outcome, type ServerFixture } from './server-fixture.ts';
 
@@ -23,7 +24,8 @@ const avro = (row: readonly number[], id: string | null = null) =>
 let fixture: ServerFixture;
 const models = new LinearRuntime();
 beforeAll(async () => {
-  fixture = await openServer(models, { replyTopics: ['answers', 'never-made'] });
+  const batches = (): BatchPolicy => fixedBatches(512); // chosen from measurement, they would follow the load of the machine
+  fixture = await openServer(models, { replyTopics: ['answers', 'never-made'], batches });
   await fixture.test.runtime.parts.log.ensureTopics([
     { name: 'answers', partitions: 3, cleanup: 'delete', recordBytesMax: 1e6, replication: 1, minInsyncReplicas: 1 },
   ]);
@@ -115,6 +117,14 @@ describe('a streamed request', () => {
       .filter(({ key, offset }) => key === 'ordered' && offset <= last.offset)
       .map((outcome) => Math.floor(valueOf(outcome)! % 100));
     expect(values).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  });
+
+  it('with the client id of a request to another deployment is another request', async () => {
+    await fixture.deploy('other-linear', file(7));
+    const send = (deployment: string) =>
+      fixture.request({ key: 'e', value: infer([1, 1], { id: 'order-2' }), deployment });
+    expect(valueOf(await outcomeOf(await send('other-linear')))).toBe(18);
+    expect(valueOf(await outcomeOf(await send('linear')))).not.toBe(18);
   });
 
   it('with a client id has one outcome: a repeat says the same, another body is a conflict', async () => {
@@ -334,5 +344,33 @@ describe('batches', () => {
       return outcomes === total ? { handled: sum('handled'), outcomes } : undefined;
     });
     expect(closed).toEqual({ handled: total, outcomes: total });
+  });
+});
+
+// Behind the batches: how many requests came one by one before is what their policy has learnt.
+describe('when what it is about happened', () => {
+  it('may be said by a request: in its parameters, a header, or as a cloud event', async () => {
+    const at = '2026-01-31T12:00:00.500Z';
+    const ms = Date.parse(at);
+    const value = infer([1, 0]);
+    const ce = { ce_id: 'ce-t', ce_source: '/app', ce_type: 'x', ce_specversion: '1.0', ce_time: at };
+    const asked = [
+      { value: infer([1, 0], { parameters: { event_time: at } }), headers: { 'millrace-event-time': '1' } },
+      { value: infer([1, 0], { parameters: { event_time: ms } }) },
+      { value, headers: { 'millrace-event-time': '2026-01-31T13:00:00.500+01:00' } },
+      { value, headers: ce },
+      { value },
+    ];
+    const times = [];
+    for (const request of asked) {
+      const outcome = await outcomeOf(await fixture.request({ key: 't', deployment: 'linear', ...request }));
+      times.push((outcome.data as PredictionCompleted).eventTime);
+    }
+    expect(times).toEqual([ms, ms, ms, ms, null]);
+    const bad = await fixture.request({ value, deployment: 'linear', headers: { 'millrace-event-time': 'yesterday' } });
+    expect((await outcomeOf(bad)).data).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/event time.*'yesterday'/) as string,
+    });
   });
 });

@@ -83,9 +83,11 @@ describe('the series of monitoring', () => {
     ];
     await eventually('all are counted', async () => (await show()).length >= sums.length);
     expect(await show()).toEqual(expect.arrayContaining(sums));
-    await test.restart();
-    show = await scraped();
-    expect((await show()).sort()).toEqual([...sums].sort());
+    for (const lost of [undefined, 'state'] as const) {
+      await test.restart(lost);
+      show = await scraped();
+      expect((await show()).sort()).toEqual([...sums].sort());
+    }
     await test.runtime.publish([reward(10, 1)]);
     await eventually('the counter goes on', async () =>
       (await show()).includes(`seldon_api_model_feedback_total{${predictor}} 4`),
@@ -153,5 +155,26 @@ describe('the series of monitoring', () => {
       `millrace_outlier_rows_total{deployment="diamonds",detector="mahalanobis",verdict="${verdict}"} ${count}`;
     await eventually('the window is counted', async () => (await show()).length === 3);
     expect(await show()).toEqual([rows('outlier', 1), rows('inlier', 89), rows('unscored', 10)]);
+  });
+
+  it('show of an experiment what it has to reach, and whether its rewards lie as planned', async () => {
+    test = await createTestRuntime();
+    const show = await scraped();
+    const look = (assessment: number, ratioPValue: number | null): IdentifiedOutput => {
+      const of = { deployment: 'diamonds', deploymentVersion: 3, assessment, routes: [], verdict: 'undecided' };
+      const data = { ...of, ...{ difference: 0, differenceLow: 0, differenceHigh: 0, pValue: 0.4, threshold: 0.025 } };
+      return said({ topic: 'rewards', type: 'experiment-assessed', data: { ...data, better: null, ratioPValue } });
+    };
+    const lines = (ratio: readonly string[]): string[] => [
+      'millrace_experiment_p_value{deployment="diamonds"} 0.4',
+      'millrace_experiment_threshold{deployment="diamonds"} 0.025',
+      ...ratio,
+    ];
+    await test.runtime.publish([look(1, null)]);
+    await eventually('no shares are planned', async () => (await show()).length === 2);
+    expect(await show()).toEqual(lines([]));
+    await test.runtime.publish([look(2, 0.0003)]);
+    await eventually('some are', async () => (await show()).length === 3);
+    expect(await show()).toEqual(lines(['millrace_experiment_ratio_p_value{deployment="diamonds"} 0.0003']));
   });
 });

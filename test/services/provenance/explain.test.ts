@@ -67,12 +67,20 @@ describe('explain', () => {
       `artifact ${hashes.rows}`,
     ]);
     expect(kinds(chain.effects)).toEqual([`feedback ${feedbackId}`, `reward ${feedbackId}`, 'outlier window-1']);
+    expect(chain.effects[0]?.text, 'another content under the id').toBe('truth 3 by app');
   });
 
   it.each([
     ['a run', runId, 'run', 'trigger t-1', 'prediction '],
     ['a task', `${runId}/train`, 'task', 'trigger t-1', undefined],
     ['an artifact', () => hashes.model, 'artifact', 'trigger t-1', 'model-version price v1'],
+    [
+      'an artifact as the tree calls it',
+      () => `sha256:${hashes.model.slice(0, 12)}`,
+      'artifact',
+      'trigger t-1',
+      'model-version price v1',
+    ],
     ['a model version', 'price/1', 'model-version', 'trigger t-1', 'deployment price v1'],
     ['a model version by its URI', 'models:/price/1', 'model-version', 'trigger t-1', 'prediction '],
     [
@@ -87,6 +95,8 @@ describe('explain', () => {
     ['feedback', feedbackId, 'feedback', `prediction ${predictionId}`, undefined],
     ['drift', 'window-1', 'drift', 'window predictions/0@0–0', 'alert drift-window-1-raised'],
     ['an alert', 'alarm-1', 'alert', 'drift window-1', undefined],
+    ['quality', 'quality-1', 'quality', 'deployment price v1', 'alert quality-quality-1-right-raised'],
+    ['an alert on quality', 'alarm-2', 'alert', 'quality quality-1', undefined],
     ['an operation', 'op-deploy', 'operation', 'operation op-deploy', undefined],
     ['a record of a prediction', 'predictions/0@0', 'prediction', 'trigger t-1', `reward ${feedbackId}`],
   ])('explains %s', async (_, id, kind, cause, effect) => {
@@ -277,6 +287,13 @@ function facts(source: { topic: string; partition: number; offset: number }): re
       { feedbackId, predictionId, truth: 3, label: null, reward: null, source: null, actor: 'app', waitMs: 1 },
       { partition: 0 },
     ),
+    say(
+      'predictions',
+      'feedback-received',
+      'e',
+      { feedbackId, predictionId, truth: 9, label: null, reward: null, source: null, actor: 'app', waitMs: 1 },
+      { partition: 0, id: 'another content' },
+    ),
     say('rewards', 'reward-recorded', 'price', {
       deployment: 'price',
       deploymentVersion: 1,
@@ -321,6 +338,28 @@ function facts(source: { topic: string; partition: number; offset: number }): re
       falsePositiveRate: 0.01,
       scoredRows: 1,
     }),
+    say('quality', 'quality-assessed', 'price', {
+      ...{ deployment: 'price', deploymentVersion: 1, route: '', model: '', modelVersion: 0, segment: '' },
+      ...{ window: 1, fromMs: 0, toMs: 1, rows: 50, task: 'classification', calibration: [], reward: null },
+      metrics: [{ name: 'accuracy', value: 0.5, low: 0.4, high: 0.6 }],
+      windowId: 'quality-1',
+      bounds: [
+        {
+          ...{ name: 'right', metric: 'accuracy', least: 0.8, most: null, route: '', segment: '', surely: false },
+          ...{ minRows: 1, raiseAfter: 1, clearAfter: 1 },
+        },
+      ],
+    }),
+    say(
+      'alerts',
+      'alert-raised',
+      'price',
+      {
+        ...{ deployment: 'price', deploymentVersion: 1, kind: 'quality', subject: 'right' },
+        ...{ message: 'accuracy is 0.5, below 0.8', evidenceId: 'quality-1', alertId: 'alarm-2' },
+      },
+      { id: 'quality-alert' },
+    ),
     say('alerts', 'alert-raised', 'price', {
       deployment: 'price',
       deploymentVersion: 1,

@@ -68,7 +68,7 @@ async function openRun(digit: string, retry = 0) {
       say('task-failed', { ...named(worker, attempt), kind, message: `it was ${kind}`, stack: '', logs: null }),
     cancel: () => say('run-cancel-requested', { runId, requestId: `cancel-${digit}`, actor: 'bob', reason: 'enough' }),
     attempts: () => provenance.queries.listAttempts(runId),
-    task: async () => (await provenance.queries.showRun(runId))?.tasks[0],
+    task: async () => (await provenance.queries.showRun(runId, { limit: 10 }))?.tasks[0],
   };
 }
 

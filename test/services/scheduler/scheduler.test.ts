@@ -41,20 +41,32 @@ beforeEach(async () => {
   ownClock = logClock;
   judged = [];
   schedulers = [];
-  const log = createMemoryLog({ storage: new MemoryLogStorage(), now: () => logClock.now() });
+  const storage = new MemoryLogStorage();
   const clock: Clock = { now: () => ownClock.now(), after: (delayMs, callback) => ownClock.after(delayMs, callback) };
-  test = await createTestRuntime({ parts: { log, clock } });
-  const { runtime } = test;
-  open = [
-    await runtime.runTopology(flowStarts),
-    await runtime.follow('starts', {
-      from: 'earliest',
-      onEvent: (event: FollowedEvent<'starts'>) => {
-        if (event.type === 'slots-judged') judged.push(event.data);
-      },
-    }),
-  ];
+  test = await createTestRuntime({
+    parts: () => ({ log: createMemoryLog({ storage, now: () => logClock.now() }), clock }),
+  });
+  open = [await test.runtime.runTopology(flowStarts)];
+  await followJudged();
 });
+
+async function followJudged(): Promise<void> {
+  judged = [];
+  const onEvent = (event: FollowedEvent<'starts'>): void => {
+    if (event.type === 'slots-judged') judged.push(event.data);
+  };
+  open.push(await test.runtime.follow('starts', { from: 'earliest', onEvent }));
+}
+
+async function saidSlots(): Promise<number> {
+  const { runtime } = test;
+  const topic = runtime.topic('starts');
+  let said = 0;
+  for (let partition = 0; partition < runtime.partitions('starts'); partition++)
+    for await (const records of runtime.parts.log.read({ topic, partition }, { from: 0 }))
+      for (const record of records) if ((await runtime.decode('starts', record)).type === 'slots-due') said++;
+  return said;
+}
 
 afterEach(async () => {
   for (const part of [...schedulers, ...open].reverse()) await part.close();
@@ -136,6 +148,23 @@ describe('the scheduler', () => {
       logClock.nowMs = start + at * hour;
       await toldEventually(Array.from({ length: at }, (_, n) => `started ${n + 1}`));
     }
+  });
+
+  it('knows its schedules again when the state store has lost them', async () => {
+    await startScheduler();
+    await deploy({ catchUp: 'all' });
+    logClock.nowMs = start + 2 * hour;
+    await toldEventually(['started 1', 'started 2']);
+    const saidBefore = await saidSlots();
+    await test.restart('state');
+    open = [await test.runtime.runTopology(flowStarts)];
+    schedulers = [];
+    await followJudged();
+    await startScheduler();
+    logClock.nowMs = start + 3 * hour;
+    await toldEventually(['started 1', 'started 2', 'started 3']);
+    // what was decided is not said anew while the values are rebuilt
+    expect(await saidSlots()).toBe(saidBefore + 1);
   });
 
   it('goes by the log, whether its own clock is ahead or behind', async () => {

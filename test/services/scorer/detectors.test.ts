@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { detectorMethods, type DetectorMethodName, methodOf } from '../../../schemas/detector-methods.ts';
 import { type Detector, type DetectorSettings, detectorsOf } from '../../../schemas/detectors.ts';
 import { parseReference, referenceBytes } from '../../../services/scorer/reference-sample.ts';
-import { scoreWindow, type WindowToScore } from '../../../services/scorer/score-window.ts';
+import { scoreWindow } from '../../../services/scorer/score-window.ts';
+import type { WindowToScore } from '../../../services/scorer/window-score.ts';
 import { classifierTest } from '../../../statistics/classifier-test.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 
@@ -49,7 +50,16 @@ function detector(method: DetectorMethodName, settings: Partial<DetectorSettings
       window: { rows: 400, minRows: 20, maxAgeMs: 1_000 },
       referenceHash: 'a'.repeat(64),
       detectors: [
-        { name: method, method, alpha: 'permutations' in detectorMethods[method].options ? 0.01 : 0.001, ...settings },
+        {
+          name: method,
+          method,
+          alpha: 'permutations' in detectorMethods[method].options ? 0.01 : 0.001,
+          // Each relabelling solves equations: fewer of them, at the level that they allow.
+          ...(methodOf(method).needsContext === true
+            ? { context: ['kind'], alpha: 0.03, options: { permutations: 39 } }
+            : {}),
+          ...settings,
+        },
       ],
     },
   });
@@ -64,7 +74,7 @@ const quality: readonly DetectorMethodName[] = ['missing-values', 'unseen-values
 
 describe.each(methods.filter((name) => methodOf(name).finds === 'drift' && !quality.includes(name)))('%s', (method) => {
   // What goes by pairs of rows needs fewer of them.
-  const size = method === 'mmd' || method === 'lsdd' ? 120 : 400;
+  const size = methodOf(method).over === 'rows' && method !== 'classifier' ? 120 : 400;
   it('finds rows that moved, and lets the others pass; the same window gives the same numbers', () => {
     const moved = windowOf(size, 1.5);
     const found = scoreWindow(detector(method), moved, reference);
@@ -93,7 +103,25 @@ describe.each(methods.filter((name) => methodOf(name).finds === 'drift' && !qual
   });
 });
 
-describe.each(['mahalanobis', 'isolation-forest', 'knn'] as const)('%s', (method) => {
+describe('permutations', () => {
+  const ofPsi = (correction: 'bonferroni' | 'benjamini-hochberg', permutations: number) =>
+    scoreWindow(detector('psi', { alpha: 0.01, correction, options: { permutations } }), windowOf(60, 1.5), reference);
+  it('that can reach no significance in so many columns give no verdict, with the number that could', () => {
+    expect(() => ofPsi('bonferroni', 100)).toThrow(
+      '100 permutations cannot tell drift at alpha 0.01 (bonferroni, 4 columns): options.permutations must be at least 399',
+    );
+    expect(ofPsi('bonferroni', 399)).toMatchObject({ finds: 'drift', drifted: true });
+    expect(ofPsi('benjamini-hochberg', 100).finds).toBe('drift');
+  });
+
+  it.each(['mmd', 'lsdd'] as const)('that are none leave %s to its effect size', (method) => {
+    const asked = detector(method, { options: { permutations: 0 } });
+    const found = scoreWindow(asked, windowOf(60, 1.5), reference);
+    expect(found).toMatchObject({ finds: 'drift', drifted: true, features: [{ pValue: Number.NaN }] });
+  });
+});
+
+describe.each(['mahalanobis', 'isolation-forest', 'knn', 'spectral-residual'] as const)('%s', (method) => {
   it('finds the row that lies apart, with the feature that takes it there, at about the stated rate', () => {
     const columns = table(400).map(({ name, values }) => ({
       name,
@@ -111,6 +139,74 @@ describe.each(['mahalanobis', 'isolation-forest', 'knn'] as const)('%s', (method
   it('takes a threshold that is given', () => {
     const found = scoreWindow(detector(method, { threshold: 1e9 }), windowOf(100), reference);
     expect(found).toMatchObject({ threshold: 1e9, outliers: [], scoredRows: 100 });
+  });
+});
+
+describe('context-mmd', () => {
+  const draws = seededRandom('context of a window');
+  /** At night another share of requests, each answered as before; `shift`: answered otherwise. */
+  const hours = (count: number, night: number, shift = 0) => {
+    const hour = rows(count, () => (draws.uniform() < night ? 22 + draws.integer(2) : 9 + draws.integer(8)));
+    return [
+      { name: 'hour', values: hour },
+      { name: 'amount', values: hour.map((at) => (at > 20 ? 5 : 1) + draws.normal() + shift) },
+    ];
+  };
+  const by = parseReference(referenceBytes(hours(150, 0.3), []));
+  const spec = ['hour', 'amount'].map((name) => ({ name, kind: 'numeric' as const }));
+  const asked = detector('context-mmd', { context: ['hour'], alpha: 0.03, options: { permutations: 39 } });
+  const judged = (night: number, shift: number, method = asked) => {
+    const found = scoreWindow(method, windowOf(80, 0, { columns: hours(80, night, shift), features: spec }), by);
+    return found.finds === 'drift' && found.drifted;
+  };
+
+  it('passes over a change of the context alone, which other methods call drift, and finds what changed given it', () => {
+    expect(judged(0.9, 0, detector('mmd', { columns: ['amount'], alpha: 0.03 }))).toBe(true);
+    expect(judged(0.9, 0)).toBe(false);
+    expect(judged(0.9, 1.5)).toBe(true);
+    expect(judged(0.3, 0)).toBe(false);
+  });
+
+  it('says that a context is missing', () => {
+    const window = windowOf(120, 0, { columns: hours(120, 0.3).slice(1), features: spec.slice(1) });
+    expect(() => scoreWindow(asked, window, by)).toThrow("the inputs have no column 'hour'; they have amount");
+  });
+});
+
+describe('spectral-residual', () => {
+  const draws = seededRandom('series');
+  const day = (count: number) =>
+    rows(count, (): number => 0).map((_, t) => 10 * Math.sin(t / 4) + draws.normal() * 0.3);
+  const spec = [{ name: 'load', kind: 'numeric' as const }];
+  const by = parseReference(referenceBytes([{ name: 'load', values: day(800) }], []));
+
+  it('finds the point that breaks the rhythm, though its value is an ordinary one', () => {
+    const values = day(200).map((value, t) => (t === 119 ? -value : t === 40 ? Number.NaN : value));
+    const window = windowOf(200, 0, { columns: [{ name: 'load', values }], features: spec });
+    const found = scoreWindow(detector('spectral-residual', { falsePositiveRate: 0.005 }), window, by);
+    if (found.finds !== 'outliers') throw new Error(found.finds);
+    expect(found.outliers.map(({ predictionId }) => predictionId)).toContain('p119');
+    expect(found.scoredRows).toBe(199);
+    const far = scoreWindow(detector('mahalanobis', { falsePositiveRate: 0.005 }), window, by);
+    expect(far.finds === 'outliers' && far.outliers.map(({ predictionId }) => predictionId)).not.toContain('p119');
+  });
+});
+
+describe('Kolmogorov–Smirnov', () => {
+  it('is exact for small windows: the p-value is that of counting all orders', () => {
+    const sample = [1, 2, 3, 4, 5, 6, 7].flatMap((value) => [value, value + 0.25, value + 0.5]);
+    const small = parseReference(referenceBytes([{ name: 'x', values: sample }], []));
+    const window = windowOf(2, 0, {
+      columns: [{ name: 'x', values: [100, 101] }],
+      features: [{ name: 'x', kind: 'numeric' }],
+    });
+    const asked = {
+      ...detector('kolmogorov-smirnov'),
+      window: { ...detector('kolmogorov-smirnov').window, minRows: 2 },
+    };
+    const found = scoreWindow(asked, window, small);
+    // Both above all 21, or both below: 2 of the C(23, 2) orders.
+    expect(found.finds === 'drift' && found.features[0]?.pValue).toBeCloseTo(2 / 253, 12);
   });
 });
 

@@ -11,12 +11,15 @@ import { createRewardScorer, type RewardScorer } from '../../../services/scorer/
 import { seededRandom } from '../../../statistics/random.ts';
 import { feedbackRewards } from '../../../topologies/feedback-rewards.ts';
 import { quality } from '../../../topologies/quality.ts';
+import type { Provenance } from '../../../services/provenance/index.ts';
+import { openProvenance } from '../provenance/open-provenance.ts';
 import { millrace } from '../../cli/cli-driver.ts';
 import { completed, feedback, idOf, tensor, terms } from '../../topologies/prediction-events.ts';
 
 let test: TestRuntime;
 let scorer: RewardScorer;
 let gateway: Gateway;
+let provenance: Provenance;
 let url: string;
 let rewardFunction: string;
 const metrics = new Registry();
@@ -29,7 +32,7 @@ beforeAll(async () => {
   const { runtime } = test;
   const file = new URL('./reward-functions.ts', import.meta.url).pathname;
   const { hash } = await runtime.parts.blobs.put(await bundleDeployment(file));
-  rewardFunction = JSON.stringify({ code: { hash, function: '(reward)' }, timeoutMs: 150, memoryMb: 32 });
+  rewardFunction = JSON.stringify({ code: { hash, function: '(reward)' }, timeoutMs: 10_000, memoryMb: 32 });
   scorer = createRewardScorer(runtime);
   await runtime.runService(scorer.service);
   await runtime.runService(createMonitoringMetrics(metrics));
@@ -43,10 +46,16 @@ beforeAll(async () => {
     },
   });
   await runtime.follow('route-evidence', { from: 'earliest', onEvent: ({ data }) => order.push(JSON.stringify(data)) });
+  provenance = await openProvenance(test);
   gateway = await createGateway({
     runtime,
     queries: {} as never,
-    extensions: [qualityRoutes(runtime)],
+    extensions: [
+      qualityRoutes({
+        findQuality: (search) => provenance.queries.findQuality(search),
+        rewardFailures: (deployment) => provenance.queries.rewardFailures(deployment),
+      }),
+    ],
     metrics: new Registry(),
     version: '0.0.0',
     port: 0,
@@ -56,6 +65,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await gateway.close();
+  await provenance.close();
   await test.close();
   await scorer.close();
 });
@@ -88,10 +98,10 @@ describe('a reward function', () => {
 
   it('that throws, hangs, takes too much memory or answers no number is a failure of that reward alone, counted, and said why', async () => {
     const before = recorded.length;
-    const patient = rewardFunction.replace('"timeoutMs":150', '"timeoutMs":10000');
-    await judge(5, -3, 'gentle', patient);
-    await eventually('it is given up', () => recorded.length === before + 1, 20_000);
-    for (const truth of [-1, -2, 5, 6]) await judge(5, truth);
+    const hasty = rewardFunction.replace('"timeoutMs":10000', '"timeoutMs":150');
+    for (const truth of [-3, -1]) await judge(5, truth);
+    await judge(5, -2, 'gentle', hasty);
+    for (const truth of [5, 6]) await judge(5, truth);
     await eventually('each has an outcome', () => recorded.length === before + 5, 20_000);
     const outcomes = recorded.slice(before).map(({ truth, reward }) => [truth, reward]);
     expect(outcomes).toEqual([
@@ -103,18 +113,31 @@ describe('a reward function', () => {
     ]);
     expect(failures.map(({ code }) => code)).toEqual(['TOO_LARGE', 'USER_CODE_FAILED', 'TIMEOUT', 'USER_CODE_FAILED']);
     expect(failures[1]?.reason).toContain('threw: no such wine');
-    expect(failures[3]?.reason).toContain('finite number, got Infinity');
+    expect(failures[3]?.reason).toMatch(/finite number within .*, got Infinity/);
     await eventually('they are counted', async () =>
       (await metrics.metrics()).includes('millrace_reward_failed_total{deployment="wine",code="TIMEOUT"} 1'),
     );
   });
 
+  it('that misbehaves is shown to whoever asks for the quality: how often, why, and for which prediction', async () => {
+    const { out, code } = await millrace(['quality', 'wine', '--url', url]);
+    expect(code, out).toBe(0);
+    expect(out).toMatch(/1 reward not made, TOO_LARGE: .*32 MiB/);
+    expect(out).toMatch(/1 reward not made, TIMEOUT: .*150 ms/);
+    expect(out).toMatch(/2 rewards not made, USER_CODE_FAILED: .*finite number within .*, got Infinity/);
+    expect(out).toContain(failures.at(-1)?.predictionId);
+    expect((await millrace(['quality', 'other', '--url', url])).out).not.toContain('not made');
+  });
+
   it('sees nothing of the environment', async () => {
     process.env['MILLRACE_HTTP_TOKEN'] = '42';
     const before = recorded.length;
-    await judge(5, -4);
-    await eventually('it is made', () => recorded.length > before);
-    delete process.env['MILLRACE_HTTP_TOKEN'];
+    try {
+      await judge(5, -4);
+      await eventually('it is made', () => recorded.length > before);
+    } finally {
+      delete process.env['MILLRACE_HTTP_TOKEN'];
+    }
     expect(recorded.at(-1)?.reward).toBe(0.25);
   });
 
@@ -138,6 +161,22 @@ describe('a reward function', () => {
       (await millrace(['quality', 'wine', '--route', '', '--json', '--url', url])).out,
     ) as object[];
     expect(json).toMatchObject([{ route: '', rows: 200, task: 'regression', reward: { trust: 'median' } }]);
+    // The page behind it.
+    const { toMs } = json[0] as { toMs: number };
+    const before = await millrace(['quality', 'wine', '--route', '', '--until', String(toMs), '--json', '--url', url]);
+    expect(JSON.parse(before.out)).toEqual([]);
+    const behind = await millrace([
+      'quality',
+      'wine',
+      '--route',
+      '',
+      '--until',
+      String(toMs + 1),
+      '--json',
+      '--url',
+      url,
+    ]);
+    expect(JSON.parse(behind.out)).toEqual(json);
     await eventually('Prometheus has it', async () =>
       /millrace_quality\{deployment="wine",.*metric="rmse"\} \d/.test(await metrics.metrics()),
     );

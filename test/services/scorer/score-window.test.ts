@@ -3,12 +3,8 @@ import type { MonitorSettings, ReferenceSample } from '../../../schemas/deployme
 import { recommendedMonitors } from '../../../schemas/recommended-monitors.ts';
 import { type Detector, detectorsOf } from '../../../schemas/detectors.ts';
 import { parseReference, type Reference } from '../../../services/scorer/reference-sample.ts';
-import {
-  type DriftScore,
-  type OutlierScore,
-  scoreWindow as scoreBy,
-  type WindowToScore,
-} from '../../../services/scorer/score-window.ts';
+import { scoreWindow as scoreBy } from '../../../services/scorer/score-window.ts';
+import type { DriftScore, OutlierScore, WindowToScore } from '../../../services/scorer/window-score.ts';
 import { empiricalThreshold, fitMahalanobis, scoreMahalanobis } from '../../../statistics/mahalanobis.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 import { tabularDrift } from '../../../statistics/tabular-drift.ts';
@@ -76,6 +72,7 @@ describe('drift', () => {
       alpha: 0.001,
       correction: 'bonferroni',
       minimumEffect: 0.15,
+      ksMethod: 'auto',
     });
     expect(drift?.drifted).toBe(true);
     expect(drift?.features.map(({ name, test, drifted }) => [name, test, drifted])).toEqual([

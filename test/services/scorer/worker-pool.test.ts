@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { moduleForChild } from '../../../runtime/adapters/child-module.ts';
-import { WorkerPool, type WorkerPoolOptions } from '../../../services/scorer/worker-pool.ts';
+import { runPatiently, WorkerPool, type WorkerPoolOptions } from '../../../services/scorer/worker-pool.ts';
 import type { Behaviour } from './misbehaving-worker.ts';
 
 const pools: WorkerPool<Behaviour, number>[] = [];
@@ -33,7 +33,7 @@ describe('a worker pool', () => {
   it.each([
     ['throw', 'USER_CODE_FAILED', /no such thing/],
     ['exit', 'USER_CODE_FAILED', /exit code 7/],
-    ['grow', 'TOO_LARGE', /64 MB/],
+    ['grow', 'TOO_LARGE', /64 MiB/],
   ] as const)('fails a task that does: %s, and goes on with the next', async (behaviour, code, message) => {
     const pool = createPool();
     const failed = pool.run({ do: behaviour });
@@ -47,12 +47,44 @@ describe('a worker pool', () => {
     const pool = createPool({ timeoutMs: 3_000 });
     await pool.run(works);
     const failed = pool.run({ do: 'hang' });
-    const next = pool.run(works);
+    // its new worker has to load first
+    const next = pool.run(works, 60_000);
     await expect(failed).rejects.toMatchObject({
       code: 'TIMEOUT',
       message: expect.stringMatching(/3000 ms/) as string,
     });
     await expect(next).resolves.toBe(42);
+  });
+
+  it('hears an answer that came in time, though this thread was busy until long after the limit', async () => {
+    const pool = createPool();
+    await pool.run(works);
+    const deaths = new Int32Array(new SharedArrayBuffer(4));
+    // behind an immediate come the timers that are due, then what was sent meanwhile
+    await new Promise(setImmediate);
+    const answer = pool.run({ do: 'die', times: 0, deaths }, 100);
+    while (Atomics.load(deaths, 0) === 0) Atomics.wait(deaths, 0, 0, 5);
+    Atomics.wait(deaths, 0, 1, 300);
+    await expect(answer).resolves.toBe(42);
+  });
+
+  it.each([
+    [2, 'answers'],
+    [3, 'fails'],
+  ])('that lost %i workers by a task that is tried again %s', async (times, outcome) => {
+    const pool = createPool();
+    const deaths = new Int32Array(new SharedArrayBuffer(4));
+    const tried = runPatiently(pool, { do: 'die', times, deaths });
+    if (outcome === 'answers') await expect(tried).resolves.toBe(42);
+    else await expect(tried).rejects.toMatchObject({ code: 'USER_CODE_FAILED' });
+    expect(deaths[0]).toBe(3);
+  });
+
+  it('does not try again what the task itself refuses', async () => {
+    const asked = new Int32Array(new SharedArrayBuffer(4));
+    const tried = runPatiently(createPool(), { do: 'refuse', asked });
+    await expect(tried).rejects.toMatchObject({ code: 'USER_CODE_FAILED', message: 'not with these rows' });
+    expect(asked[0]).toBe(1);
   });
 
   it('refuses more tasks than may wait', async () => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { waitingText } from '../../../cli/run/waiting-text.ts';
+import { waitingByClass, waitingText } from '../../../cli/run/waiting-text.ts';
 import type { FollowedEvent, Running } from '../../../runtime/engine/runtime.ts';
 import type { FlowCode } from '../../../runtime/ports/flow-code.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/index.ts';
 import { taskRows } from '../../../services/provenance/task-rows.ts';
+import { Slots } from '../../../services/step-worker/slots.ts';
 import { createStepWorker, type StepWorker } from '../../../services/step-worker/step-worker.ts';
 import { flow } from '../../../sdk/index.ts';
 import { runProgress } from '../../../topologies/run-progress.ts';
@@ -78,10 +79,38 @@ describe('compute classes', () => {
     expect(started).toEqual(['laptop', 'cluster', 'laptop']);
   });
 
+  it('that one machine serves share its slots', async () => {
+    const executor = new FakeExecutor(1);
+    const slots = new Slots(executor.slots);
+    for (const compute of ['process', 'gpu']) {
+      const made = createStepWorker({ runtime: test.runtime, executor, name: 'laptop', compute, slots });
+      workers.push(made);
+      open.push(await made.start(), await test.runtime.runService(made.service));
+    }
+    for (const part of open) await part.ready();
+    await request(
+      flow('hybrid')
+        .branch('both', { here: () => ({}), there: (branch) => branch.step('train', () => ({}), { compute: 'gpu' }) })
+        .join('end', () => ({})),
+    );
+    const begun = (count: number) => eventually(`${count} have begun`, () => executor.steps[count - 1]);
+    const first = await begun(1);
+    const claimed = (): number =>
+      test.runtime.stats().reduce((sum, { counters }) => sum + (counters['claimed'] ?? 0), 0);
+    // the other one was offered with it, and is not claimed while the slot is taken
+    expect(claimed()).toBe(1);
+    first.end();
+    const second = await begun(2);
+    expect([first, second].map(({ work }) => work.taskId).sort()).toEqual(['both.here', 'both.there.train']);
+    second.end();
+    (await begun(3)).end();
+    await eventually('the run has completed', () => events.some(({ type }) => type === 'run-completed'));
+  });
+
   it('that nobody serves are named, with how long a task has waited, until somebody comes', async () => {
     const laptop = await worker('laptop', 'process');
-    await request(mixed, 200);
-    (await eventually('prepare runs', () => laptop.steps[0])).end();
+    const alone = flow('hybrid').step('train', () => ({}), { compute: 'gpu' });
+    await request(alone, 200);
     const lapses = (): readonly FollowedEvent<'runs'>[] => events.filter(({ type }) => type === 'phase-lapsed');
     const [first, second] = await eventually('it was offered again', () =>
       lapses().length >= 2 ? lapses() : undefined,
@@ -96,12 +125,13 @@ describe('compute classes', () => {
     const [since, again] = waiting.map((row) => Number((row as { waits_since?: number }).waits_since));
     // as long as it waits, not as long as its present offer
     expect(again).toBe(since);
-    const said = waitingText({ taskId: 'train', waits: { since: since ?? 0, compute: 'gpu' } }, (since ?? 0) + 61_400);
+    const offered = [{ taskId: 'train', compute: 'gpu', sinceMs: since ?? 0 }];
+    const [said] = waitingByClass(offered).map((one) => waitingText(one, (since ?? 0) + 61_400));
     expect(said).toBe(
-      "train has waited 61 s for a worker of the compute class 'gpu': none has taken it. Start one: millrace serve step-worker --set worker.compute=gpu",
+      "train has waited 61 s for a worker of the compute class 'gpu': none has taken it. Start one: millrace serve step-worker --set worker.compute=gpu; on one machine run the platform with --set worker.compute=process,gpu",
     );
     const cluster = await worker('cluster', 'gpu');
     (await eventually('train runs', () => cluster.steps.find(({ work }) => work.step === 'train'))).end();
-    expect(laptop.steps.some(({ work }) => work.step === 'train')).toBe(false);
+    expect(laptop.steps).toEqual([]);
   });
 });

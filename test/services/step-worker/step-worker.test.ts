@@ -173,6 +173,25 @@ describe('a step worker', () => {
     expect(executor.steps).toEqual([]);
   });
 
+  it('says nothing of what had ended when it was closed in order', async () => {
+    await request(flow('tested').step('one', () => ({})));
+    (await step('one')).end();
+    await eventually('the run has completed', () => seen('run-completed')[0]);
+    await end();
+    await begin(await test.restart());
+    await eventually('it hears the log', () => seen('run-completed')[0]);
+    expect([...seen('task-failed'), ...seen('completion-refused')]).toEqual([]);
+  });
+
+  it('deletes the claim of what has ended once it is idle, so that a kill finds none', async () => {
+    const commits = (): number =>
+      test.runtime.stats().reduce((sum, task) => sum + (task.task.startsWith('step-worker') ? task.commits : 0), 0);
+    await request(flow('tested').step('one', () => ({})));
+    (await step('one')).end();
+    await eventually('the run has completed', () => seen('run-completed')[0]);
+    await eventually('its claim is deleted', () => commits() === 2);
+  });
+
   it('runs a lost attempt again where the flow allows a retry', async () => {
     await request(flow('tested').step('one', () => ({}), { retry: 1 }));
     await step('one');
@@ -205,13 +224,14 @@ describe('a step worker', () => {
   });
 
   it('leaves the claim of another worker to its lease', async () => {
-    await request(flow('tested', { leaseMs: 400 }).step('one', () => ({})));
+    // long enough that a tick which comes late is no standstill of the log
+    await request(flow('tested', { leaseMs: 3_000 }).step('one', () => ({})));
     await step('one');
     await crash('worker-2');
     expect(seen('task-failed')).toEqual([]);
     const failed = await eventually('the lease has lapsed', () => seen('run-failed')[0]);
     expect(failed.data).toMatchObject({ kind: 'lost' });
-    expect((failed.data as { message: string }).message).toContain('worker-1 was silent for 400 ms');
+    expect((failed.data as { message: string }).message).toContain('worker-1 was silent for 3000 ms');
   });
 
   it('says that it was closed, so that nobody waits for the lease', async () => {
@@ -243,7 +263,7 @@ describe('a step worker', () => {
   });
 
   it('lets a zombie complete nothing: frozen past its lease, it wakes and is refused', async () => {
-    await request(flow('tested', { leaseMs: 300 }).step('one', () => ({}), { retry: 1 }));
+    await request(flow('tested', { leaseMs: 3_000 }).step('one', () => ({}), { retry: 1 }));
     const frozen = await step('one');
     // its heart stands still while it does: only the log goes on
     const publish = test.runtime.publish.bind(test.runtime);

@@ -68,6 +68,77 @@ describe('artifacts', () => {
   });
 });
 
+describe('a file in parts', () => {
+  const call = (name: string, body: object, path = `0/${run_id}/artifacts/big`) =>
+    fixture.call('POST', `/api/2.0/mlflow-artifacts/mpu/${name}/${path}`, body as Record<string, unknown>);
+  const path = '/home/ada/data.bin';
+
+  it('is there whole once it is completed, whatever the order of its parts', async () => {
+    const { body } = await call('create', { path, num_parts: 3 });
+    const parts: { part_number: number; etag: string; url: string }[] = [];
+    for (const { url, part_number } of [...body.credentials].reverse()) {
+      const put = await fixture.raw('PUT', new URL(url).pathname, `part ${part_number},`);
+      parts.push({ part_number, url, etag: String(put.headers.etag) });
+    }
+    const upload = { path, upload_id: body.upload_id };
+    const [one, two] = parts as [(typeof parts)[0], (typeof parts)[0]];
+    const swapped = parts.map((part) => (part === one ? { ...part, etag: two.etag } : part));
+    for (const wrong of [parts.slice(1), swapped, parts.map((part) => ({ ...part, etag: 'f'.repeat(64) }))]) {
+      expect((await call('complete', { ...upload, parts: wrong })).status).toBe(400);
+      expect((await fixture.raw('GET', at('big/data.bin'))).status).toBe(404);
+    }
+    expect(await call('complete', { ...upload, parts })).toEqual({ status: 200, body: {} });
+    expect((await fixture.raw('GET', at('big/data.bin'))).text).toBe('part 1,part 2,part 3,');
+    const { body: address } = await fixture.call(
+      'GET',
+      `/api/2.0/mlflow-artifacts/presigned/0/${run_id}/artifacts/big/data.bin`,
+    );
+    expect(address).toEqual({ url: expect.stringContaining(at('big/data.bin')), headers: {}, file_size: 21 });
+  });
+
+  it('is not there when it was given up, or its name is none', async () => {
+    const { body } = await call('create', { path, num_parts: 1 }, `0/${run_id}/artifacts/left`);
+    expect(await call('abort', { path, upload_id: body.upload_id }, `0/${run_id}/artifacts/left`)).toEqual({
+      status: 200,
+      body: {},
+    });
+    expect((await fixture.raw('GET', at('left/data.bin'))).status).toBe(404);
+    for (const wrong of [{ path: '..' }, { path: '' }, { path, num_parts: 0 }, { path, num_parts: 10_001 }]) {
+      expect((await call('create', wrong)).status, JSON.stringify(wrong)).toBe(400);
+    }
+    expect((await call('create', { path, num_parts: 1 }, '0/nobody/artifacts')).status).toBe(404);
+    const part = (await fixture.raw('PUT', `/api/2.0/mlflow-artifacts/mpu/parts/${body.upload_id}/2`, 'x')).status;
+    expect(part).toBe(400);
+  });
+
+  it('is read by ranges', async () => {
+    await fixture.raw('PUT', at('ranged.txt'), '0123456789');
+    const headers = { host: 'localhost' };
+    const read = async (range: string) => {
+      const answer = await fixture.gateway.app.inject({ url: at('ranged.txt'), headers: { ...headers, range } });
+      return [answer.statusCode, answer.headers['content-range'], answer.body];
+    };
+    expect(await read('bytes=2-4')).toEqual([206, 'bytes 2-4/10', '234']);
+    expect(await read('bytes=7-99')).toEqual([206, 'bytes 7-9/10', '789']);
+    expect(await read('bytes=-3')).toEqual([206, 'bytes 7-9/10', '789']);
+    expect(await read('bytes=4-')).toEqual([206, 'bytes 4-9/10', '456789']);
+    expect(await read('bytes=10-')).toEqual([416, 'bytes */10', '']);
+    expect(await read('bytes=4-2')).toEqual([200, undefined, '0123456789']);
+    expect(await read('lines=1-2')).toEqual([200, undefined, '0123456789']);
+  });
+
+  it('has an address for uploads, of a run as of a logged model', async () => {
+    const { body } = await fixture.post('artifacts/presigned-upload-url', { run_id, path: 'a b/c.txt' });
+    await fixture.raw('PUT', new URL(body.presigned_url).pathname, 'here');
+    expect((await fixture.raw('GET', at('a%20b/c.txt'))).text).toBe('here');
+    const { body: down } = await fixture.post('artifacts/presigned-download-url', { run_id, path: 'a b/c.txt' });
+    expect((await fixture.raw('GET', new URL(down.presigned_url).pathname)).text).toBe('here');
+    for (const wrong of [{ path: 'x' }, { run_id, path: '../x' }, { run_id, model_id: 'm-x', path: 'x' }]) {
+      expect((await fixture.post('artifacts/presigned-upload-url', wrong)).status).toBe(400);
+    }
+  });
+});
+
 describe('a hostile path', () => {
   const classes: readonly (readonly [string, string])[] = [
     ['parent folders', '../secret'],

@@ -39,6 +39,16 @@ with mlflow.start_run(run_name="logged") as active:
     mlflow.log_input(dataset, context="training")
     logged = active.info.run_id
 
+model_id = ""
+if not mlflow.__version__.startswith("2"):
+    model = client.create_logged_model(experiment, name="forest", source_run_id=logged, params={"trees": "9"}, tags={"kind": "cider"})
+    model_id = model.model_id
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "MLmodel").write_text("flavors: {}\n")
+        client.log_model_artifacts(model_id, folder)
+    client.finalize_logged_model(model_id, "READY")
+    client.log_metric(logged, "auc", 0.75, timestamp=5, step=2, model_id=model_id)
+
 client.create_registered_model("apples", tags={"team": "fruit"}, description="**Apples**")
 for number in range(3):
     source = f"{client.get_run(runs[number]).info.artifact_uri}/model"
@@ -46,4 +56,4 @@ for number in range(3):
 client.delete_model_version("apples", "2")
 client.set_registered_model_alias("apples", "champion", "3")
 client.transition_model_version_stage("apples", "1", "Staging")
-print(json.dumps({"runs": runs, "deleted": deleted, "logged": logged}))
+print(json.dumps({"runs": runs, "deleted": deleted, "logged": logged, "model": model_id}))

@@ -9,7 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const version = '3.17.2';
+/** Of 2.x, what it needs beside itself. */
+const beside = { '3.17.2': [], '2.17.2': ['sqlalchemy<2.1', 'setuptools<81', 'pandas<3'] } as const;
+type Version = keyof typeof beside;
 const startMs = 240_000;
 
 export interface MlflowProcess {
@@ -19,21 +21,29 @@ export interface MlflowProcess {
 }
 
 /** Python with mlflow, made once and kept in MILLRACE_TOOLS. */
-export async function mlflowPython(): Promise<string> {
+export async function mlflowPython(version: Version = '3.17.2'): Promise<string> {
   const tools = process.env['MILLRACE_TOOLS'] ?? join(homedir(), '.cache', 'millrace');
   const folder = join(tools, `mlflow-server-${version}`);
   const python = join(folder, 'bin', 'python');
   if (!existsSync(join(folder, 'bin', 'mlflow'))) {
     await mkdir(tools, { recursive: true });
     await run('python3', ['-m', 'venv', folder]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', `mlflow==${version}`]);
+    await run(python, ['-m', 'pip', 'install', '--quiet', `mlflow==${version}`, ...beside[version]]);
   }
   return python;
 }
 
+/** For programs that log to it. Its telemetry is a thread that changes the environment while others read it. */
+export function clientEnvironment(url: string): NodeJS.ProcessEnv {
+  return { ...process.env, MLFLOW_TRACKING_URI: url, MLFLOW_DISABLE_TELEMETRY: 'true', GIT_PYTHON_REFRESH: 'quiet' };
+}
+
 /** With SQLite and its own artifact store below `directory`. */
-export async function startMlflow(directory: string, { workers = 1 } = {}): Promise<MlflowProcess> {
-  const python = await mlflowPython();
+export async function startMlflow(
+  directory: string,
+  { workers = 1, version = '3.17.2' }: { readonly workers?: number; readonly version?: Version } = {},
+): Promise<MlflowProcess> {
+  const python = await mlflowPython(version);
   await mkdir(directory, { recursive: true });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -43,7 +53,7 @@ export async function startMlflow(directory: string, { workers = 1 } = {}): Prom
     ...['--artifacts-destination', join(directory, 'artifacts')],
   ];
   // Its workers for jobs have nothing to do here, and are seven processes.
-  const env = { ...process.env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' };
+  const env = { ...process.env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', MLFLOW_DISABLE_TELEMETRY: 'true' };
   const child = spawn(python, command, { cwd: directory, env, stdio: 'ignore', detached: true });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${python} does not start`);

@@ -72,6 +72,25 @@ describe('registered models', () => {
     expect(missing).toMatchObject({ status: 404, body: { error_code: 'RESOURCE_DOES_NOT_EXIST' } });
   });
 
+  it('have a signature from their file alone, whatever a client says', async () => {
+    await registered('signed', 1);
+    const [key, run_id] = ['millrace.signature', await fixture.run('0')];
+    await fixture.raw('PUT', `/api/2.0/mlflow-artifacts/artifacts/0/${run_id}/artifacts/model/model.pkl`, 'x');
+    const tags = [
+      { key, value: 'forged' },
+      { key: 'kind', value: 'red' },
+    ];
+    await fixture.post('model-versions/create', { name: 'signed', source: `runs:/${run_id}/model`, tags });
+    const { body } = await fixture.call('GET', '/api/v1/models/signed');
+    expect(body.versions[0]).toMatchObject({ version: 2, tags: { kind: 'red' } });
+    expect(body.versions[0].tags).not.toHaveProperty([key]);
+    const tag = { name: 'signed', version: '1', key, value: 'forged' };
+    expect(await fixture.post('model-versions/set-tag', tag)).toMatchObject({
+      status: 403,
+      body: { message: expect.stringContaining('MLmodel') as string },
+    });
+  });
+
   it('have stages, and archive what was in one', async () => {
     await registered('staged', 3);
     const move = (version: string, archive_existing_versions: boolean) =>
@@ -95,10 +114,70 @@ describe('registered models', () => {
 
   it('are deleted with their versions, whose numbers are not given again', async () => {
     await registered('gone', 2);
+    await fixture.post('registered-models/alias', { name: 'gone', alias: 'champion', version: '2' });
+    await fixture.post('model-versions/transition-stage', { name: 'gone', version: '1', stage: 'Production' });
     await fixture.call('DELETE', 'registered-models/delete', { name: 'gone' });
+    const { body } = await fixture.call('GET', `/api/v1/models/gone/at?time=${Date.now()}`);
+    expect(body).toMatchObject({ aliases: [], stages: [] });
     expect((await fixture.get('registered-models/get', { name: 'gone' })).status).toBe(404);
     await registered('gone', 1);
     expect((await model('gone')).latest_versions.map(({ version }: { version: string }) => version)).toEqual(['3']);
+  });
+
+  it('are renamed with all that they have; a name that is taken stays with its model', async () => {
+    await registered('before', 3);
+    await fixture.post('registered-models/alias', { name: 'before', alias: 'champion', version: '2' });
+    await fixture.post('model-versions/set-tag', { name: 'before', version: '2', key: 'checked', value: 'yes' });
+    await fixture.call('PATCH', 'model-versions/update', { name: 'before', version: '3', description: 'new' });
+    await fixture.post('model-versions/transition-stage', { name: 'before', version: '3', stage: 'Staging' });
+    await fixture.call('DELETE', 'model-versions/delete', { name: 'before', version: '1' });
+    const rename = (name: string, new_name: string) => fixture.post('registered-models/rename', { name, new_name });
+    await fixture.post('registered-models/create', { name: 'taken' });
+    expect(await rename('before', 'taken')).toMatchObject({
+      status: 400,
+      body: { error_code: 'RESOURCE_ALREADY_EXISTS' },
+    });
+    expect(await rename('before', '../x')).toMatchObject({
+      status: 400,
+      body: { error_code: 'INVALID_PARAMETER_VALUE' },
+    });
+    expect(await rename('before', 'before')).toMatchObject({ status: 400 });
+    expect(await rename('nobody', 'after')).toMatchObject({ status: 404 });
+    const names = ['after', 'a second one'];
+    for (const [index, name] of names.entries()) {
+      const { status, body } = await rename(names[index - 1] ?? 'before', name);
+      expect(status, JSON.stringify(body)).toBe(200);
+      expect(body.registered_model).toMatchObject({
+        name,
+        description: 'd',
+        tags: [{ key: 'team', value: 'red' }],
+        aliases: [{ alias: 'champion', version: '2' }],
+      });
+    }
+    expect((await fixture.get('registered-models/get', { name: 'before' })).status).toBe(404);
+    const named = async (name: string) => {
+      const { aliases, stages } = (await fixture.call('GET', `/api/v1/models/${name}/at?time=${Date.now()}`)).body;
+      return [...aliases, ...stages].map(({ label, version }) => [label, version]);
+    };
+    expect(await named('before'), 'what is renamed names nothing any more').toEqual([]);
+    expect(await named('a%20second%20one')).toEqual([
+      ['champion', 2],
+      ['Staging', 3],
+    ]);
+    const { body } = await fixture.get('model-versions/search', { filter: "name = 'a second one'" });
+    const shown = body.model_versions.map((one: Record<string, unknown>) => [
+      one['version'],
+      one['current_stage'],
+      one['description'] ?? one['tags'],
+    ]);
+    expect(shown.sort()).toEqual([
+      ['2', 'None', [{ key: 'checked', value: 'yes' }]],
+      ['3', 'Staging', 'new'],
+    ]);
+    await fixture.post('registered-models/create', { name: 'before' });
+    const platform = await fixture.call('GET', '/api/v1/models/a%20second%20one');
+    expect(platform.body.versions.map(({ version }: { version: number }) => version)).toEqual([3, 2]);
+    expect((await rename('a second one', 'before')).status).toBe(400);
   });
 
   it('are those of the platform: an ONNX file is registered as what a deployment takes', async () => {
@@ -131,7 +210,16 @@ describe('logged models', () => {
     const [found] = (await fixture.post('logged-models/search', search)).body.models;
     expect(found.info).toMatchObject({ model_id, status: 'LOGGED_MODEL_READY', model_type: 'sklearn' });
     await fixture.post('registered-models/create', { name: 'forest' });
-    await fixture.post('model-versions/create', { name: 'forest', source: `models:/${model_id}`, model_id });
+    // What the run says at last is of another model of it.
+    await fixture.post('runs/log-metric', { run_id: source_run_id, key: 'auc', value: 0.1, timestamp: 2, step: 1 });
+    await fixture.post('runs/log-metric', { run_id: source_run_id, key: 'rows', value: 9, timestamp: 2 });
+    const made = await fixture.post('model-versions/create', { name: 'forest', source: `models:/${model_id}` });
+    expect(made.body.model_version, 'the run of the logged model, as on MLflow').toMatchObject({
+      run_id: source_run_id,
+      model_id,
+    });
+    const platform = await fixture.call('GET', '/api/v1/models/forest');
+    expect(platform.body.versions[0]).toMatchObject({ runId: source_run_id, metrics: { auc: 0.9, rows: 9 } });
     const uri = await fixture.get('model-versions/get-download-uri', { name: 'forest', version: '1' });
     expect(uri.body.artifact_uri).toBe(artifact_uri);
     await fixture.call('DELETE', `logged-models/${model_id}`);

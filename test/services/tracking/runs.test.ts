@@ -53,6 +53,7 @@ describe('experiments', () => {
       tags: [{ key: 'k', value: 'v' }],
     });
     await fixture.post('experiments/delete-experiment-tag', { experiment_id, key: 'k' });
+    expect((await fixture.post('runs/create', { experiment_id })).status).toBe(200);
     await fixture.post('experiments/delete', { experiment_id });
     expect(await fixture.post('runs/create', { experiment_id })).toMatchObject({
       status: 400,
@@ -60,6 +61,7 @@ describe('experiments', () => {
     });
     expect((await fixture.post('experiments/delete', { experiment_id })).status).toBe(400);
     await fixture.post('experiments/restore', { experiment_id });
+    expect((await fixture.post('runs/create', { experiment_id })).status).toBe(200);
     const { experiment } = (await fixture.get('experiments/get', { experiment_id })).body;
     expect(experiment.lifecycle_stage).toBe('active');
     expect(experiment).not.toHaveProperty('tags');
@@ -281,6 +283,10 @@ describe('values', () => {
     expect(run.outputs).toEqual({ model_outputs: [{ model_id: 'm-2', step: 4 }] });
     const { body } = await fixture.post('runs/search', { experiment_ids: ['0'], filter: "dataset.digest = 'd1'" });
     expect(body.runs).toHaveLength(1);
+    const summaries = await fixture.post('experiments/search-datasets', { experiment_ids: ['0'] });
+    expect(summaries.body).toEqual({
+      dataset_summaries: [{ experiment_id: '0', name: 'wine', digest: 'd1', context: 'training' }],
+    });
   });
 });
 

@@ -114,6 +114,43 @@ describe('order and pages', () => {
     },
   );
 
+  it('a filter of a metric, rare or not, and an order by it, find the same runs as a look at each', async () => {
+    const other = await fixture.experiment('measured');
+    const runs: { name: string; loss: number | undefined }[] = [];
+    for (let at = 0; at < 60; at++) {
+      const name = `r${String(at).padStart(2, '0')}`;
+      const loss = at % 5 === 0 ? undefined : at % 7 === 0 ? Number.NaN : ((at * 37) % 20) / 10;
+      const run_id = await fixture.run(other, { start_time: at, run_name: name });
+      runs.push({ name, loss });
+      if (loss === undefined) continue;
+      await fixture.post('runs/log-metric', { run_id, key: 'loss', value: String(loss), timestamp: 1, step: 0 });
+    }
+    const names = async (search: object): Promise<string[]> => {
+      const seen: string[] = [];
+      for (let page_token = ''; ; ) {
+        const body = { experiment_ids: [other], max_results: 7, page_token, ...search };
+        const answer = await fixture.post('runs/search', body);
+        seen.push(...(answer.body.runs ?? []).map(({ info }: { info: { run_name: string } }) => info.run_name));
+        page_token = answer.body.next_page_token ?? '';
+        if (page_token === '') return seen;
+      }
+    };
+    const newest = [...runs].reverse();
+    const here = newest.filter(({ loss }) => Number.isFinite(loss));
+    const rest = newest.filter(({ loss }) => !Number.isFinite(loss));
+    const by = (sign: number) => [...here].sort((a, b) => sign * ((a.loss ?? 0) - (b.loss ?? 0)));
+    const named = (all: readonly { name: string }[]): string[] => all.map(({ name }) => name);
+    expect(await names({ order_by: ['metrics.loss ASC'] })).toEqual(named([...by(1), ...rest]));
+    expect(await names({ order_by: ['metrics.loss DESC'] })).toEqual(named([...by(-1), ...rest]));
+    const low = ({ loss }: { loss?: number | undefined }): boolean => loss !== undefined && loss < 0.5;
+    expect(await names({ filter: 'metrics.loss < 0.5' })).toEqual(named(newest.filter(low)));
+    const filter = "metrics.loss < 0.5 and run_name LIKE 'r%'";
+    expect(await names({ filter, order_by: ['metrics.loss DESC'] })).toEqual(named(by(-1).filter(low)));
+    const either = 'metrics.loss < 0.5 or metrics.loss >= 1.5';
+    const wanted = by(1).filter(({ loss = 0 }) => loss < 0.5 || loss >= 1.5);
+    expect(await names({ filter: either, order_by: ['metrics.loss'] })).toEqual(named(wanted));
+  });
+
   it('a page stays right while runs are begun', async () => {
     const other = await fixture.experiment('moving');
     for (const start_time of [1, 2, 3, 4]) await fixture.run(other, { start_time, run_name: `${start_time}` });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Registry } from 'prom-client';
 import { openSqliteQueryStore } from '../../../runtime/adapters/query/sqlite-query-store.ts';
-import { createTestRuntime, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
+import { createTestRuntime, type TestRuntime, type TestRuntimeOptions } from '../../../runtime/testing/test-runtime.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../services/gateway/gateway.ts';
 import { startTracking } from '../../../services/tracking/index.ts';
 import { experimentNames } from '../../../topologies/experiment-names.ts';
@@ -31,6 +31,8 @@ export interface TrackingFixture {
   post(path: string, body?: Json): Promise<Answer>;
   get(path: string, query?: Readonly<Record<string, string | readonly string[]>>): Promise<Answer>;
   call(method: string, path: string, body?: Json): Promise<Answer>;
+  /** Listens, once. */
+  url(): Promise<string>;
   /** A path as it is, which no client library would send. */
   raw(method: string, url: string, payload?: string | Buffer): Promise<RawAnswer>;
   experiment(name: string): Promise<string>;
@@ -40,10 +42,15 @@ export interface TrackingFixture {
 
 const headers = { host: 'localhost' };
 
-export async function openTracking(options: Partial<GatewayOptions> = {}): Promise<TrackingFixture> {
-  const test = await createTestRuntime();
+export async function openTracking(
+  options: Partial<GatewayOptions> = {},
+  topologies: readonly ('registry' | 'experiment-names')[] = ['registry', 'experiment-names'],
+  parts: TestRuntimeOptions['parts'] = {},
+): Promise<TrackingFixture> {
+  const test = await createTestRuntime({ parts });
   const { runtime } = test;
-  await Promise.all([runtime.runTopology(registry), runtime.runTopology(experimentNames)]);
+  if (topologies.includes('registry')) await runtime.runTopology(registry);
+  if (topologies.includes('experiment-names')) await runtime.runTopology(experimentNames);
   const tracking = await startTracking(runtime, (schema) =>
     openSqliteQueryStore({ file: join(test.directory, 'query', `${schema.name}.db`), schema }),
   );
@@ -65,6 +72,10 @@ export async function openTracking(options: Partial<GatewayOptions> = {}): Promi
     return { status: answer.statusCode, body: answer.json() };
   };
   let listening: Promise<{ readonly url: string }> | undefined;
+  const url = async (): Promise<string> => {
+    listening ??= gateway.listen();
+    return (await listening).url;
+  };
   const post = (path: string, body: Json = {}): Promise<Answer> => call('POST', path, body);
   return {
     test,
@@ -76,10 +87,8 @@ export async function openTracking(options: Partial<GatewayOptions> = {}): Promi
       const text = new URLSearchParams(pairs as [string, string][]).toString();
       return await call('GET', text === '' ? path : `${path}?${text}`);
     },
-    raw: async (method, url, payload) => {
-      listening ??= gateway.listen();
-      return await send((await listening).url, method, url, payload);
-    },
+    url,
+    raw: async (method, path, payload) => await send(await url(), method, path, payload),
     experiment: async (name) => (await post('experiments/create', { name })).body.experiment_id as string,
     run: async (experimentId, more = {}) => {
       const { body } = await post('runs/create', { experiment_id: experimentId, start_time: 1, ...more });

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import mlflow
 import numpy as np
+import onnx
 import pandas as pd
+from onnx import TensorProto, helper, numpy_helper
 from mlflow.tracking import MlflowClient
 from sklearn.linear_model import ElasticNet
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
@@ -43,7 +45,7 @@ for name, alpha, l1_ratio in [("wine-b", 1.0, 0.1), ("wine-a", 0.1, 0.1)]:
             info = mlflow.sklearn.log_model(model, "model", signature=signature)
         else:
             info = mlflow.sklearn.log_model(model, name="model", signature=signature, serialization_format="cloudpickle")
-        models[name] = (run.info.run_id, info.model_uri, predicted)
+        models[name] = (run.info.run_id, info.model_uri, predicted, model)
 
 runs = mlflow.search_runs(order_by=["metrics.rmse ASC"], filter_string="params.l1_ratio LIKE '0.%' and tags.stage = 'trial'")
 facts["best"] = runs.iloc[0]["tags.mlflow.runName"]
@@ -72,6 +74,44 @@ facts["stages"] = {v.version: v.current_stage for v in client.search_model_versi
 client.delete_registered_model_alias(registered, "champion")
 facts["aliases"] = dict(client.get_registered_model(registered).aliases)
 facts["found models"] = [found.name for found in client.search_registered_models(f"name = '{registered}'")]
+
+
+
+def as_onnx(model):
+    weights = numpy_helper.from_array(model.coef_.astype(np.float32).reshape(-1, 1), "weights")
+    intercept = numpy_helper.from_array(np.array([model.intercept_], dtype=np.float32), "intercept")
+    node = helper.make_node("Gemm", ["features", "weights", "intercept"], ["quality"])
+    graph = helper.make_graph(
+        [node],
+        "elastic-net",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(features)])],
+        [helper.make_tensor_value_info("quality", TensorProto.FLOAT, [None, 1])],
+        [weights, intercept],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+# The flavor that a deployment serves as it is: both models side by side.
+served = f"wine-onnx-{suffix}"
+rows = test[features].to_numpy().astype(np.float32)
+for name, alias in [("wine-a", "gentle"), ("wine-b", "strong")]:
+    with mlflow.start_run(run_name=f"{name} as ONNX"):
+        where = {"artifact_path": "onnx"} if mlflow.__version__.startswith("2") else {"name": "onnx"}
+        info = mlflow.onnx.log_model(as_onnx(models[name][3]), **where)
+    version = mlflow.register_model(info.model_uri, served)
+    client.set_registered_model_alias(served, alias, version.version)
+answers = mlflow.pyfunc.load_model(f"models:/{served}@gentle").predict(rows)["quality"].ravel()
+facts["onnx"] = bool(np.allclose(answers, models["wine-a"][2], atol=1e-4))
+facts["question"] = {"row": [float(value) for value in rows[0]], "gentle": float(answers[0]), "truth": float(test["quality"].iloc[0])}
+
+# A file in parts, and back by ranges: the environment says from which size on.
+with tempfile.TemporaryDirectory() as folder:
+    large = os.path.join(folder, "large.bin")
+    content = np.random.default_rng(7).bytes(3_500_000)
+    open(large, "wb").write(content)
+    client.log_artifact(models["wine-a"][0], large, "large")
+    back = client.download_artifacts(models["wine-a"][0], "large/large.bin", folder)
+    facts["in parts"] = open(back, "rb").read() == content
 
 with mlflow.start_run(run_name="parent") as parent:
     for depth in range(3):

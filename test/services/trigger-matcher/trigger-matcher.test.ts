@@ -11,6 +11,7 @@ const chain = flow('greeting')
   .parameter('who', { type: 'string', default: 'world' })
   .on('person-arrived', { parameters: { who: 'person.name' } })
   .on('party')
+  .onAlert('iris', { detector: 'joint', parameters: { who: 'alertId' } })
   .step('greet', () => ({})) as unknown as FlowCode;
 
 let test: TestRuntime;
@@ -19,7 +20,8 @@ let handled: TriggerHandled[];
 let runs: RunRequested[];
 
 beforeEach(async () => {
-  test = await createTestRuntime();
+  // one partition each: what comes behind something is seen behind it
+  test = await createTestRuntime({ partitions: { runs: 1, alerts: 1 } });
   handled = [];
   runs = [];
   const { runtime } = test;
@@ -73,6 +75,16 @@ async function write(value: string, headers: Record<string, string> = {}, key: s
 const outcome = (offset: number) =>
   eventually(`offset ${offset} is handled`, () => handled.find(({ source }) => source?.offset === offset));
 
+/** Offset of a good trigger, whose run was requested: a run of what came before it would be there. */
+async function startBehind(): Promise<number> {
+  const offset = await write('{"name":"party"}');
+  await eventually('the run behind was requested', () => started().includes(offset));
+  return offset;
+}
+
+/** Offsets of the triggers that began the runs. */
+const started = () => runs.map(({ cause }) => cause.position?.offset);
+
 describe('a trigger', () => {
   it('starts the flow that waits for it, with parameters from its payload', async () => {
     const offset = await write('{"name":"person-arrived","person":{"name":"Ada"}}');
@@ -98,7 +110,8 @@ describe('a trigger', () => {
       flows: [],
     });
     expect(await outcome(await write('{"name":"nobody-waits"}'))).toMatchObject({ outcome: 'unmatched' });
-    expect(runs).toEqual([]);
+    const behind = await startBehind();
+    expect(started()).toEqual([behind]);
   });
 
   it('makes one run when it comes twice under one id, and another for another source', async () => {
@@ -109,9 +122,8 @@ describe('a trigger', () => {
       await write('{}', { ...headers, ce_source: 'b' }),
     ];
     for (const offset of offsets) expect((await outcome(offset)).outcome).toBe('matched');
-    await eventually('both runs were requested', () => runs.length >= 2);
-    await write('{"name":"nobody-waits"}');
-    expect(new Set(runs.map(({ runId }) => runId)).size).toBe(2);
+    await startBehind();
+    expect(new Set(runs.map(({ runId }) => runId)).size).toBe(3);
   });
 
   it('is refused when it is garbage, and the next one of the partition is handled', async () => {
@@ -120,5 +132,42 @@ describe('a trigger', () => {
     );
     expect((await outcome(await write('[1]'))).outcome).toMatch(/^refused: .*must be a JSON object/);
     expect((await outcome(await write('{"name":"party"}'))).outcome).toBe('matched');
+  });
+});
+
+describe('an alert', () => {
+  const raise = async (deployment: string, alertId: string, subject: string): Promise<void> => {
+    const message = 'petal length moved';
+    const about = { deployment, deploymentVersion: 3, kind: 'drift', subject, message, evidenceId: 'w-1', alertId };
+    const id = `${alertId}-${deployment}`;
+    await test.runtime.publish([{ topic: 'alerts', type: 'alert-raised', key: deployment, id, data: about }]);
+  };
+  const told = (alertId: string) =>
+    eventually(`alert ${alertId} is handled`, () => handled.find(({ triggerId }) => triggerId === alertId));
+
+  it('of a deployment starts the flow that waits for it, and the run names the alert', async () => {
+    await raise('iris', 'alert-1', 'joint');
+    expect(await told('alert-1')).toMatchObject({ outcome: 'matched', flows: ['greeting'], name: 'alert:iris' });
+    const run = await eventually('a run was requested', () => runs[0]);
+    expect(run).toMatchObject({ flow: 'greeting', cause: { kind: 'trigger', id: 'alert-1' } });
+    expect(run.cause.position).toMatchObject({ topic: 'alerts' });
+    expect(JSON.parse(run.parameters)).toEqual({ who: 'alert-1' });
+  });
+
+  it('of another detector is told with the reason, one of another deployment is nothing to anybody', async () => {
+    await raise('wine', 'alert-2', 'joint');
+    await raise('iris', 'alert-3', 'answers');
+    expect((await told('alert-3')).outcome).toMatch(/^unmatched: greeting: data.subject is "answers", must .*"joint"/);
+    await raise('iris', 'alert-4', 'joint');
+    await eventually('the run behind was requested', () => runs.some(({ cause }) => cause.id === 'alert-4'));
+    expect(handled.map(({ triggerId }) => triggerId)).toEqual(['alert-3', 'alert-4']);
+    expect(runs.map(({ cause }) => cause.id)).toEqual(['alert-4']);
+  });
+
+  it('cannot be claimed by an outsider', async () => {
+    const offset = await write('{"name":"alert:iris","alertId":"forged","subject":"joint"}');
+    expect(await outcome(offset)).toMatchObject({ outcome: 'unmatched', flows: [] });
+    const behind = await startBehind();
+    expect(started()).toEqual([behind]);
   });
 });

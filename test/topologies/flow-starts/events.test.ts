@@ -95,8 +95,10 @@ describe('a trigger for all of several events', () => {
       { eventId: 'r2', outcome: 'expired', reason: 'labels did not come within 1h', missing: ['labels'] },
       { eventId: 'r3', outcome: 'expired' },
     ]);
+    // requests are remembered for a week
+    flows.advance(8 * 86_400_000);
     expect(flows.driver.timerCount()).toBe(0);
-    expect(flows.driver.stateKeys('held/')).toEqual([]);
+    for (const kind of ['held/', 'request/', 'remembered/']) expect(flows.driver.stateKeys(kind)).toEqual([]);
   });
 
   it('joins no event that is older than the window, to the millisecond', () => {
@@ -205,7 +207,9 @@ describe('any interleaving of events and time', () => {
             all.filter((one) => one !== 'waiting'),
             key,
           ).toHaveLength(1);
+        own.advance(8 * 86_400_000);
         expect(own.driver.timerCount()).toBe(0);
+        expect(own.driver.stateKeys('request/')).toEqual([]);
         expect(own.driver.stateKeys('held/')).toEqual([]);
       }),
       { numRuns: 60 },

@@ -4,6 +4,7 @@
  */
 import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { messageOf } from '../../../ports/errors.ts';
 import { isCheckpointName } from '../../../../schemas/codec/checkpoint-name.ts';
 import type { StepCheckpoints } from '../../../ports/flow-code.ts';
 
@@ -72,7 +73,7 @@ export class CheckpointFolder {
   }
 
   #complain(name: string, error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     process.stderr.write(`millrace: checkpoint '${name}' was not saved: ${why}\n`);
   }
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { messageOf } from '../../../ports/errors.ts';
 import { userFailure } from './program-failure.ts';
 
 /** Fetches each address into its file, never holding a whole one in memory. */
@@ -10,7 +11,7 @@ export async function fetchAll(downloads: Readonly<Record<string, string>>, sign
   for (const [path, address] of Object.entries(downloads)) {
     mkdirSync(dirname(path), { recursive: true });
     const response = await fetch(address, { signal }).catch((error: unknown) => {
-      throw userFailure(`${address} could not be fetched: ${error instanceof Error ? error.message : String(error)}`);
+      throw userFailure(`${address} could not be fetched: ${messageOf(error)}`);
     });
     if (!response.ok || response.body === null)
       throw userFailure(`${address} could not be fetched: the server answered ${response.status}`);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../../ports/errors.ts';
 import { parseLooseJson } from './loose-json.ts';
 import { userFailure } from './program-failure.ts';
 
@@ -34,9 +35,7 @@ export function readOutputManifest(directory: string): OutputManifest {
   try {
     value = parseLooseJson(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw userFailure(
-      `the output manifest ${file} is no JSON: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw userFailure(`the output manifest ${file} is no JSON: ${messageOf(error)}`);
   }
   const problems: string[] = [];
   const manifest = manifestOf(value, problems);

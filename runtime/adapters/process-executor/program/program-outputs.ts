@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { extname, join, relative, resolve, sep } from 'node:path';
+import { messageOf } from '../../../ports/errors.ts';
 import {
   type ArtifactCodec,
   artifactCodecs,
@@ -21,7 +22,7 @@ import {
   headProblem,
 } from '../../../../schemas/codec/artifact-value.ts';
 import type { StepProgram } from '../../../ports/flow-code.ts';
-import { type EncodedArtifact, type EncodedModel, inlineBytesMax } from '../protocol.ts';
+import { type EncodedArtifact, type EncodedModel, inlineBytesMax, type LoggedByProgram } from '../protocol.ts';
 import { extensions } from './artifact-files.ts';
 import { parseLooseJson } from './loose-json.ts';
 import { type LeftArtifact, type OutputManifest, readOutputManifest } from './output-manifest.ts';
@@ -30,6 +31,7 @@ import { userFailure } from './program-failure.ts';
 export interface ProgramOutputs {
   readonly artifacts: readonly EncodedArtifact[];
   readonly models: readonly EncodedModel[];
+  readonly values: LoggedByProgram | undefined;
   /** Files in the output folder that nothing names. */
   readonly unnamed: readonly string[];
 }
@@ -55,7 +57,7 @@ export function collectOutputs({ leaves }: Pick<StepProgram, 'leaves'>, folders:
         'value' in left ? valueOf(name, left.value, codec) : fileOf(name, left.path, codec, folders, taken),
       );
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      problems.push(messageOf(error));
     }
   }
   const models: EncodedModel[] = [];
@@ -63,11 +65,16 @@ export function collectOutputs({ leaves }: Pick<StepProgram, 'leaves'>, folders:
     try {
       models.push({ ...model, artifact: fileOf('onnx', path, 'onnx', folders, taken) });
     } catch (error) {
-      problems.push(`model '${model.model}': ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`model '${model.model}': ${messageOf(error)}`);
     }
   }
   if (problems.length > 0) throw userFailure(problems.join('; '));
-  return { artifacts, models, unnamed: filesBelow(folders.output).filter((file) => !taken.has(file)) };
+  return {
+    artifacts,
+    models,
+    values: loggedOf(manifest),
+    unnamed: filesBelow(folders.output).filter((file) => !taken.has(file)),
+  };
 }
 
 interface Wanted {
@@ -99,6 +106,16 @@ function wanted(
       );
   }
   return all;
+}
+
+/** The same values are logged to the run. */
+function loggedOf({ metrics = {}, params = {}, tags = {} }: OutputManifest): LoggedByProgram | undefined {
+  const texts = Object.entries(params).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)),
+  ]);
+  const logged = { timestamp: Date.now(), metrics, params: Object.fromEntries(texts) as Record<string, string>, tags };
+  return [metrics, params, tags].every((values) => Object.keys(values).length === 0) ? undefined : logged;
 }
 
 /** Metrics, parameters and tags of the manifest are artifacts of these names. */
@@ -150,7 +167,7 @@ function jsonOf(name: string, path: string, bytes: Buffer): EncodedArtifact {
     try {
       return { name, ...encodeArtifact(name, parseLooseJson(bytes.toString('utf8'))) };
     } catch {
-      const why = first instanceof Error ? first.message : String(first);
+      const why = messageOf(first);
       throw new TypeError(`artifact '${name}': '${path}' is no JSON: ${why}`, { cause: first });
     }
   }

@@ -54,11 +54,12 @@ export class Applications {
     this.#streaming = this.#stream().catch((error: unknown) => (this.#failure = error));
   }
 
-  async trigger(pauseMs: number): Promise<number> {
+  /** A run whose slow step lasts so long, and until a file is there. */
+  async trigger(pauseMs: number, until = ''): Promise<number> {
     const number = this.runs.length;
     this.runs.push(number);
     const headers = { ce_specversion: '1.0', ce_id: `trigger-${number}`, ce_source: '/kill', ce_type: 'kill-test' };
-    await this.#say('triggers', [[`trigger-${number}`, { number, pauseMs }, headers]]);
+    await this.#say('triggers', [[`trigger-${number}`, { number, pauseMs, until }, headers]]);
     return number;
   }
 
@@ -105,6 +106,15 @@ export class Applications {
   #standing(): string {
     const { requests, answers, feedback, rewarded, runs, ended } = this;
     return `${answers.size} of ${requests.length} answers, ${rewarded.size} of ${feedback.length} rewards, ${ended.size} of ${runs.length} runs`;
+  }
+
+  /** Waits for what its runs come to; fails at once when the stream of work broke. */
+  async until<T>(what: string, condition: () => T): Promise<NonNullable<T>> {
+    const looked = (): T => {
+      this.#throwFailure();
+      return condition();
+    };
+    return await eventually(what, looked, 150_000);
   }
 
   #throwFailure(): void {

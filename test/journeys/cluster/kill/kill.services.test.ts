@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -123,7 +123,7 @@ describe.skipIf(clusterMissing)(
   'two instances of every service on Kafka, Redis and S3, with runs and predictions under way',
   () => {
     it('are killed at every named point and at random, most of the time with work in hand', {
-      timeout: 900_000,
+      timeout: 2_400_000,
     }, async () => {
       const plan = killPlan();
       await Promise.all(instances.map((_, slot) => killAgainAndAgain(slot, plan)));
@@ -146,9 +146,11 @@ describe.skipIf(clusterMissing)(
       const held = await eventually(
         'it holds a lease',
         async () => {
-          const number = await applications.trigger(6_000);
-          await eventually('the slow step has begun', () => applications.holders.has(number), 150_000);
-          return applications.holders.get(number) === frozen.worker ? number : undefined;
+          const number = await applications.trigger(0, gateOf(applications.runs.length));
+          await applications.until('the slow step has begun', () => applications.holders.has(number));
+          if (applications.holders.get(number) === frozen.worker) return number;
+          await writeFile(gateOf(number), '');
+          return undefined;
         },
         120_000,
       );
@@ -158,8 +160,9 @@ describe.skipIf(clusterMissing)(
         async () => (await members(groups)).every((count) => count === 1),
         150_000,
       );
-      await eventually('its lease has lapsed', () => applications.retried.has(held), 150_000);
-      await eventually('another has finished its run', () => applications.ended.has(held), 150_000);
+      await applications.until('its lease has lapsed', () => applications.retried.has(held));
+      await writeFile(gateOf(held), '');
+      await applications.until('another has finished its run', () => applications.ended.has(held));
       expect(applications.holders.get(held)).toBe(other.worker);
       await applications.progress(50, 1);
       frozen.signal('SIGCONT');
@@ -188,11 +191,13 @@ describe.skipIf(clusterMissing)(
     });
 
     it('go on when the broker is killed in the middle of a run and started again', { timeout: 500_000 }, async () => {
-      const open = await applications.trigger(6_000);
-      await eventually('its slow step has begun', () => applications.holders.has(open), 150_000);
+      const open = await applications.trigger(0, gateOf(applications.runs.length));
+      await applications.until('its slow step has begun', () => applications.holders.has(open));
       await world.restartBroker();
+      expect(applications.ended.has(open)).toBe(false);
+      await writeFile(gateOf(open), '');
       await applications.progress(100, 2);
-      await eventually('the run', () => applications.ended.get(open) === 'run-completed', 150_000);
+      await applications.until('the run', () => applications.ended.get(open) === 'run-completed');
     });
 
     it('go on when one stops, and a topology and services get a process more for a while', {
@@ -243,6 +248,9 @@ describe.skipIf(clusterMissing)(
     });
   },
 );
+
+/** File for which the slow step of a run waits. */
+const gateOf = (number: number): string => join(directory, `gate-${number}`);
 
 function reportFile(): string {
   return join(directory, 'crashes');

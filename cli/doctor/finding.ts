@@ -1,0 +1,7 @@
+export interface Finding {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'problem';
+  readonly says: string;
+  /** What to do. */
+  readonly fix?: string;
+}
