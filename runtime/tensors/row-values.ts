@@ -74,7 +74,7 @@ export function tensorsOfRows(rows: readonly unknown[]): readonly Tensor[] | und
       const value = row[name];
       if (value === undefined || widthOf(value) !== width || namesOf(row).length !== names.length) return undefined;
       if (width === undefined) values.push(value);
-      else values.push(...(value as ArrayLike<unknown> & Iterable<unknown>));
+      else for (const each of value as Iterable<unknown>) values.push(each); // an image is more than a call takes arguments
     }
     tensors.push(tensorOf(name, rows.length, width, values, look?.[name]));
   }

@@ -45,6 +45,14 @@ describe('a graph', () => {
     expect(path.map(({ node }) => node)).toEqual(['plus', 'ten', 'hundred', 'mean', 'named']);
   });
 
+  it('takes rows as wide as an image through code', async () => {
+    const values = 3 * 224 * 224;
+    const halved = graph().transformer('halved', ({ x }: { x: number[] }) => ({ x: x.map((value) => value / 2) }));
+    const { outputs } = await answer(halved, [{ x: Array.from({ length: values }, () => 1) }]);
+    expect(outputs).toMatchObject([{ name: 'x', shape: [1, values] }]);
+    expect((outputs[0]?.data as ArrayLike<number>)[values - 1]).toBe(0.5);
+  });
+
   it("takes Tempo's pipeline as plain code, each row its own way, and says which models were asked", async () => {
     const tempo = pipeline({ first: 'models:/ten/1', second: 'models:/hundred/1' }, async (row, { first, second }) => {
       const a = await first(row);
