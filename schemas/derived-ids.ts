@@ -71,6 +71,11 @@ export function partitionOfPrediction(id: string, partitions: number): number | 
   return partition < partitions ? partition : undefined;
 }
 
+/** Of a tracked run that was begun with a key of its program's: whoever has the key goes on with the same run. */
+export function runIdOfKey(key: string): string {
+  return idOf('run', key);
+}
+
 /** Who speaks when the platform says something outside of any topology or service: `ce_source` is `/millrace/<it>`. */
 export const publishedBy = 'platform';
 

@@ -1,7 +1,8 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../runtime/ports/errors.ts';
+import { runIdOfKey } from '../../schemas/derived-ids.ts';
 import { RunLogger } from './run-logger.ts';
 import { Spool, type SpoolEntry, spoolsIn } from './spool.ts';
 import { surroundings } from './surroundings.ts';
@@ -44,7 +45,7 @@ const defaultSpool = (): string => process.env['MILLRACE_SPOOL'] ?? join('.millr
 export function startRun(options: StartRunOptions = {}): RunLogger {
   const { experiment = '', name = '', tags = {}, parentRunId, source = true } = options;
   const key = options.key ?? randomBytes(16).toString('hex');
-  const runId = hash('sha256', `run\u0000${key}`, 'hex').slice(0, 32);
+  const runId = runIdOfKey(key);
   const warn = options.warn ?? warnOf;
   const found = source ? surroundings() : { tags: {}, patch: undefined };
   const nested = parentRunId === undefined ? {} : { 'mlflow.parentRunId': parentRunId };

@@ -1,9 +1,9 @@
 /** What became of requests to a webhook, and one sent again because somebody asks for it. */
-import { hash } from 'node:crypto';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError, messageOf } from '../../runtime/ports/errors.ts';
 import type { DeliveryAttempt, DeliveryPage, DeliverySearch, WebhookDeliveries } from '../../schemas/api/webhooks.ts';
 import type { DeliveriesAttempted, EventTopic, WebhookRow } from '../../schemas/events.ts';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { EgressClient } from './egress-client.ts';
 import { firstProgress } from './progress.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -92,7 +92,7 @@ export async function redeliver(
   };
   // Without positions: how far the webhook is only its courier knows.
   const data: DeliveriesAttempted = { webhook, origin, topic, positions: [], attempts: [attempt] };
-  const id = `deliveries-${hash('sha256', `again\u0000${webhook}\u0000${deliveryId}\u0000${timeMs}`, 'hex').slice(0, 32)}`;
+  const id = `deliveries-${idOf('again', webhook, deliveryId, timeMs)}`;
   await runtime.publish([{ topic: 'webhook-deliveries', type: 'deliveries-attempted', key: webhook, data, id }]);
   return attempt;
 }

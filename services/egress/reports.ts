@@ -1,7 +1,7 @@
 /** Facts about deliveries, a few attempts in one: said soon, bounded, in order. */
-import { hash } from 'node:crypto';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { messageOf } from '../../runtime/ports/errors.ts';
+import { idOf } from '../../schemas/derived-ids.ts';
 import type { DeliveriesAttempted, WebhookRow } from '../../schemas/events.ts';
 
 export type Attempt = DeliveriesAttempted['attempts'][number];
@@ -51,7 +51,7 @@ export class DeliveryReports {
       const data: DeliveriesAttempted = { ...this.#row, positions: [...this.#positions()], attempts };
       const text = JSON.stringify(data);
       if (text === this.#said) return;
-      const id = `deliveries-${hash('sha256', text, 'hex').slice(0, 32)}`;
+      const id = `deliveries-${idOf(text)}`;
       await this.#publish(data, id);
       this.#said = text;
     } while (this.#attempts.length > 0);

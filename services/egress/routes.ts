@@ -1,5 +1,5 @@
 /** Webhooks over HTTP: make, list, show, change, remove, test, deliveries. Their secrets are told once, when they are made. */
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { idOf } from '../../schemas/derived-ids.ts';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
@@ -125,7 +125,7 @@ export const webhookRoutes =
         const operation = operations.begin(request);
         const { requestId, actor } = operation;
         const { body } = request;
-        const webhook = body.id ?? `wh-${digest(requestId).slice(0, 16)}`;
+        const webhook = body.id ?? `wh-${idOf(requestId).slice(0, 16)}`;
         const { types = [], description = '', format = 'standard', status = 'active', from = 'latest' } = body;
         const secret = body.secret ?? `whsec_${randomBytes(32).toString('base64')}`;
         checkSecret(format, secret);
@@ -304,5 +304,3 @@ function requested(webhook: string, requestId: string, data: object) {
     id: idOf('webhook', webhook, requestId),
   } as Parameters<Runtime['publish']>[0][number];
 }
-
-const digest = (text: string): string => hash('sha256', text, 'hex');

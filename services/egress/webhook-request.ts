@@ -1,7 +1,8 @@
 /** One event as the request that a webhook gets: body, id, time, signature. */
-import { createHmac, hash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { plainJson } from '../../schemas/codec/plain-json.ts';
+import { idOf } from '../../schemas/derived-ids.ts';
 import { isWebhookFormat, type WebhookEvent, webhookFormat } from '../../schemas/webhook-formats.ts';
 
 export interface WebhookRequest {
@@ -11,7 +12,7 @@ export interface WebhookRequest {
 
 /** Same for every attempt at the same event, and for a repeat of the event on the log. */
 export function deliveryIdOf({ topic, id }: Pick<WebhookEvent, 'topic' | 'id'>): string {
-  return `msg_${hash('sha256', `${topic}\u0000${id}`, 'hex').slice(0, 32)}`;
+  return `msg_${idOf(topic, id)}`;
 }
 
 /** undefined: the event is not said in this format. `nowMs`: when it is sent. */

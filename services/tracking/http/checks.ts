@@ -67,11 +67,12 @@ export function checkLength(text: string, max: number, what: string): string {
   throw invalidArgument(`${what} had length ${text.length}, which exceeded length limit of ${max}`);
 }
 
-export function idOf(fields: Fields, ...names: readonly string[]): string {
+/** The first of these fields that is there. */
+export function idIn(fields: Fields, ...names: readonly string[]): string {
   const id = names.map((name) => fields.optional(name)).find((value) => value !== undefined && value !== '');
   if (id === undefined) throw invalidArgument(`Missing value for required parameter '${names[0]}'.`);
   if (!/^[a-zA-Z0-9][\w-]{0,255}$/.test(id)) throw invalidArgument(`Invalid ${names[0]}: '${id.slice(0, 80)}'`);
   return id;
 }
 
-export const runIdOf = (fields: Fields): string => idOf(fields, 'run_id', 'run_uuid');
+export const runIdOf = (fields: Fields): string => idIn(fields, 'run_id', 'run_uuid');

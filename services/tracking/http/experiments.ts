@@ -1,8 +1,9 @@
 /** Experiments: created, found, searched, changed. */
-import { hash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { experimentOfFlow, flowOfExperiment } from '../../../schemas/flow-experiment.ts';
 import { filled } from '../run-answers.ts';
 import { experimentDomain } from '../search/domains.ts';
@@ -10,7 +11,7 @@ import { searchPage } from '../search/search.ts';
 import type { ExperimentRow, Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Call, Room } from './calls.ts';
-import { checkKey, checkLength, idOf, limits, pairsOf } from './checks.ts';
+import { checkKey, checkLength, idIn, limits, pairsOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 
 export function experiments(room: Room): void {
@@ -37,7 +38,7 @@ export function experiments(room: Room): void {
   read('GET', '/mlflow/experiments/get', async ({ fields }) => {
     const database = await tracking.fresh('experiments');
     return {
-      experiment: (await allShown(database, [await tracking.freshExperiment(idOf(fields, 'experiment_id'))]))[0],
+      experiment: (await allShown(database, [await tracking.freshExperiment(idIn(fields, 'experiment_id'))]))[0],
     };
   });
 
@@ -53,7 +54,7 @@ export function experiments(room: Room): void {
 
   const change = (path: string, what: string, of: (fields: Fields) => { key?: string; value?: string }): void => {
     write('POST', `/mlflow/experiments/${path}`, `experiment.${what}`, async (call) => {
-      const experimentId = idOf(call.fields, 'experiment_id');
+      const experimentId = idIn(call.fields, 'experiment_id');
       try {
         await changeExperiment(room, call, experimentId, what, of(call.fields));
       } finally {
@@ -157,7 +158,7 @@ function newExperimentId(): string {
 
 /** The caller's key makes a repeat the same experiment. */
 function keyedExperimentId(requestId: string): string {
-  const number = BigInt(`0x${hash('sha256', `experiment\u0000${requestId}`, 'hex').slice(0, 16)}`);
+  const number = BigInt(`0x${idOf('experiment', requestId).slice(0, 16)}`);
   return String(10n ** 17n + (number % (9n * 10n ** 17n)));
 }
 

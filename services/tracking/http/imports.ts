@@ -2,7 +2,7 @@
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { Tracking } from '../tracking.ts';
 import type { Room } from './calls.ts';
-import { cut, idOf, limits, pairsOf, runIdOf } from './checks.ts';
+import { cut, idIn, limits, pairsOf, runIdOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 import { registerVersion } from './registry.ts';
 
@@ -13,7 +13,7 @@ export function imports(room: Room): void {
 
   write('POST', `${base}/runs`, 'run.import', async ({ fields, operation: { actor } }) => {
     const runId = runIdOf(fields);
-    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
+    const experiment = await tracking.experiment(idIn(fields, 'experiment_id'));
     const known = await knownRun(tracking, runId);
     if (known !== undefined) {
       if (known.experiment_id === experiment.id) return { run_id: runId, created: false };
@@ -36,9 +36,9 @@ export function imports(room: Room): void {
   });
 
   write('POST', `${base}/logged-models`, 'logged-model.import', async ({ fields, operation: { actor } }) => {
-    const modelId = idOf(fields, 'model_id');
+    const modelId = idIn(fields, 'model_id');
     if (!/^m-[\w-]{1,200}$/.test(modelId)) throw invalidArgument(`Invalid model_id: '${modelId}': it begins with m-`);
-    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
+    const experiment = await tracking.experiment(idIn(fields, 'experiment_id'));
     const database = await tracking.fresh('tracking');
     const known = await database.selectFrom('logged_models').select('id').where('id', '=', modelId).executeTakeFirst();
     if (known !== undefined) return { model_id: modelId, created: false };
@@ -47,7 +47,7 @@ export function imports(room: Room): void {
       experimentId: experiment.id,
       name: cut(fields.text('name'), limits.experimentName),
       modelType: fields.optional('model_type') ?? '',
-      sourceRunId: fields.has('source_run_id') ? idOf(fields, 'source_run_id') : '',
+      sourceRunId: fields.has('source_run_id') ? idIn(fields, 'source_run_id') : '',
       artifactUri: `mlflow-artifacts:/${experiment.id}/models/${modelId}/artifacts`,
       tags: pairsOf(fields.objects('tags'), 'Tag', limits.tagValue),
       params: pairsOf(fields.objects('params'), 'Parameter', limits.paramValue),

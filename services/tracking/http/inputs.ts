@@ -4,7 +4,7 @@ import type { InputsLogged } from '../../../schemas/events.ts';
 import { filled } from '../run-answers.ts';
 import type { Tracking } from '../tracking.ts';
 import type { Room } from './calls.ts';
-import { checkLength, idOf, limits, pairsOf, runIdOf } from './checks.ts';
+import { checkLength, idIn, limits, pairsOf, runIdOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 
 const datasetsMax = 1_000;
@@ -38,7 +38,7 @@ export function inputs({ log, read, tracking }: Room): void {
     const datasets = fields.objects('datasets').map(datasetOf);
     if (datasets.length > datasetsMax)
       throw invalidArgument(`datasets takes ${datasetsMax} at most, got ${datasets.length}`);
-    const models = fields.objects('models').map((model) => idOf(model, 'model_id'));
+    const models = fields.objects('models').map((model) => idIn(model, 'model_id'));
     await logInputs(tracking, runIdOf(fields), { datasets, models }, actor);
     return {};
   });
@@ -46,7 +46,7 @@ export function inputs({ log, read, tracking }: Room): void {
   log('POST', '/mlflow/runs/outputs', async ({ fields, operation: { actor } }) => {
     const outputs = fields
       .objects('models')
-      .map((model) => ({ modelId: idOf(model, 'model_id'), step: model.integer('step') ?? 0 }));
+      .map((model) => ({ modelId: idIn(model, 'model_id'), step: model.integer('step') ?? 0 }));
     await logInputs(tracking, runIdOf(fields), { outputs }, actor);
     return {};
   });

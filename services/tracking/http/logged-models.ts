@@ -10,7 +10,7 @@ import { searchPage } from '../search/search.ts';
 import type { LoggedModelRow, Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Room } from './calls.ts';
-import { checkLength, idOf, limits, pairsOf } from './checks.ts';
+import { checkLength, idIn, limits, pairsOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 import { directory } from './listing.ts';
 
@@ -24,7 +24,7 @@ const statusNames: Readonly<Record<string, string>> = {
 
 export function loggedModels({ read, log, tracking }: Room): void {
   log('POST', '/mlflow/logged-models', async ({ fields, operation: { actor } }) => {
-    const experiment = await tracking.experiment(idOf(fields, 'experiment_id'));
+    const experiment = await tracking.experiment(idIn(fields, 'experiment_id'));
     if (experiment.lifecycle !== 'active') throw invalidArgument(`The experiment ${experiment.id} is deleted`);
     const modelId = `m-${tracking.runtime.parts.ids.next()}`;
     const given = fields.optional('name') ?? '';
@@ -36,7 +36,7 @@ export function loggedModels({ read, log, tracking }: Room): void {
       experimentId: experiment.id,
       name,
       modelType: fields.optional('model_type') ?? '',
-      sourceRunId: fields.has('source_run_id') ? idOf(fields, 'source_run_id') : '',
+      sourceRunId: fields.has('source_run_id') ? idIn(fields, 'source_run_id') : '',
       artifactUri: `${experiment.artifact_location}/models/${modelId}/artifacts`,
       tags: pairsOf(fields.objects('tags'), 'Tag', limits.tagValue),
       params: pairsOf(fields.objects('params'), 'Parameter', limits.paramValue),
@@ -48,11 +48,11 @@ export function loggedModels({ read, log, tracking }: Room): void {
 
   read('GET', '/mlflow/logged-models/:model_id', async ({ fields }) => {
     const database = await tracking.fresh('tracking', 'registry');
-    return { model: await shown(database, await loggedModelOf(database, idOf(fields, 'model_id'))) };
+    return { model: await shown(database, await loggedModelOf(database, idIn(fields, 'model_id'))) };
   });
 
   const change = async (fields: Fields, actor: string, changes: Partial<ModelChanged>): Promise<object> => {
-    const modelId = idOf(fields, 'model_id');
+    const modelId = idIn(fields, 'model_id');
     await loggedModelOf(await tracking.fresh('tracking'), modelId);
     const nothing = { status: null, params: {}, tags: {}, removedTags: [], deleted: false };
     const data = { ...nothing, ...changes, modelId, actor };
@@ -80,7 +80,7 @@ export function loggedModels({ read, log, tracking }: Room): void {
   read('POST', '/mlflow/logged-models/search', async ({ fields }) => await search(tracking, fields));
   read('GET', '/mlflow/logged-models/:model_id/artifacts/directories', async ({ fields }) => {
     const database = await tracking.fresh('tracking');
-    const { id, artifact_uri } = await loggedModelOf(database, idOf(fields, 'model_id'));
+    const { id, artifact_uri } = await loggedModelOf(database, idIn(fields, 'model_id'));
     const path = fields.optional('artifact_directory_path') ?? '';
     return filled({ root_uri: artifact_uri, files: await directory(database, id, path, path) });
   });

@@ -11,7 +11,7 @@ import type { Tracking } from '../tracking.ts';
 import { artifactPath, pathOfUrl } from './artifact-paths.ts';
 import { base, fileOf, knownFile, scheme } from './artifacts.ts';
 import type { Call, Room } from './calls.ts';
-import { idOf, runIdOf } from './checks.ts';
+import { idIn, runIdOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 import { loggedModelOf } from './logged-models.ts';
 
@@ -140,7 +140,7 @@ async function ownersPlace(tracking: Tracking, { fields }: Call): Promise<string
   }
   const { artifact_uri } = fields.has('run_id')
     ? await tracking.run(runIdOf(fields))
-    : await loggedModelOf(await tracking.fresh('tracking'), idOf(fields, 'model_id'));
+    : await loggedModelOf(await tracking.fresh('tracking'), idIn(fields, 'model_id'));
   if (!artifact_uri.startsWith(scheme)) throw invalidArgument(`its files lie at ${artifact_uri}, not on this server`);
   return `${artifact_uri.slice(scheme.length)}/${artifactPath(fields.text('path'))}`;
 }

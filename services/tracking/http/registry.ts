@@ -9,7 +9,7 @@ import { modelVersionDomain, registeredModelDomain } from '../search/domains.ts'
 import { searchPage } from '../search/search.ts';
 import type { TrackingRows } from '../tables.ts';
 import type { Call, Room } from './calls.ts';
-import { checkKey, checkLength, idOf, limits, pairsOf } from './checks.ts';
+import { checkKey, checkLength, idIn, limits, pairsOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 import { modelSource } from './model-source.ts';
 import { modelAnswers, versionAnswers } from './registry-answers.ts';
@@ -231,7 +231,7 @@ export async function registerVersion(
   await shownModel(await tracking.fresh('registry'), model);
   const source = fields.text('source');
   const { uri, artifact, signature } = await modelSource(tracking, source);
-  const known = (name: string): string | null => ((fields.optional(name) ?? '') === '' ? null : idOf(fields, name));
+  const known = (name: string): string | null => ((fields.optional(name) ?? '') === '' ? null : idIn(fields, name));
   const database = await tracking.fresh('tracking');
   const modelId = known('model_id') ?? /^models:\/(m-[\w-]{1,200})$/.exec(source)?.[1] ?? null;
   // Clients of 3.x name the logged model, which knows its run.

@@ -1,14 +1,14 @@
 /** Runs: begun, shown, searched, changed. */
-import { hash } from 'node:crypto';
 import { sql } from 'kysely';
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
+import { runIdOfKey } from '../../../schemas/derived-ids.ts';
 import { runAnswers, filled, runInfo } from '../run-answers.ts';
 import { runName } from '../run-name.ts';
 import { runDomain } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
 import type { RunRow, Tracking } from '../tracking.ts';
 import type { Call, Room } from './calls.ts';
-import { checkLength, cut, idOf, limits, pairsOf, runIdOf } from './checks.ts';
+import { checkLength, cut, idIn, limits, pairsOf, runIdOf } from './checks.ts';
 import { lifecyclesOf } from './experiments.ts';
 import type { Fields } from './fields.ts';
 
@@ -70,13 +70,13 @@ export function runs({ read, log, tracking }: Room): void {
 }
 
 async function begin(tracking: Tracking, { fields, operation, request }: Call): Promise<object> {
-  const experiment = await tracking.experiment(fields.has('experiment_id') ? idOf(fields, 'experiment_id') : '0');
+  const experiment = await tracking.experiment(fields.has('experiment_id') ? idIn(fields, 'experiment_id') : '0');
   if (experiment.lifecycle !== 'active') {
     throw invalidArgument(`The experiment ${experiment.id} must be in the 'active' state. Current state is deleted.`);
   }
   const { clock, ids } = tracking.runtime.parts;
   // The caller's key makes a repeat the same run.
-  const runId = request.headers['idempotency-key'] === undefined ? ids.next() : keyedRunId(operation.requestId);
+  const runId = request.headers['idempotency-key'] === undefined ? ids.next() : runIdOfKey(operation.requestId);
   const tags = pairsOf(fields.objects('tags'), 'Tag', limits.tagValue);
   const given = fields.optional('run_name') ?? '';
   const tagged = tags[nameTag] ?? '';
@@ -152,5 +152,3 @@ function nameTagged(runId: string, experimentId: string, name: string, actor: st
   const data = { runId, experimentId, metrics: [], params: {}, tags: { [nameTag]: name }, removedTags: [], actor };
   return { topic: 'tracking', type: 'values-logged', data, key: runId } as const;
 }
-
-const keyedRunId = (key: string): string => hash('sha256', `run\u0000${key}`, 'hex').slice(0, 32);

@@ -36,7 +36,7 @@ export function webhooks(room: Room): void {
     const name = fields.text('name');
     const wanted = eventsOf(fields);
     const body = {
-      id: idOf(name),
+      id: webhookIdOf(name),
       url: fields.text('url'),
       topic: 'registry',
       format: 'mlflow',
@@ -146,7 +146,7 @@ function eventsOf(fields: Fields): typeof events {
   });
 }
 
-function idOf(name: string): string {
+function webhookIdOf(name: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return name;
   throw invalidArgument(
     `Invalid webhook name '${name.slice(0, 80)}': 1 to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit`,
