@@ -3,6 +3,7 @@
  * training data, a detector that was fitted to it. When a deployment follows the alias, it moves with the model.
  */
 import { attachedTag } from './codec/attached-tag.ts';
+import { modelReference } from './codec/model-names.ts';
 import type { DeploymentDocument } from './deployment-document.ts';
 
 export interface AttachedReference {
@@ -13,13 +14,12 @@ export interface AttachedReference {
   readonly name: string;
 }
 
-export const attachedPattern =
-  '^(models:/([A-Za-z0-9][A-Za-z0-9._-]{0,127})(?:/(?:[1-9][0-9]{0,8}|latest)|@([A-Za-z][A-Za-z0-9._-]{0,63})))#([A-Za-z0-9][A-Za-z0-9._-]{0,63})$';
-const pattern = new RegExp(attachedPattern);
+export const attachedPattern = `^(${modelReference})#([A-Za-z0-9][A-Za-z0-9._-]{0,63})$`;
+const pattern = new RegExp(attachedPattern, 'u');
 
 /** undefined: the text is no such reference. */
 export function parseAttached(text: string): AttachedReference | undefined {
-  const [, of, model, alias, name] = pattern.exec(text) ?? [];
+  const [, of, model, , alias, name] = pattern.exec(text) ?? [];
   if (of === undefined || model === undefined || name === undefined) return undefined;
   return { of, model, name, ...(alias === undefined ? {} : { alias }) };
 }

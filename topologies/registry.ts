@@ -6,18 +6,18 @@ import type { Effects, InputEvent, Output, StateView, Topology } from '../runtim
 import { nothing } from '../runtime/engine/topology.ts';
 import { attachedProblem } from '../schemas/attached.ts';
 import type { AliasRequested, VersionRequested } from '../schemas/events.ts';
+import { aliasProblem, modelProblem } from '../schemas/codec/model-names.ts';
 import { type Decision, decideOnce, decisionKey, forgetDecisions, memoryKey } from './decision-request.ts';
 import { signatureTag } from './registry/alias-rules.ts';
 import { moveAlias } from './registry/aliases.ts';
 import { editModel, editReads, modelOf, versionsMax } from './registry/edits.ts';
 import { type ModelState, row, type VersionFacts } from './registry/rows.ts';
 import { aboutKey, holderKey, modelKey, versionKey, versionPrefix, waitingPrefix } from './registry/keys.ts';
-import { aliasProblem, modelProblem } from './registry/names.ts';
 import { letGo, take, waitForRename, waitingMax } from './registry/renames.ts';
 
 export const registry: Topology<'registry'> = {
   name: 'registry',
-  version: 3,
+  version: 4,
   input: 'registry',
   outputs: ['registry', 'models'],
   summary: 'gives each model version its number, moves aliases, keeps the table of model versions',

@@ -9,6 +9,7 @@ import type {
   FeedbackSettings,
   MonitorSettings,
 } from '../../schemas/deployment-document.ts';
+import { isLatest, modelReference } from '../../schemas/codec/model-names.ts';
 import type { ExplainerSettings } from '../../schemas/explainers.ts';
 import type { NamingForms } from '../../schemas/deployment-problems.ts';
 import { type InferenceGraph, mapGraph, type ModelPin } from '../../schemas/inference-graph.ts';
@@ -86,9 +87,8 @@ export interface ParsedReference {
   readonly alias?: string;
 }
 
-const referencePattern =
-  '^models:/([A-Za-z0-9][A-Za-z0-9._-]{0,127})(?:/([1-9][0-9]{0,8}|latest)|@([A-Za-z][A-Za-z0-9._-]{0,63}))$';
-const reference = new RegExp(referencePattern);
+const referencePattern = `^${modelReference}$`;
+const reference = new RegExp(referencePattern, 'u');
 const modelReferenceSchema = Type.Unsafe<string>({ type: 'string', pattern: referencePattern });
 
 /** Both absent: the newest version. undefined: the text is no reference. */
@@ -98,7 +98,7 @@ export function parseModelReference(text: string): ParsedReference | undefined {
   if (model === undefined) return undefined;
   const version = match?.[2];
   const alias = match?.[3];
-  if (alias !== undefined) return { model, alias };
+  if (alias !== undefined) return isLatest(alias) ? { model } : { model, alias };
   return version === undefined || version === 'latest' ? { model } : { model, version: Number(version) };
 }
 

@@ -1,5 +1,6 @@
 import type { ModelRegistration, StepCall, StepResult } from '../../runtime/ports/flow-code.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
+import { aliasProblem, modelProblem } from '../../schemas/codec/model-names.ts';
 import { TrackingOfStep } from '../tracking/step-tracking.ts';
 import { artifactsOf } from './artifacts.ts';
 import { StepCards } from './cards.ts';
@@ -190,6 +191,8 @@ function registration(step: string, model: string, version: NewModelVersion): Mo
       throw refuse(`attached '${name.slice(0, 70)}' must be an object, under a name of letters, digits and ._-`);
   }
   const { onnx, metrics = {}, tags = {}, attached = {}, alias = null, description = '' } = version;
+  const wrong = modelProblem(model) ?? (alias === null ? undefined : aliasProblem(alias));
+  if (wrong !== undefined) throw refuse(wrong);
   return { model, onnx, metrics, tags, attached, alias, description };
 }
 

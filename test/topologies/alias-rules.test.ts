@@ -69,6 +69,18 @@ describe('a rule of an alias', () => {
     expect(setAlias(4)).toMatchObject([{ reason: expect.stringContaining("no metric 'rmse'") as string }]);
   });
 
+  it.each(['latest', 'Latest', 'v3', 'V3', 'a b', ''])(
+    'is not kept for %j, which no alias may be called',
+    async (key) => {
+      const { edit } = await start();
+      expect(edit('protect', { key, value: '{"approval":true}' })).toMatchObject([
+        { type: 'registry-refused', code: 'INVALID_ARGUMENT', reason: expect.stringContaining('alias') as string },
+      ]);
+      // One that was made before can go.
+      expect(edit('protect', { key, value: '' })).toMatchObject([{ type: 'edited', edit: 'protect' }]);
+    },
+  );
+
   it('wants tags, such as one of a flow of tests, and the same inputs and outputs', async () => {
     const signed = { tags: { 'millrace.signature': 'x -> y' } };
     const { register, setAlias, edit } = await start({ tags: { tests: 'green' }, signature: true }, signed);

@@ -124,7 +124,10 @@ describe('registry', () => {
 
   it.each([
     ['an unknown model', aliasRequest('r9', 'champion', 1), 'has no versions'],
-    ['a reserved alias', aliasRequest('r9', 'latest', 1), "neither 'latest'"],
+    ['a reserved alias', aliasRequest('r9', 'latest', 1), "alias 'latest' is reserved"],
+    ['one in other letters', aliasRequest('r9', 'LaTest', 1), "alias 'LaTest' is reserved"],
+    ['an alias like a number', aliasRequest('r9', 'V12', 1), "alias 'V12' is reserved"],
+    ['an alias with a slash', aliasRequest('r9', 'a/b', 1), 'alias must be 1 to 255 letters'],
     ['a request id with a space', aliasRequest('r 9', 'champion', 1), 'requestId must be'],
     ['a hostile model name', { ...aliasRequest('r9', 'champion', 1), model: '../x' }, 'model must be'],
   ])('refuses %s and says why', async (_, request, reason) => {

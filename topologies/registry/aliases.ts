@@ -1,6 +1,7 @@
 /** Moves of aliases: at once where no rule stands against it, else once somebody else has approved. */
 import type { Output, StateView } from '../../runtime/engine/topology.ts';
 import type { Edited, EditRequested } from '../../schemas/events.ts';
+import { aliasProblem } from '../../schemas/codec/model-names.ts';
 import type { Decision } from '../decision-request.ts';
 import { type AliasRule, brokenChecks, parseRule } from './alias-rules.ts';
 import { holderKey, modelKey, versionKey } from './keys.ts';
@@ -103,6 +104,8 @@ export function editAliasRule(request: EditRequested, known: ModelState, state: 
 
 function protect({ model, key: alias, value, requestId, actor }: EditRequested, known: ModelState): CodedDecision {
   const { [alias]: _, ...others } = known.rules ?? {};
+  const problem = value === '' ? undefined : aliasProblem(alias);
+  if (problem !== undefined) return { refused: problem };
   let rules: ModelState['rules'] = others;
   try {
     if (value !== '') rules = { ...others, [alias]: parseRule(value) };

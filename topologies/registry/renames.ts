@@ -9,7 +9,7 @@ import { type Effects, nothing, type Output, type StateView } from '../../runtim
 import type { EditRequested, RenameAnswered, RenameOffered } from '../../schemas/events.ts';
 import type { Decision } from '../decision-request.ts';
 import { aboutKey, holderKey, modelKey, versionKey, waitingKey, waitingPrefix } from './keys.ts';
-import { modelProblem } from './names.ts';
+import { modelProblem } from '../../schemas/codec/model-names.ts';
 import { type About, edited, forgotten, goes, type ModelState, row, type VersionFacts, versionsOf } from './rows.ts';
 
 type CodedDecision = Decision & { readonly code?: string };

@@ -2,12 +2,12 @@ import { idOf } from '../../../schemas/derived-ids.ts';
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import type { ModelVersionRow } from '../../../schemas/events.ts';
+import { modelNamePattern } from '../../../schemas/codec/model-names.ts';
 import type { Routes } from '../gateway-context.ts';
 import { waitForRow } from '../tables.ts';
 
 const tags = ['models'];
-const model = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._ ()+-]{0,127}$' });
-const alias = Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$' });
+const model = Type.String({ pattern: modelNamePattern });
 const params = Type.Object({ model });
 
 /** List, show, set alias. */
@@ -46,7 +46,7 @@ export const models: Routes = (app, { options, operations, decisions, tables }) 
       schema: {
         summary: 'let an alias name a version, by the rules of the alias',
         tags,
-        params: Type.Object({ model, alias }),
+        params: Type.Object({ model, alias: Type.String() }),
         body: Type.Object({ version: Type.Integer({ minimum: 1 }) }, { additionalProperties: false }),
       },
     },

@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
+import { isLatest } from '../../../schemas/codec/model-names.ts';
 import type { EditRequested } from '../../../schemas/events.ts';
 import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
 import { filled } from '../run-answers.ts';
@@ -133,14 +134,18 @@ function aliases(room: Room): void {
   read('GET', '/mlflow/registered-models/alias', async ({ fields }) => {
     const [name, alias] = [fields.text('name'), fields.text('alias')];
     const database = await tracking.fresh('registry');
+    if (isLatest(alias)) return { model_version: await newestVersion(database, name) };
     const row = await database
       .selectFrom('aliases')
       .select('version')
       .where('name', '=', name)
       .where('alias', '=', alias)
       .executeTakeFirst();
-    // Of these two, a client takes the first for "there is no such alias".
-    if (row === undefined) throw invalidArgument(`Registered model alias ${alias} not found.`);
+    if (row === undefined) {
+      await shownModel(database, name);
+      // A client takes this code for "there is no such alias".
+      throw invalidArgument(`Registered model alias ${alias} not found.`);
+    }
     return { model_version: await shownVersion(database, name, row.version) };
   });
 }
@@ -322,6 +327,14 @@ export async function shownModel(database: Database, name: string): Promise<obje
 
 async function shownVersion(database: Database, name: string, version: number): Promise<object | undefined> {
   return (await versionAnswers(database, [await versionRow(database, name, version)]))[0];
+}
+
+async function newestVersion(database: Database, name: string): Promise<object | undefined> {
+  await shownModel(database, name);
+  const versions = database.selectFrom('model_versions').selectAll().where('name', '=', name);
+  const newest = await versions.orderBy('version', 'desc').limit(1).executeTakeFirst();
+  if (newest === undefined) throw new MillraceError('NOT_FOUND', `Latest version not found for model ${name}.`);
+  return (await versionAnswers(database, [newest]))[0];
 }
 
 async function versionRow(database: Database, name: string, version: number): Promise<TrackingRows['model_versions']> {

@@ -161,7 +161,7 @@ describe('a step that is a program', () => {
     [
       'wrong',
       'user',
-      "it has 'artefacts', and may have artifacts, metrics, params, tags, models; metric 'rmse' must be a number, got \"low\"; models[0]: model '../x' must be named",
+      "it has 'artefacts', and may have artifacts, metrics, params, tags, models; metric 'rmse' must be a number, got \"low\"; models[0]: model must be 1 to 128 letters",
     ],
     ['not-json', 'user', "artifact 'answer': 'answer.json' is no JSON"],
     ['outside', 'user', "'answer.json' leads out of the folder of the step"],

@@ -91,6 +91,36 @@ describe('registered models', () => {
     });
   });
 
+  it('have names of aliases that MLflow keeps for itself; the newest version answers to latest', async () => {
+    await registered('newest', 2);
+    const name = 'newest';
+    for (const alias of ['latest', 'Latest', 'v7', 'V7', 'a/b', 'a b']) {
+      const set = await fixture.post('registered-models/alias', { name, alias, version: '1' });
+      expect([alias, set.status, set.body.error_code]).toEqual([alias, 400, 'INVALID_PARAMETER_VALUE']);
+      const rule = await fixture.call('POST', `/api/v1/models/${name}/rules`, { alias, rule: { approval: true } });
+      expect([alias, rule.status, rule.body.code]).toEqual([alias, 400, 'INVALID_ARGUMENT']);
+      const put = `/api/v1/models/${name}/aliases/${encodeURIComponent(alias)}`;
+      expect((await fixture.call('PUT', put, { version: 1 })).status).toBe(400);
+    }
+    for (const alias of ['latest', 'LATEST']) {
+      const { body } = await fixture.get('registered-models/alias', { name, alias });
+      expect(body.model_version).toMatchObject({ version: '2' });
+    }
+    for (const alias of ['größe', '_1', '-x', '2024']) {
+      expect((await fixture.post('registered-models/alias', { name, alias, version: '1' })).status).toBe(200);
+      expect((await fixture.get('registered-models/alias', { name, alias })).body.model_version.version).toBe('1');
+    }
+    await fixture.post('registered-models/create', { name: 'without versions' });
+    const missing = [
+      await fixture.get('registered-models/alias', { name: 'without versions', alias: 'latest' }),
+      await fixture.get('registered-models/alias', { name: 'nobody', alias: 'champion' }),
+    ];
+    expect(missing.map(({ status, body }) => [status, body.error_code])).toEqual([
+      [404, 'RESOURCE_DOES_NOT_EXIST'],
+      [404, 'RESOURCE_DOES_NOT_EXIST'],
+    ]);
+  });
+
   it('have stages, and archive what was in one', async () => {
     await registered('staged', 3);
     const move = (version: string, archive_existing_versions: boolean) =>

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { aliasProblem, modelProblem } from '../../../../schemas/codec/model-names.ts';
 import { messageOf } from '../../../ports/errors.ts';
 import { parseLooseJson } from './loose-json.ts';
 import { userFailure } from './program-failure.ts';
@@ -93,9 +94,11 @@ function modelOf(value: unknown, index: number, problems: string[]): readonly Le
     alias?: unknown;
     description?: unknown;
   };
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(model))
-    problems.push(`${what}: model '${model.slice(0, 80)}' must be named by 1 to 128 letters, digits, '.', '_' or '-'`);
+  const wrong = modelProblem(model);
+  if (wrong !== undefined) problems.push(`${what}: ${wrong}`);
   if (alias !== null && typeof alias !== 'string') problems.push(`${what}: alias must be a text`);
+  const wrongAlias = typeof alias === 'string' ? aliasProblem(alias) : undefined;
+  if (wrongAlias !== undefined) problems.push(`${what}: ${wrongAlias}`);
   if (typeof description !== 'string') problems.push(`${what}: description must be a text`);
   const inner: string[] = [];
   const metrics = numbersAt(value, 'metrics', 'metric', inner, false) ?? {};
