@@ -11,7 +11,7 @@ flock 9
 if [ ! -f "$tools/clients/done-2" ]; then
   echo "installing the Python clients (once, into $tools/clients)" >&2
   python3 -m venv "$tools/clients" || { echo "no Python environments: install Debian's package python3-venv" >&2; exit 1; }
-  "$python" -m pip install -q cloudevents==2.2.0 'confluent-kafka[avro,schemaregistry]==2.16.0' fastavro==1.13.1 \
+  again "$python" -m pip install -q cloudevents==2.2.0 'confluent-kafka[avro,schemaregistry]==2.16.0' fastavro==1.13.1 \
     openlineage-python==1.39.0 >&2
   touch "$tools/clients/done-2"
 fi

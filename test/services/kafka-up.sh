@@ -16,14 +16,14 @@ debian mvn maven || { echo "kafka needs Maven to fetch its jars" >&2; exit 1; }
 mkdir -p "$dir" "$tools/kafka/$version"
 dir=$(cd "$dir" && pwd)
 
-# The jars, once per version; renamed into place only when whole.
+# The jars, once per version; renamed into place only when whole. Two Mavens at once would write the same files of its own store.
 lib=$tools/kafka/$version/lib
-exec 9>"$tools/kafka/$version/.lock"
+exec 9>"$tools/kafka/.lock"
 flock 9
 if [ ! -d "$lib" ]; then
   echo "fetching Kafka $version (once, into $lib)" >&2
   rm -rf "$lib.part"
-  mvn -q -B -ntp -Dstyle.color=never -f "$here/kafka-pom.xml" \
+  again mvn -q -B -ntp -Dstyle.color=never -f "$here/kafka-pom.xml" \
     org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DincludeScope=runtime "-Dkafka.version=$version" "-DoutputDirectory=$lib.part" >&2
   mv "$lib.part" "$lib"

@@ -10,7 +10,7 @@ kube="$tools/bin/kube-tools-$k8s"
 if [ ! -x "$kube" ]; then
   echo "building kube-tools-$k8s (once, into $tools/bin)" >&2
   stamp="-X $v.gitVersion=v$k8s -X $v.gitMajor=1 -X $v.gitMinor=36 -X $v.gitTreeState=clean"
-  (cd "$here/kube-tools" && CGO_ENABLED=0 nice go build -p "${MILLRACE_JOBS:-2}" -buildvcs=false -trimpath \
+  (cd "$here/kube-tools" && CGO_ENABLED=0 again nice go build -p "${MILLRACE_JOBS:-2}" -buildvcs=false -trimpath \
     -ldflags "-s -w $stamp" -o "$kube.part" . && mv "$kube.part" "$kube")
 fi
 mkdir -p "$dir"

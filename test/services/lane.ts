@@ -46,7 +46,7 @@ async function main(): Promise<number> {
     const missing: string[] = [];
     await Promise.all(
       all.map(async ({ service, environment }) => {
-        const outcome = await startService(service, environment);
+        const outcome = await startWithPatience(service, environment);
         if (typeof outcome === 'string') missing.push(`${service.name}: ${outcome}`);
         else Object.assign(addresses, outcome);
       }),
@@ -62,6 +62,17 @@ async function main(): Promise<number> {
   } finally {
     await stop();
   }
+}
+
+/** What failed while others were built or installed beside it gets a second try; the scripts are safe to run again. */
+async function startWithPatience(
+  service: LaneService,
+  environment: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>> | string> {
+  const outcome = await startService(service, environment);
+  if (typeof outcome !== 'string' || stopping !== undefined) return outcome;
+  console.error(`${service.name} did not start, trying again: ${outcome}`);
+  return await startService(service, environment);
 }
 
 function parseArguments(all: readonly string[]): [readonly string[] | undefined, readonly string[]] {

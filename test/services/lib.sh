@@ -64,10 +64,32 @@ wait_for() {
   done
 }
 
-# debian COMMAND PACKAGE: installs PACKAGE unless COMMAND is there; fails where that is not possible.
+# again COMMAND...: what fetches from the network; up to three tries.
+again() {
+  local try
+  for try in 1 2 3; do
+    if "$@"; then return; fi
+    if ((try < 3)); then
+      echo "$1 failed; trying again" >&2
+      sleep $((try * 5))
+    fi
+  done
+  return 1
+}
+
+# debian COMMAND PACKAGE: installs PACKAGE unless COMMAND is there; fails where that is not possible. One script at a time, since
+# apt-get waits for no other that holds its lists.
 debian() {
   if command -v "$1" >/dev/null; then return; fi
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then return 1; fi
-  local install=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "$2")
-  "${install[@]}" >&2 || { apt-get update -q >&2 && "${install[@]}" >&2; }
+  (
+    flock 8
+    command -v "$1" >/dev/null || again fetch_package "$2"
+  ) 8>"$tools/debian.lock"
+}
+
+fetch_package() {
+  local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -o DPkg::Lock::Timeout=300)
+  local install=("${apt[@]}" install -y --no-install-recommends "$1")
+  "${install[@]}" >&2 8>&- || { "${apt[@]}" update >&2 8>&- && "${install[@]}" >&2 8>&-; }
 }

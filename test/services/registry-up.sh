@@ -25,11 +25,11 @@ if [ ! -d "$app" ]; then
   rm -rf "$app.part"
   mkdir "$app.part"
   if [ "$kind" = axonops ]; then
-    (cd "$here/registry-go" && nice go build -p "${MILLRACE_JOBS:-2}" -trimpath -ldflags '-s -w' -o "$app.part/" \
+    (cd "$here/registry-go" && again nice go build -p "${MILLRACE_JOBS:-2}" -trimpath -ldflags '-s -w' -o "$app.part/" \
       github.com/axonops/axonops-schema-registry/cmd/schema-registry) >&2
   else
     debian java openjdk-17-jre-headless && debian mvn maven || { echo "apicurio needs Java 17 and Maven" >&2; exit 1; }
-    mvn -q -B -ntp -Dstyle.color=never -f "$here/registry-pom.xml" \
+    again mvn -q -B -ntp -Dstyle.color=never -f "$here/registry-pom.xml" \
       org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack-dependencies \
       -DincludeArtifactIds=apicurio-registry-app "-DoutputDirectory=$app.part" "-DmarkersDirectory=$app.part/.markers" >&2
   fi

@@ -11,7 +11,7 @@ gateway=$tools/bin/versitygw
 
 if [ ! -x "$gateway" ]; then
   echo "building versitygw $version (once, into $tools/bin)" >&2
-  CGO_ENABLED=0 GOBIN=$tools/bin nice go install -p "${MILLRACE_JOBS:-2}" -trimpath -ldflags '-s -w' \
+  CGO_ENABLED=0 GOBIN=$tools/bin again nice go install -p "${MILLRACE_JOBS:-2}" -trimpath -ldflags '-s -w' \
     "github.com/versity/versitygw/cmd/versitygw@$version" >&2
 fi
 mkdir -p "$dir/objects" "$dir/meta"

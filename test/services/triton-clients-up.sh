@@ -8,7 +8,7 @@ flock 9
 if [ ! -f "$tools/triton-clients/done" ]; then
   echo "installing tritonclient (once, into $tools/triton-clients)" >&2
   python3 -m venv "$tools/triton-clients" || { echo "no Python environments: install Debian's package python3-venv" >&2; exit 1; }
-  "$python" -m pip install -q 'tritonclient[http,grpc]==2.73.0' >&2
+  again "$python" -m pip install -q 'tritonclient[http,grpc]==2.73.0' >&2
   touch "$tools/triton-clients/done"
 fi
 echo "python=$python"
