@@ -34,7 +34,8 @@ export function findingOf(
     const by = isFitted
       ? { referenceHash: '', detectorHash: referenceHash, falsePositiveRate: 0 }
       : { detectorHash: '', falsePositiveRate: detector.falsePositiveRate };
-    const data = { ...about, ...found, ...by, detector: name };
+    const { sources, stream } = window;
+    const data = { ...about, ...found, ...by, detector: name, sources, stream };
     const id = derivedId(closedAt, 'outliers', windowId, name);
     return { topic: 'outliers', type: 'outliers-assessed', data, key: deployment, id };
   }

@@ -16,7 +16,7 @@ import { empiricalThreshold } from '../../statistics/mahalanobis.ts';
 import { mediansOf, type OutlierModel, outlierScore, outlierShares, sharesOf } from '../../statistics/outlier-model.ts';
 import { targetColumns } from './compared-columns.ts';
 import { NotAssessable } from './reference-sample.ts';
-import { largestShares } from './score-outliers.ts';
+import { largestShares, rowAt } from './score-outliers.ts';
 import type { OutlierScore, WindowToScore } from './window-score.ts';
 
 type Rows = readonly (readonly number[])[];
@@ -64,16 +64,16 @@ export async function scoreByFitted(
     );
   });
   const complete = Array.from({ length: window.rows }, (_, place) => ({
-    predictionId: window.predictionIds[place] ?? '',
+    named: rowAt(window, place),
     row: columns.map(({ values }) => values[place] ?? Number.NaN),
   })).filter(({ row }) => row.every(Number.isFinite));
   const scores = await fitted.scores(complete.map(({ row }) => row));
   const threshold = detector.threshold ?? fitted.threshold;
   const outliers: RowScore[] = [];
-  for (const [place, { predictionId, row }] of complete.entries()) {
+  for (const [place, { named, row }] of complete.entries()) {
     const score = farthest(scores[place] ?? Number.NaN);
     if (!(score > threshold)) continue;
-    outliers.push({ predictionId, score, ...largestShares(columns, await fitted.shares(row, score)) });
+    outliers.push({ ...named, score, ...largestShares(columns, await fitted.shares(row, score)) });
   }
   return { finds: 'outliers', threshold, outliers, scoredRows: complete.length };
 }

@@ -2,6 +2,7 @@ import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { Column, OffsetRange } from '../../schemas/events.ts';
 import { feedbackColumns, feedbackRow } from '../../topologies/reward-sampling.ts';
+import { rowPositions } from './row-positions.ts';
 import { tableOf } from '../../topologies/tensor-table.ts';
 
 /** Rows as a window holds them. */
@@ -9,6 +10,8 @@ export interface ObservedRows {
   readonly columns: readonly Column[];
   readonly outputs: readonly Column[];
   readonly predictionIds: readonly string[];
+  /** Which row of its prediction each is. */
+  readonly rowsOfPrediction: readonly number[];
 }
 
 interface Found {
@@ -26,13 +29,7 @@ export async function readRows(
   sources: readonly OffsetRange[],
 ): Promise<ObservedRows> {
   const topic = stream === 'feedback' ? 'rewards' : 'predictions';
-  const wanted = sources.flatMap(({ partition, firstOffset, offsets, rows }) => {
-    let offset = firstOffset;
-    return offsets.map((step, index) => {
-      offset += step;
-      return { partition, offset, row: rows[index] ?? 0 };
-    });
-  });
+  const wanted = rowPositions(sources);
   const byPartition = new Map<number, Set<number>>();
   for (const { partition, offset } of wanted) {
     const set = byPartition.get(partition) ?? new Set();
@@ -66,6 +63,7 @@ export async function readRows(
     columns: column(first?.names ?? [], ({ record, row }) => record.cells(row)),
     outputs: column(first?.answerNames ?? [], ({ record, row }) => record.answers(row)),
     predictionIds: rows.map(({ record }) => record.predictionId),
+    rowsOfPrediction: rows.map(({ row }) => row),
   };
 }
 

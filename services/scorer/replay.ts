@@ -119,11 +119,11 @@ async function scoredAgain(
   pool: WorkerPool<ScoreTask, ScoreAnswer>,
   { windowId, referenceHash }: DriftAssessed,
   detector: Detector,
-  { columns, outputs, predictionIds }: ObservedRows,
+  { columns, outputs, predictionIds, rowsOfPrediction }: ObservedRows,
   features: readonly FeatureSpec[],
 ): Promise<readonly FeatureDrift[]> {
   const reference = referenceHash === '' ? undefined : await runtime.parts.blobs.get(referenceHash);
-  const window = { windowId, rows: predictionIds.length, columns, outputs, predictionIds, features };
+  const window = { windowId, rows: predictionIds.length, columns, outputs, predictionIds, rowsOfPrediction, features };
   const answer = await pool.run({
     does: 'score',
     detector,

@@ -14,24 +14,24 @@ import type { OutlierScore, WindowToScore } from './window-score.ts';
 /** Numeric columns only: codes of categories have no distances. */
 export function outliersOf(
   detector: Detector,
-  { predictionIds, rows }: WindowToScore,
+  window: WindowToScore,
   all: readonly ComparedColumn[],
   reference: Reference,
 ): OutlierScore {
   const columns = all.filter(({ categorical }) => !categorical);
   if (columns.length === 0) return { finds: 'outliers', threshold: Number.NaN, outliers: [], scoredRows: 0 };
-  if (isOfSeries(detector)) return seriesOutliers(detector, predictionIds, columns);
+  if (isOfSeries(detector)) return seriesOutliers(detector, window, columns);
   const { model, threshold } = outlierFit(detector, columns, reference);
   const outliers: RowScore[] = [];
   let scoredRows = 0;
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0; row < window.rows; row++) {
     const cells = columns.map(({ current }) => current[row] ?? Number.NaN);
     if (!cells.every(Number.isFinite)) continue;
     scoredRows += 1;
     const score = outlierScore(model, cells);
     if (score <= threshold) continue;
     const shares = outlierShares(model, cells);
-    outliers.push({ predictionId: predictionIds[row] ?? '', score, ...largestShares(columns, shares) });
+    outliers.push({ ...rowAt(window, row), score, ...largestShares(columns, shares) });
   }
   return { finds: 'outliers', threshold, outliers, scoredRows };
 }
@@ -45,11 +45,7 @@ const isOfSeries = ({ method }: Detector): boolean => {
  * Each column is a series, in the order of the rows; the score of a row is that of its column that is farthest out. The threshold is what
  * the stated share of the reference exceeds, when it is scored in series as long as the window: at its ends a series looks strange sooner.
  */
-function seriesOutliers(
-  detector: Detector,
-  predictionIds: readonly string[],
-  columns: readonly ComparedColumn[],
-): OutlierScore {
+function seriesOutliers(detector: Detector, window: WindowToScore, columns: readonly ComparedColumn[]): OutlierScore {
   const options = filledOptions(detector.method, detector.options);
   const own = seriesScores(
     columns.map(({ current }) => current),
@@ -74,9 +70,17 @@ function seriesOutliers(
     const parts = row.map((part) => Math.max(0, part));
     const sum = parts.reduce((a, b) => a + b, 0) || 1;
     const shares = parts.map((part) => part / sum);
-    outliers.push({ predictionId: predictionIds[place] ?? '', score, ...largestShares(columns, shares) });
+    outliers.push({ ...rowAt(window, place), score, ...largestShares(columns, shares) });
   }
   return { finds: 'outliers', threshold, outliers, scoredRows: own.filter((row) => row !== undefined).length };
+}
+
+/** What a row of the window is called. */
+export function rowAt(
+  { predictionIds, rowsOfPrediction = [] }: WindowToScore,
+  place: number,
+): Pick<RowScore, 'predictionId' | 'row'> {
+  return { predictionId: predictionIds[place] ?? '', row: rowsOfPrediction[place] ?? 0 };
 }
 
 const featuresNamed = 3;

@@ -16,6 +16,7 @@ import type { NumberColumn } from './compared-columns.ts';
 import { DeploymentDocuments } from './deployment-documents.ts';
 import { findingOf, notAssessed } from './findings.ts';
 import { References } from './references.ts';
+import { rowPositions } from './row-positions.ts';
 import { sayAsTheyCome } from './say-as-they-come.ts';
 import type { ScoreAnswer, ScoreTask } from './score-thread.ts';
 import { runPatiently, WorkerPool } from './worker-pool.ts';
@@ -176,7 +177,9 @@ class Judge {
       ...{ windowId, rows, features },
       columns: forThread(window.columns),
       outputs: forThread(window.outputs),
-      predictionIds: methodOf(detector.method).finds === 'outliers' ? window.predictionIds : [],
+      ...(methodOf(detector.method).finds === 'outliers'
+        ? { predictionIds: window.predictionIds, rowsOfPrediction: rowPositions(window.sources).map(({ row }) => row) }
+        : { predictionIds: [] }),
     };
     const answer = await this.#run({ does: 'score', detector, referenceHash, window: asked });
     return typeof answer === 'string' || answer.type !== 'scored'

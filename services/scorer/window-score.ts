@@ -12,6 +12,8 @@ export interface WindowToScore {
   readonly outputs: readonly NumberColumn[];
   /** Of detectors that find rows; others need none. */
   readonly predictionIds: readonly string[];
+  /** Which row of its prediction each is; left out: all are the first. */
+  readonly rowsOfPrediction?: readonly number[];
   readonly features: readonly FeatureSpec[];
 }
 

@@ -31,7 +31,7 @@ export async function addAlertCause(walk: Walk, alertId: string, under: number):
     const { kind, id, summary } = finding;
     const said = { kind, id, text: `${deployment}: ${summary}` };
     const of = await reader.addFact(links, kind === 'quality' ? 'quality' : 'drift', finding, said, at);
-    if (kind === 'drift') await addWindow(walk, finding, of);
+    if (kind === 'drift') await addDriftWindow(walk, finding, of);
   }
   const watched = await database
     .selectFrom('deployments')
@@ -42,4 +42,17 @@ export async function addAlertCause(walk: Walk, alertId: string, under: number):
   if (watched === undefined) return;
   const said = { kind: 'deployment', id: `${deployment} v${version}`, text: `deployed by ${watched.actor}` };
   await reader.addFact(links, 'deployment-events', watched, said, at);
+}
+
+async function addDriftWindow(
+  walk: Walk,
+  place: { readonly partition: number; readonly offset: number },
+  under: number,
+): Promise<void> {
+  const { event } = (await walk.reader.fact('drift', place).catch(() => undefined)) ?? {};
+  if (event?.type !== 'drift-assessed') return;
+  await addWindow(walk, event.data, under);
+  const { referenceHash } = event.data;
+  if (referenceHash === '') return;
+  await walk.reader.addBlob(walk.links, 'reference', referenceHash, 'what the window was compared with', under);
 }

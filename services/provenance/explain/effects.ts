@@ -25,10 +25,15 @@ export async function addPredictionEffects({ reader, database, links }: Walk, id
   }
   const outliers = await database.selectFrom('outlier_rows').selectAll().where('prediction_id', '=', id).execute();
   for (const { window_id, score } of outliers) {
-    links.add(
-      { kind: 'outlier', id: window_id, text: `outlier with score ${score.toFixed(1)}`, check: 'named by its window' },
-      null,
-    );
+    const finding = await database
+      .selectFrom('findings')
+      .selectAll()
+      .where('kind', '=', 'outliers')
+      .where('id', '=', window_id)
+      .executeTakeFirst();
+    if (finding === undefined) continue;
+    const text = `an outlier with score ${score.toPrecision(4)} among ${finding.summary}`;
+    await reader.addFact(links, 'outliers', finding, { kind: 'outliers', id: window_id, text }, null);
   }
   const attributions = await database
     .selectFrom('attributions')

@@ -1,5 +1,7 @@
 /** Alert → finding → the rows of its window, and the deployment with its models. */
-import { addDeployment } from './model-causes.ts';
+import { addDetector } from './detector-causes.ts';
+import { addDeployment, documentOf } from './model-causes.ts';
+import { addOutlierRows } from './outlier-causes.ts';
 import type { Walk } from './walk.ts';
 import { addWindow } from './window-causes.ts';
 
@@ -37,7 +39,23 @@ export async function addFinding(walk: Walk, kind: FindingKind, id: string, unde
     await addFinding(walk, of as FindingKind, row.evidence_id, at);
     return at;
   }
-  if (kind === 'drift') await addWindow(walk, row, at);
+  if (kind === 'drift' || kind === 'outliers') await addEvidence(walk, kind, row, at);
   await addDeployment(walk, row.deployment, row.deployment_version, at, { models: true });
   return at;
+}
+
+/** What was found, by which detector, in which rows. Of a record that cannot be read its own link says so. */
+async function addEvidence(
+  walk: Walk,
+  kind: 'drift' | 'outliers',
+  place: { readonly partition: number; readonly offset: number },
+  under: number,
+): Promise<void> {
+  const { event } = (await walk.reader.fact(kind, place).catch(() => undefined)) ?? {};
+  if (event === undefined || (event.type !== 'drift-assessed' && event.type !== 'outliers-assessed')) return;
+  const { data } = event;
+  const document = await documentOf(walk, data.deployment, data.deploymentVersion).catch(() => undefined);
+  if (event.type === 'outliers-assessed') await addOutlierRows(walk, event.data, under);
+  await addDetector(walk, event, document, under);
+  await addWindow(walk, data, under);
 }

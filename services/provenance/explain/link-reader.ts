@@ -85,6 +85,10 @@ export class LinkReader {
     }
   }
 
+  async blob(hash: string): Promise<Uint8Array> {
+    return await this.#runtime.parts.blobs.get(hash);
+  }
+
   async addBlob(links: Links, kind: string, hash: string, text: string, under: number | null): Promise<number> {
     const base = { kind, id: hash, text, hash, check: 'sha256 of the bytes' };
     try {

@@ -3,10 +3,10 @@ import { addArtifact } from './artifact.ts';
 import { MillraceError, messageOf } from '../../../runtime/ports/errors.ts';
 import { type DeploymentDocument, type DeploymentRoute, modelsOfRoute } from '../../../schemas/deployment-document.ts';
 import type { PredictionCompleted } from '../../../schemas/events.ts';
-import { inputDigest } from '../../../schemas/input-digest.ts';
 import type { Link } from './link.ts';
 import { explainRoute, sharesText } from './route-choice.ts';
 import { addMaking } from './run-causes.ts';
+import { predictionLink } from './prediction-link.ts';
 import type { Walk } from './walk.ts';
 
 export async function addVersion(
@@ -46,6 +46,22 @@ export async function addVersion(
   const artifact = await addArtifact(walk, hash, 'model file', at);
   if (row.run_id !== null) await addMaking(walk, { runId: row.run_id, taskId: row.task_id, besides: hash }, artifact);
   return at;
+}
+
+/** What a version of a deployment says; undefined: that is not on the log. */
+export async function documentOf(
+  { reader, database }: Walk,
+  deployment: string,
+  version: number,
+): Promise<DeploymentDocument | undefined> {
+  const row = await database
+    .selectFrom('deployments')
+    .selectAll()
+    .where('deployment', '=', deployment)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  const { event } = row === undefined ? {} : await reader.fact('deployment-events', row);
+  return event?.type === 'deployment-applied' ? (JSON.parse(event.data.document) as DeploymentDocument) : undefined;
 }
 
 /** The deployment and who asked for it; with `models`, the versions that it names. */
@@ -101,7 +117,6 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
   if (event.type !== 'prediction-completed')
     throw new MillraceError('CORRUPT', `the record of prediction ${id} holds a ${event.type}`);
   const { data } = event;
-  const digest = inputDigest(data.inputs);
   const at = reader.add(
     links,
     prediction,
@@ -109,11 +124,7 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
       kind: 'prediction',
       id,
       text: `${data.deployment} answered ${data.rows} row(s) for entity ${data.entity}`,
-      check: data.withheld ? 'record read back; inputs are withheld' : 'digest of the recorded inputs',
-      problem:
-        data.withheld || digest === data.inputDigest
-          ? undefined
-          : `the inputs have digest ${digest}, the record says ${data.inputDigest}`,
+      ...predictionLink(event),
     },
     under,
   );

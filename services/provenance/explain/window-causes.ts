@@ -1,16 +1,16 @@
 import { messageOf } from '../../../runtime/ports/errors.ts';
+import type { DriftAssessed } from '../../../schemas/events.ts';
 import { placeText } from './link.ts';
 import type { Walk } from './walk.ts';
+
+type Window = Pick<DriftAssessed, 'sources' | 'rows' | 'windowId' | 'stream'>;
 
 /** Where the rows lie on which the verdict rests; both ends of each range must still be there. */
 export async function addWindow(
   { reader, links }: Walk,
-  row: { partition: number; offset: number },
+  { sources, rows, windowId, stream }: Window,
   under: number,
 ): Promise<void> {
-  const { event } = await reader.fact('drift', row);
-  if (event.type !== 'drift-assessed') return;
-  const { sources, rows, windowId, referenceHash, stream } = event.data;
   const topic = stream === 'feedback' ? 'rewards' : 'predictions';
   for (const { partition, firstOffset, lastOffset } of sources) {
     const problems: string[] = [];
@@ -22,6 +22,4 @@ export async function addWindow(
     const problem = problems.length === 0 ? {} : { problem: problems.join('; ') };
     links.add({ kind: 'window', id, text, check: 'both ends read back', ...problem }, under);
   }
-  if (referenceHash !== '')
-    await reader.addBlob(links, 'reference', referenceHash, 'what the window was compared with', under);
 }

@@ -66,7 +66,7 @@ describe('explain', () => {
       'trigger t-1',
       `artifact ${hashes.rows}`,
     ]);
-    expect(kinds(chain.effects)).toEqual([`feedback ${feedbackId}`, `reward ${feedbackId}`, 'outlier window-1']);
+    expect(kinds(chain.effects)).toEqual([`feedback ${feedbackId}`, `reward ${feedbackId}`, 'outliers outliers-1']);
     expect(chain.effects[0]?.text, 'another content under the id').toBe('truth 3 by app');
   });
 
@@ -94,6 +94,7 @@ describe('explain', () => {
     ['a trigger', 't-1', 'trigger', 'record arrived', `run ${runId}`],
     ['feedback', feedbackId, 'feedback', `prediction ${predictionId}`, undefined],
     ['drift', 'window-1', 'drift', 'window predictions/0@0–0', 'alert drift-window-1-raised'],
+    ['outliers', 'outliers-1', 'outliers', `row ${predictionId}`, undefined],
     ['an alert', 'alarm-1', 'alert', 'drift window-1', undefined],
     ['quality', 'quality-1', 'quality', 'deployment price v1', 'alert quality-quality-1-right-raised'],
     ['an alert on quality', 'alarm-2', 'alert', 'quality quality-1', undefined],
@@ -104,6 +105,43 @@ describe('explain', () => {
     expect([chain.kind, chain.causes.concat(chain.effects).filter(({ verified }) => !verified)]).toEqual([kind, []]);
     expect(kinds(chain.causes)).toContainEqual(expect.stringContaining(cause));
     if (effect !== undefined) expect(kinds(chain.effects)).toContainEqual(expect.stringContaining(effect));
+  });
+
+  it('leads from an outlier to its row, the detector with its threshold, the reference and the run that made that', async () => {
+    const { causes, verified } = await explain('outliers-1');
+    expect(verified).toBe(true);
+    expect(kinds(causes).slice(0, 11)).toEqual([
+      'outliers outliers-1',
+      `row ${predictionId}`,
+      'detector strange',
+      `reference ${hashes.rows}`,
+      'written train.rows',
+      'task train',
+      `run ${runId}`,
+      `bundle ${hashes.bundle}`,
+      'flow pricing v1',
+      'trigger t-1',
+      'window predictions/0@0–0',
+    ]);
+    const [, row, detector] = causes;
+    expect(row).toMatchObject({
+      text: 'row 2 of this prediction scores 5.000: carat 90 %, table 10 %',
+      at: 'predictions/0@0',
+      check: 'digest of the recorded inputs',
+    });
+    expect(detector?.text).toBe(
+      'knn version 1 of the inputs, outliers score above 1.250, as 1 % of the reference does',
+    );
+  });
+
+  it.each([
+    ['another threshold than the document gives', 'outliers-2', 'the document says threshold 7, the finding 1.25'],
+    ['a detector that the document does not have', 'outliers-3', "the document of the deployment has no detector 'no'"],
+    ['another method', 'outliers-4', 'the document says method knn, the finding isolation-forest'],
+    ['another reference', 'outliers-5', `the document names the reference ${'HASH'}, the finding ${'e'.repeat(64)}`],
+  ])('names the link of a finding that claims %s', async (_, id, problem) => {
+    const broken = (await explain(id)).causes.find(({ verified }) => !verified);
+    expect([broken?.kind, broken?.problem]).toEqual(['detector', problem.replace('HASH', hashes.rows)]);
   });
 
   it('computes the digest of an audit entry again, and sees a wrong one', async () => {
@@ -167,8 +205,30 @@ function facts(source: { topic: string; partition: number; offset: number }): re
     routes: [{ name: 'a', model: 'price', modelVersion: 1, artifactHash: hashes.model, weight: 1 }],
     features: [],
     feedback: { windowMs: 1, reward: 'equal' },
-    monitors: { window: { rows: 1, minRows: 1, maxAgeMs: 1 } },
+    monitors: {
+      window: { rows: 1, minRows: 1, maxAgeMs: 1 },
+      referenceHash: hashes.rows,
+      detectors: [
+        { name: 'ks', method: 'kolmogorov-smirnov' },
+        { name: 'strange', method: 'knn' },
+        { name: 'given', method: 'knn', threshold: 7 },
+      ],
+    },
   };
+  const outliers = (findingId: string, detector: string, more: object = {}) =>
+    say(
+      'outliers',
+      'outliers-assessed',
+      'price',
+      {
+        ...{ deployment: 'price', deploymentVersion: 1, windowId: 'window-1', findingId, detector, method: 'knn' },
+        ...{ referenceHash: hashes.rows, rows: 1, threshold: 1.25, falsePositiveRate: 0.01, scoredRows: 1 },
+        outliers: [{ predictionId, score: 5, features: ['carat', 'table'], shares: [0.9, 0.1], row: 2 }],
+        sources: [{ partition: 0, firstOffset: 0, lastOffset: 0 }],
+        ...more,
+      },
+      { id: findingId },
+    );
   const say = (topic: string, type: string, key: string, data: object, more: object = {}) => ({
     topic,
     type,
@@ -315,7 +375,8 @@ function facts(source: { topic: string; partition: number; offset: number }): re
       deploymentVersion: 1,
       windowId: 'window-1',
       detector: 'ks',
-      referenceHash: '',
+      method: 'kolmogorov-smirnov',
+      referenceHash: hashes.rows,
       rows: 1,
       correction: 'bonferroni',
       alpha: 0.05,
@@ -326,18 +387,11 @@ function facts(source: { topic: string; partition: number; offset: number }): re
       raiseAfter: 1,
       clearAfter: 1,
     }),
-    say('outliers', 'outliers-assessed', 'price', {
-      deployment: 'price',
-      deploymentVersion: 1,
-      windowId: 'window-1',
-      detector: 'mahalanobis',
-      referenceHash: '',
-      rows: 1,
-      threshold: 1,
-      outliers: [{ predictionId, score: 5, features: [] }],
-      falsePositiveRate: 0.01,
-      scoredRows: 1,
-    }),
+    outliers('outliers-1', 'strange'),
+    outliers('outliers-2', 'given', { outliers: [] }),
+    outliers('outliers-3', 'no', { outliers: [] }),
+    outliers('outliers-4', 'strange', { method: 'isolation-forest', outliers: [] }),
+    outliers('outliers-5', 'strange', { referenceHash: 'e'.repeat(64), outliers: [] }),
     say('quality', 'quality-assessed', 'price', {
       ...{ deployment: 'price', deploymentVersion: 1, route: '', model: '', modelVersion: 0, segment: '' },
       ...{ window: 1, fromMs: 0, toMs: 1, rows: 50, task: 'classification', calibration: [], reward: null },
