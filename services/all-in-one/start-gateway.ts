@@ -3,6 +3,7 @@ import { packageVersion } from '../../runtime/config/package-version.ts';
 import type { Running } from '../../runtime/engine/runtime.ts';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { collectionRoutes } from '../artifact-collector/routes.ts';
+import { HeldValues } from '../audit/held-values.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import { webhookRoutes } from '../egress/routes.ts';
 import { createGateway } from '../gateway/gateway.ts';
@@ -55,7 +56,7 @@ export async function startGatewayRole({
         traffic: (deployment) => provenance.queries.traffic(deployment),
       }),
       predictionReplays.routes,
-      collectionRoutes(runtime, provenance.queries),
+      collectionRoutes(runtime, provenance.queries, () => new HeldValues(runtime)),
       qualityRoutes({
         findQuality: (search) => provenance.queries.findQuality(search),
         rewardFailures: (deployment) => provenance.queries.rewardFailures(deployment),

@@ -16,6 +16,12 @@ export interface RunRetention {
   incomplete(): Promise<string | undefined>;
 }
 
+/** What legal holds keep though its records may have left the log. */
+export interface HeldBlobs {
+  /** Those that are held, without those that it answered before. */
+  next(): Promise<readonly string[]>;
+}
+
 const sampleMax = 20;
 
 /**
@@ -25,6 +31,7 @@ const sampleMax = 20;
 export async function collect(
   runtime: Runtime,
   runs: RunRetention,
+  held: HeldBlobs,
   wanted: Required<CollectionOptions>,
 ): Promise<CollectionReport> {
   const { clock, blobs } = runtime.parts;
@@ -36,7 +43,11 @@ export async function collect(
   const expired = await runs.expiredRuns(nowMs, olderThanMs);
   const live = new LiveBlobs(runtime, expired);
   // the log first: what is written to it meanwhile is in the rows, or is looked at again below
-  await live.readLog();
+  const readOn = async (): Promise<void> => {
+    await live.readLog();
+    live.add(await held.next());
+  };
+  await readOn();
   for await (const page of runs.blobsOfRuns(expired)) live.add(page);
   const counts = { blobs: 0, bytes: 0, live: 0, young: 0, removed: 0, removedBytes: 0 };
   const sample: string[] = [];
@@ -49,7 +60,7 @@ export async function collect(
       else return true;
       return false;
     });
-    if (old.length > 0 && !dryRun) await live.readLog();
+    if (old.length > 0 && !dryRun) await readOn();
     for (const { hash, sizeBytes } of old) {
       if (live.has(hash)) counts.live += 1;
       else if (!dryRun && !(await blobs.deleteOld(hash, putBeforeMs))) counts.young += 1;

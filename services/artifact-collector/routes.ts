@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import type { CollectionOptions } from '../../schemas/api/collection.ts';
 import type { ExtensionParts } from '../gateway/extension.ts';
-import { collect, type RunRetention } from './collect.ts';
+import { collect, type HeldBlobs, type RunRetention } from './collect.ts';
 
 const daysMs = 86_400_000;
 /** Of what nobody says otherwise. */
@@ -14,7 +14,7 @@ const collectionDefaults = { olderThanMs: 90 * daysMs, graceMs: daysMs } as cons
 const ms = Type.Optional(Type.Integer({ minimum: 0, maximum: 3_650 * daysMs }));
 
 export const collectionRoutes =
-  (runtime: Runtime, runs: RunRetention) =>
+  (runtime: Runtime, runs: RunRetention, held: () => HeldBlobs) =>
   (app: FastifyInstance, { operations }: ExtensionParts): void => {
     let running = false;
     app.post<{ Body: CollectionOptions }>(
@@ -25,7 +25,7 @@ export const collectionRoutes =
           summary: 'remove bytes that nothing names any more, or tell what would go',
           tags: ['artifacts'],
           description:
-            'Removes bytes that nothing names any more: no run that has not expired, model, deployment, flow, snapshot or record on the log. ' +
+            'Removes bytes that nothing names any more: no run that has not expired, model, deployment, flow, snapshot, record on the log or legal hold. ' +
             'A run expires `olderThanMs` after its end (90 days), by its tag `retain:<duration>`, or never (`keep`), and not before it can ' +
             'be resumed no more. What was put within `graceMs` (1 day) is left alone.',
           body: Type.Object(
@@ -41,7 +41,7 @@ export const collectionRoutes =
         running = true;
         try {
           const operation = operations.begin(request);
-          const report = await collect(runtime, runs, wanted);
+          const report = await collect(runtime, runs, held(), wanted);
           const { sample: _sample, ...counts } = report;
           if (!wanted.dryRun) await operations.publish(request, operation, 'artifacts', [], counts);
           return report;

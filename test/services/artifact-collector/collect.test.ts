@@ -14,6 +14,7 @@ import { seededRandom } from '../../../statistics/random.ts';
 
 const day = 86_400_000;
 const wanted = { olderThanMs: 30 * day, graceMs: day, dryRun: false };
+const nothingHeld = { next: () => Promise.resolve([]) };
 const queryOf = (directory: string) =>
   queryStores({ directory, 'query.url': '', 'kafka.prefix': '' } as never, 'query');
 
@@ -235,7 +236,7 @@ describe('collecting garbage', () => {
     await utimes(join(test.directory, 'blobs', young.slice(0, 2), young.slice(2, 4), young), soon, soon);
 
     const { blobs } = test.runtime.parts;
-    const dry = await collect(later(), provenance.queries, { ...wanted, dryRun: true });
+    const dry = await collect(later(), provenance.queries, nothingHeld, { ...wanted, dryRun: true });
     for (const hash of live.keys()) expect(await blobs.stat(hash)).toBeDefined();
     const garbage = [...live].filter(([, used]) => !used);
     expect(garbage.length).toBeGreaterThan(3);
@@ -249,8 +250,11 @@ describe('collecting garbage', () => {
         return await blobs.deleteOld(hash, putBeforeMs);
       },
     });
-    await expect(collect(dying, provenance.queries, wanted)).rejects.toThrow('killed');
-    expect(await collect(later(), provenance.queries, wanted)).toMatchObject({ removed: garbage.length - 2, young: 1 });
+    await expect(collect(dying, provenance.queries, nothingHeld, wanted)).rejects.toThrow('killed');
+    expect(await collect(later(), provenance.queries, nothingHeld, wanted)).toMatchObject({
+      removed: garbage.length - 2,
+      young: 1,
+    });
     const gone = new Set<string>();
     for (const hash of live.keys()) if ((await blobs.stat(hash)) === undefined) gone.add(hash);
     expect([...gone].sort()).toEqual(garbage.map(([hash]) => hash).sort());
@@ -282,7 +286,7 @@ describe('collecting garbage', () => {
         return await blobs.deleteOld(hash, putBeforeMs);
       },
     });
-    await collect(racing, provenance.queries, wanted);
+    await collect(racing, provenance.queries, nothingHeld, wanted);
     expect(await blobs.stat(named)).toBeDefined();
     expect(await blobs.stat(again)).toBeDefined();
     expect(await blobs.stat(garbage)).toBeUndefined();
@@ -296,11 +300,11 @@ describe('collecting garbage', () => {
     for (const [partition, end] of ends.entries()) await log.truncateBefore({ topic, partition }, end);
     const garbage = await put('nobody wants it either');
     // the store that has read it all knows what is gone from the log
-    await collect(later(), provenance.queries, { ...wanted, dryRun: true });
+    await collect(later(), provenance.queries, nothingHeld, { ...wanted, dryRun: true });
     const other = await startProvenance(test.runtime, queryOf(join(test.directory, 'other')), 'other');
     try {
       await other.projection.ready();
-      await expect(collect(later(), other.queries, wanted)).rejects.toThrow(
+      await expect(collect(later(), other.queries, nothingHeld, wanted)).rejects.toThrow(
         /the query store does not know what was before/,
       );
     } finally {
