@@ -1,8 +1,10 @@
-import type { LineFilter } from '../../sdk/client/index.ts';
+import type { LineFilter, StepLine } from '../../sdk/client/index.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { taskTarget, wholeNumber } from '../arguments.ts';
-import { type CommandModule, next, optionsOf, print } from '../command.ts';
+import { type CommandModule, next, optionsOf, print, say } from '../command.ts';
+import { followLines } from '../run/follow-lines.ts';
 import { shownLine } from '../run/run-views.ts';
+import { whenAway } from '../run/when-away.ts';
 import { withPlatform } from '../session.ts';
 
 interface LogsOptions {
@@ -25,18 +27,26 @@ export const command: CommandModule = {
         const { runId, of } = taskTarget(target);
         const filter = { ...filterOf(options), of };
         let lines = 0;
+        const show = (line: StepLine): void => {
+          lines += 1;
+          print(options.json === true ? JSON.stringify(line) : shownLine(runId, line));
+        };
         await withPlatform(options, async ({ client }) => {
-          for await (const line of client.runs.logs(runId, filter)) {
-            lines += 1;
-            print(options.json === true ? JSON.stringify(line) : shownLine(runId, line));
-          }
+          if (options.follow === true) {
+            // a platform that was never there is not waited for
+            await client.runs.show(runId);
+            const onBroken = whenAway(runId, say, (up) => {
+              throw up;
+            });
+            await followLines(client, runId, { filter, line: show, onBroken });
+          } else for await (const line of client.runs.logs(runId, filter)) show(line);
           if (lines === 0) next(options, `millrace runs show ${runId}`);
         });
       }),
 };
 
-function filterOf({ follow, grep, attempt, stream }: LogsOptions): LineFilter {
+function filterOf({ grep, attempt, stream }: LogsOptions): LineFilter {
   if (stream !== undefined && stream !== 'out' && stream !== 'err')
     throw new MillraceError('INVALID_ARGUMENT', `--stream must be out or err, got '${stream}'`);
-  return { follow, grep, stream, attempt: wholeNumber('--attempt', attempt) };
+  return { grep, stream, attempt: wholeNumber('--attempt', attempt) };
 }

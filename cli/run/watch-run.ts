@@ -1,21 +1,17 @@
 /** Follows a run to its end: events, lines of its steps, cancellation by Ctrl-C. */
-import { hasCode, messageOf, MillraceError } from '../../runtime/ports/errors.ts';
+import { hasCode, messageOf } from '../../runtime/ports/errors.ts';
 import type { Client, TopicEvent } from '../../sdk/client/index.ts';
 import { exitCode } from '../exit-codes.ts';
 import { onInterrupt } from '../interrupt.ts';
+import { attemptOf, followLines } from './follow-lines.ts';
 import type { RunProgress } from './run-progress.ts';
 import type { RunView } from './run-views.ts';
+import { whenAway } from './when-away.ts';
 
 /** After the end of the run, lines of its steps are waited for until none has come for so long, */
 const silenceMsMax = 3_000;
 /** and so long in all: a step that nobody can end any more may write on. */
 const linesMsMax = 30_000;
-/** Lines that broke off are asked for again after so long. */
-const linesAgainMs = 500;
-/** A platform that is away so long is not waited for any longer. */
-const awayMsMax = 300_000;
-/** Attempts to reach it come at least so often: later ones belong to another time that it is away. */
-const awayAgainMs = 30_000;
 const retryMsMax = 2_000;
 
 /**
@@ -45,17 +41,23 @@ export async function watchRun(
     if (!past.has(attemptOf(line))) view.line(line);
   };
   const lines = beginning.then(() =>
-    showLines(client, runId, { note: (text) => view.note(text), line: shown }, abort.signal, {
-      ended: (attempt) => {
-        open.delete(attempt);
+    followLines(client, runId, {
+      line: shown,
+      ended: (line) => {
+        open.delete(attemptOf(line));
         changed();
       },
       over: () => begun && progress.over,
-    }),
+      signal: abort.signal,
+    }).catch((error: unknown) => view.note(`lines of the steps cannot be read: ${messageOf(error)}`)),
   );
   let give: (up: Error) => void = () => undefined;
   const away = new Promise<never>((_, reject) => (give = reject));
-  const onBroken = whenAway(runId, view, (up) => give(up));
+  const onBroken = whenAway(
+    runId,
+    (text) => view.note(text),
+    (up) => give(up),
+  );
   const onEvent = (event: TopicEvent<'runs'>): void => {
     if (event.type === 'run-requested' && event.data.cause.id === requestId) {
       begun = true;
@@ -99,60 +101,6 @@ export async function watchRun(
   }
 }
 
-function attemptOf({ taskId, attempt }: { readonly taskId: string; readonly attempt: number }): string {
-  return `${taskId}#${attempt}`;
-}
-
-/** Lines once each, also when the platform went away and came back, until the run is over. */
-async function showLines(
-  client: Client,
-  runId: string,
-  view: Pick<RunView, 'line' | 'note'>,
-  signal: AbortSignal,
-  { ended, over }: { readonly ended: (attempt: string) => void; readonly over: () => boolean },
-): Promise<void> {
-  const told = new Map<string, number>();
-  while (!signal.aborted) {
-    try {
-      for await (const line of client.runs.logsWithEnds(runId, { follow: true, signal })) {
-        const attempt = attemptOf(line);
-        if ('ended' in line) ended(attempt);
-        else if (line.line > (told.get(attempt) ?? -1)) {
-          told.set(attempt, line.line);
-          view.line(line);
-        }
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof MillraceError && error.code !== 'UNAVAILABLE') {
-        view.note(`lines of the steps cannot be read: ${error.message}`);
-        return;
-      }
-    }
-    await pause(linesAgainMs, signal);
-    if (over()) return;
-  }
-}
-
-/** Tells that the platform is away, once each time, and gives up when it stays so. */
-function whenAway(runId: string, view: RunView, give: (up: Error) => void): (error: unknown) => void {
-  let sinceMs = 0;
-  let lastMs = -Infinity;
-  return (error) => {
-    const nowMs = performance.now();
-    const first = nowMs - lastMs > awayAgainMs;
-    lastMs = nowMs;
-    if (first) {
-      sinceMs = nowMs;
-      const until = `waiting for it, at most ${awayMsMax / 60_000} min; Ctrl-C leaves`;
-      view.note(`the platform does not answer (${messageOf(error)}): ${until}`);
-    } else if (nowMs - sinceMs > awayMsMax) {
-      const how = `\`millrace runs show ${runId}\` tells how the run stands once it is up again`;
-      give(new MillraceError('UNAVAILABLE', `the platform has not answered for ${awayMsMax / 60_000} min: ${how}`));
-    }
-  };
-}
-
 /** The first signal asks the run to stop, the second leaves at once: children end with this process. */
 function cancelOnSignal(client: Client, runId: string, view: RunView): () => void {
   return onInterrupt(
@@ -180,11 +128,4 @@ async function comes(all: Promise<void>, lastAtMs: () => number): Promise<boolea
     const silent = new Promise<false>((resolve) => setTimeout(resolve, leftMs, false).unref());
     if (await Promise.race([told, silent])) return true;
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }

@@ -1,4 +1,5 @@
 /** What a run says while it runs and afterwards. */
+import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 import type { ArtifactRef, TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
@@ -18,7 +19,7 @@ export interface LineFilter {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Lines and, with `ends`, where those of an attempt end. */
+/** Lines and, with `ends`, where those of an attempt end. Rejects with UNAVAILABLE when they break off before their end. */
 export async function* readLines(
   caller: HttpCaller,
   runId: string,
@@ -36,10 +37,21 @@ export async function* readLines(
   if (!response.ok) throw errorOf(response.status, parseJson(await response.text()), call);
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of response.body ?? []) {
-    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+  for await (const chunk of wholeBody(response, runId)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) yield JSON.parse(line) as StepLine | EndOfLines;
+  }
+}
+
+async function* wholeBody({ body }: Response, runId: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body ?? []) yield chunk as Uint8Array;
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'AbortError') throw cause;
+    throw new MillraceError('UNAVAILABLE', `lines of run ${runId} broke off (${messageOf(cause)}): ask again`, {
+      cause,
+    });
   }
 }
 

@@ -46,7 +46,10 @@ export class EventStreams {
     }
   }
 
-  /** Takes the reply over for as long as `write` writes, or until the reader is gone. UNAVAILABLE when too many are open. */
+  /**
+   * Takes the reply over for as long as `write` writes, or until the reader is gone; where `write` throws, the reply breaks off, so that
+   * nobody takes it for whole. UNAVAILABLE when too many are open.
+   */
   async run(
     reply: FastifyReply,
     contentType: string,
@@ -89,9 +92,12 @@ export class EventStreams {
           });
         },
       });
+      raw.end();
+    } catch (error) {
+      raw.destroy();
+      if (!gone.signal.aborted) throw error;
     } finally {
       this.#ends.delete(end);
-      raw.end();
     }
   }
 }

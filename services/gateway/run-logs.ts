@@ -55,7 +55,7 @@ export class RunLogs {
     }
   }
 
-  /** What there is, then what comes, until the run and its steps have ended or the signal aborts. */
+  /** What there is, then what comes, until the run and its steps have ended. UNAVAILABLE when the signal aborts before. */
   async *following(signal: AbortSignal): AsyncGenerator<StepLine | EndOfLines> {
     const { log } = this.#runtime.parts;
     const ends = {
@@ -81,7 +81,8 @@ export class RunLogs {
     try {
       let over = place?.status !== 'running';
       let silent = false;
-      while (!signal.aborted && !(over && silent && news.length === 0)) {
+      while (!(over && silent && news.length === 0)) {
+        if (signal.aborted) throw new MillraceError('UNAVAILABLE', 'the gateway closes, or the reader is gone');
         for (let event = news.shift(); event !== undefined; event = news.shift()) {
           // What came after so much was not kept.
           if (waitingBytes > waitingBytesMax)

@@ -1,4 +1,4 @@
-/** Two terminals on one directory, where nobody runs `millrace dev`. */
+/** Two terminals on one directory. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,13 +22,16 @@ afterEach(async () => {
 interface Command {
   readonly said: () => string;
   readonly code: Promise<number | null>;
-  readonly kill: (signal: 'SIGKILL' | 'SIGINT') => void;
+  readonly kill: (signal: 'SIGKILL' | 'SIGINT' | 'SIGTERM') => void;
 }
 
 function run(until: string): Command {
+  return millrace('run', fileURLToPath(new URL('flows/until.ts', import.meta.url)), '--file', join(directory, until));
+}
+
+function millrace(...words: readonly string[]): Command {
   const cli = compiledFile(new URL('../../cli/main.ts', import.meta.url));
-  const flow = fileURLToPath(new URL('flows/until.ts', import.meta.url));
-  const child = spawn(process.execPath, [cli, 'run', flow, '--file', join(directory, until)], {
+  const child = spawn(process.execPath, [cli, ...words], {
     cwd: directory,
     env: { ...process.env, NO_COLOR: '1' },
   });
@@ -67,3 +70,26 @@ it('a command whose platform is killed says so at once, and Ctrl-C leaves it', a
   second.kill('SIGINT');
   expect(await second.code, second.said()).toBe(130);
 }, 120_000);
+
+const portOf = (platform: Command): Promise<string> =>
+  eventually('a platform says its port', () => /http:\/\/127\.0\.0\.1:(\d+)\//.exec(platform.said())?.[1], 60_000);
+
+it.each(['SIGKILL', 'SIGTERM'] as const)(
+  'lines that are followed say that the platform went away (%s), and go on with the next one to the end of the run',
+  async (signal) => {
+    const platform = millrace('dev', '--no-sample', '--port', '0');
+    const port = await portOf(platform);
+    const watching = run('one');
+    await says(watching, 'wait started');
+    const runId = /until run ([0-9a-f]{32})/.exec(watching.said())?.[1] ?? '';
+    const lines = millrace('logs', runId, '--follow');
+    await says(lines, 'waits for the file');
+    platform.kill(signal);
+    await says(lines, 'the platform does not answer');
+    expect(await platform.code, platform.said()).toBe(signal === 'SIGTERM' ? 0 : null);
+    const again = millrace('dev', '--no-sample', '--port', port);
+    await portOf(again);
+    expect(await lines.code, lines.said()).toBe(0);
+  },
+  120_000,
+);

@@ -89,7 +89,8 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
       },
     },
     async ({ params: { runId }, query: { attempt, follow, ends, ...rest } }, reply) => {
-      await streams.run(reply, 'application/x-ndjson', async () => {
+      const begin = follow === 'true' ? streams.followRun : streams.run;
+      await begin.call(streams, reply, 'application/x-ndjson', async () => {
         if ((await queries.placeOfRun(runId)) === undefined) throw unknown(runId);
         const selection = { ...rest, attempt: attempt === undefined ? undefined : Number(attempt) };
         const logs = new RunLogs(runtime, queries, runId, selection);

@@ -6,6 +6,7 @@ import { flow } from '../../../sdk/index.ts';
 export default flow('until')
   .parameter('file', { type: 'string', required: true })
   .step('wait', async (_, { parameters }) => {
+    console.log('waits for the file');
     while (!existsSync(parameters.file)) await setTimeout(20);
     console.log('there');
   });
