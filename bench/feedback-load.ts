@@ -74,6 +74,7 @@ function prediction(n: number, partitions: number) {
       weightsVersion: 0,
       cached: false,
       withheld: false,
+      leftOut: [],
       eventTime: null,
       terms: {
         feedbackWindowMs: 3_600_000,

@@ -22,6 +22,13 @@ const nodeInput = Type.Object(
 );
 const join = Type.Enum(['all', 'any', 'some']);
 const inputs = Type.Array(nodeInput, { minItems: 1, maxItems: 100 });
+const joinWindowMs = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: 60_000,
+    description: 'longest wait of the join, from the first input that is there; default until each is decided',
+  }),
+);
 
 const base = {
   name,
@@ -29,6 +36,7 @@ const base = {
   join,
   triggers: Type.Optional(Type.Array(reference, { minItems: 1, maxItems: 100 })),
   triggerJoin: Type.Optional(Type.Enum(['all', 'any'])),
+  joinWindowMs,
 };
 const limits = {
   timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 60_000, description: 'of one call; default 1000' })),
@@ -88,7 +96,7 @@ export function nodeSchemas(model: TSchema, code: TSchema, graph: TSchema): Read
   };
 }
 
-export const graphOutputSchema = Type.Object({ from: inputs, join }, closed);
+export const graphOutputSchema = Type.Object({ from: inputs, join, joinWindowMs }, closed);
 export const graphNodesMax = 100;
 const depthMax = 5;
 
@@ -194,10 +202,13 @@ function wiringProblems(
     const at = `${where}, node '${node.name}'`;
     for (const { from } of node.inputs) check(from, at);
     for (const trigger of node.triggers ?? []) check(trigger, at);
-    problems.push(...renameProblems(node.inputs, at));
+    problems.push(...renameProblems(node.inputs, at), ...windowProblems(node, at));
   }
   for (const { from } of output.from) check(from, `${where}: graph.output`);
-  problems.push(...renameProblems(output.from, `${where}: graph.output`));
+  problems.push(
+    ...renameProblems(output.from, `${where}: graph.output`),
+    ...windowProblems({ inputs: output.from, ...output }, `${where}: graph.output`),
+  );
   if (problems.length > 0) return problems;
   for (const node of nodes) {
     const branches = used.get(node.name);
@@ -252,6 +263,18 @@ function renameProblems(
       ({ from, as }) =>
         `${at}: '${from}' stands for several tensors and cannot be called '${as}': name one, ${from}.<tensor>`,
     );
+}
+
+/** What comes from one node comes at once, and the request is there from the beginning. */
+function windowProblems(
+  { joinWindowMs: windowMs, ...waits }: Pick<GraphNode, 'inputs' | 'triggers' | 'joinWindowMs'>,
+  at: string,
+): readonly string[] {
+  if (windowMs === undefined) return [];
+  const references = [...waits.inputs.map(({ from }) => from), ...(waits.triggers ?? [])];
+  const sources = [...new Set(references.map((text) => parseReference(text)?.node))];
+  if (sources.length > 1) return [];
+  return [`${at}: joinWindowMs is for what comes from several nodes, here all comes from '${sources[0]}': remove it`];
 }
 
 /** Nodes of a circle in order, the first again at the end. */

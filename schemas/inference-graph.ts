@@ -8,7 +8,7 @@
 export interface InferenceGraph<M = ModelPin, C = CodePin> {
   readonly nodes: readonly GraphNode<M, C>[];
   /** Where the answer comes from. */
-  readonly output: { readonly from: readonly NodeInput[]; readonly join: Join };
+  readonly output: { readonly from: readonly NodeInput[]; readonly join: Join; readonly joinWindowMs?: number };
 }
 
 /** A model version, by the hash of its file. */
@@ -44,6 +44,21 @@ interface NodeBase {
   readonly triggers?: readonly string[];
   /** @default 'all' */
   readonly triggerJoin?: 'all' | 'any';
+  /**
+   * Longest time for which the join waits, from the first input or trigger that is there; what comes later is absent.
+   * @default until each is decided
+   */
+  readonly joinWindowMs?: number;
+}
+
+/** An input that was not there when the window of its node closed. */
+export interface LeftOut {
+  /** Path of the node, with the round of a graph that repeats: `loop:2/join`. A graph's own output: the path of the graph, '' or `loop:2/`. */
+  readonly node: string;
+  /** The reference, as the document has it. */
+  readonly input: string;
+  /** Of which rows, when they were evaluated apart; empty: of all. */
+  readonly rows: readonly number[];
 }
 
 interface WithCode<C> {

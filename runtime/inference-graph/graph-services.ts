@@ -3,9 +3,19 @@ import type { CodePin, ModelPin } from '../../schemas/inference-graph.ts';
 import type { Tensor } from '../ports/index.ts';
 
 export interface GraphServices<M = ModelPin, C = CodePin> {
-  /** `fit`: the tensors come from within the graph and are made to fit the model; a request's must fit as they are. */
-  runModel(model: M, inputs: readonly Tensor[], fit: boolean): Promise<ModelAnswer>;
+  /**
+   * `fit`: the tensors come from within the graph and are made to fit the model; a request's must fit as they are. `isWanted`, of a graph
+   * with windows, says whether the call is still waited for: one that has not begun and is not need not begin.
+   */
+  runModel(model: M, inputs: readonly Tensor[], fit: boolean, isWanted?: () => boolean): Promise<ModelAnswer>;
   runCode(call: CodeCall<C>): Promise<CodeAnswer>;
+}
+
+export interface GraphRequest {
+  readonly inputs: readonly Tensor[];
+  /** Decides built-in routers: `random` by the first, `hash` by the second. */
+  readonly predictionId: string;
+  readonly entity: string;
 }
 
 export interface ModelAnswer {

@@ -8,12 +8,13 @@
  */
 import { createOnnxRuntime } from '../adapters/onnx/onnx-runtime.ts';
 import { callCode, functionOf } from '../inference-graph/call-code.ts';
-import { evaluateGraph, type GraphStep } from '../inference-graph/evaluate.ts';
+import { evaluateGraph, type GraphAnswer } from '../inference-graph/evaluate.ts';
 import type { GraphServices, ModelAnswer } from '../inference-graph/graph-services.ts';
-import { type LoadedModel, MillraceError, type Tensor } from '../ports/index.ts';
+import type { Windows } from '../inference-graph/left-out.ts';
+import { type LoadedModel, MillraceError, systemClock, type Tensor } from '../ports/index.ts';
 import { fitInputs } from '../tensors/fit-inputs.ts';
 import { rowCount, rowsOfTensors, tensorsOfRows } from '../tensors/row-values.ts';
-import { type InferenceGraph, modelsOfGraph } from '../../schemas/inference-graph.ts';
+import { type InferenceGraph, type LeftOut, modelsOfGraph } from '../../schemas/inference-graph.ts';
 
 /** One row by tensor name: a value, or an array of values. */
 export type TrialRow = Readonly<Record<string, unknown>>;
@@ -44,6 +45,11 @@ export interface TrialRequest {
   readonly entity?: string;
   /** Decides routers of kind `random`. @default 'prediction' */
   readonly predictionId?: string;
+  /**
+   * What joins within a window go on without, instead of by time: `{ node: 'mean', input: 'slow' }`; `[]`: they wait for all. The output of
+   * the route is node ''; a graph that repeats has its round, `loop:2/mean`.
+   */
+  readonly leftOut?: readonly { readonly node: string; readonly input: string }[];
 }
 
 export interface TrialAnswer {
@@ -52,6 +58,8 @@ export interface TrialAnswer {
   readonly outputs: readonly Tensor[];
   /** Nodes that ran, and branches that routers chose. */
   readonly path: readonly { readonly node: string; readonly chose: readonly string[]; readonly rows: number }[];
+  /** What joins within a window went on without. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 export interface DeploymentTrial {
@@ -91,21 +99,39 @@ export async function tryDeployment(deployment: TriedDeployment, options: TrialO
       const { entity = 'entity', predictionId = 'prediction' } = request;
       const given = tensorsOf(input);
       const inputs = 'tensors' in input ? given : fitted(route, given, models);
-      const answer =
+      const answer: GraphAnswer<string> =
         route.graph === undefined
-          ? { ...(await services.runModel(route.model ?? '', inputs, false)), steps: [] as GraphStep<string>[] }
-          : await evaluateGraph(route.graph, { inputs, entity, predictionId }, services);
+          ? { ...(await services.runModel(route.model ?? '', inputs, false)), steps: [], leftOut: [] }
+          : await evaluateGraph(route.graph, { inputs, entity, predictionId }, services, windowsOf(request));
+      checkLeftOut(request, answer);
       return {
         route: route.name,
         rows: rowsOfTensors(answer.outputs, rowCount(answer.outputs) ?? 1),
         outputs: answer.outputs,
         path: answer.steps.map(({ node, chose, rows }) => ({ node, chose, rows })),
+        leftOut: answer.leftOut,
       };
     },
     close: async () => {
       await Promise.all([...models.values()].map((model) => model.close()));
     },
   };
+}
+
+function windowsOf({ leftOut }: TrialRequest): Windows {
+  return leftOut === undefined ? { clock: systemClock } : { leftOut: leftOut.map((one) => ({ ...one, rows: [] })) };
+}
+
+/** A name that is not there would leave nothing out, and the test would say nothing. */
+function checkLeftOut({ leftOut = [] }: TrialRequest, answer: GraphAnswer<string>): void {
+  const odd = leftOut.find(
+    ({ node, input }) => !answer.leftOut.some((one) => one.node === node && one.input === input),
+  );
+  if (odd === undefined) return;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `nothing waited for input '${odd.input}' of node '${odd.node}': leftOut names a node, and an input as the graph has it`,
+  );
 }
 
 /** Numbers of a test as the models take them that see the request as it comes. */

@@ -49,6 +49,11 @@ export interface NodeOptions<Names extends string> {
   readonly triggers?: readonly NodeReference<Names>[];
   /** @default 'all' */
   readonly triggerJoin?: 'all' | 'any';
+  /**
+   * Longest time for which the join waits, from the first input or trigger that is there; what comes later is absent. Milliseconds.
+   * @default until each is decided
+   */
+  readonly joinWindowMs?: number;
 }
 
 export interface CodeOptions {
@@ -163,12 +168,15 @@ export class Graph<Names extends string = 'input'> {
     return new Graph<Names | N>([...this.#nodes, node], this.#output, functions);
   }
 
-  /** Where the answer comes from; of several, the first that is there, unless `join` says otherwise. */
+  /**
+   * Where the answer comes from; of several, the first that is there, unless `join` says otherwise. `joinWindowMs` is as in
+   * {@link NodeOptions}.
+   */
   output(
     from:
       | NodeReference<Names>
       | readonly (NodeReference<Names> | { readonly from: NodeReference<Names>; readonly as?: string })[],
-    options: { readonly join?: Join } = {},
+    options: { readonly join?: Join; readonly joinWindowMs?: number } = {},
   ): Graph<Names> {
     return new Graph<Names>(this.#nodes, { from, ...options }, this.#functions);
   }

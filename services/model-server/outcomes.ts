@@ -5,7 +5,7 @@ import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import type { DeploymentRoute } from '../../schemas/deployment-document.ts';
 import type { EventData, EventName, GraphStep, PredictionCompleted, PredictionFailed } from '../../schemas/events.ts';
 import type { RouteChoice } from '../../schemas/traffic.ts';
-import type { ModelPin } from '../../schemas/inference-graph.ts';
+import type { LeftOut, ModelPin } from '../../schemas/inference-graph.ts';
 import type { DeployedVersion } from './deployment-catalog.ts';
 import { eventOfTensor } from './event-tensors.ts';
 import type { PredictionRequest } from './prediction-request.ts';
@@ -42,6 +42,8 @@ export interface Answer {
   readonly model: ModelPin;
   /** Nodes of a graph that ran. */
   readonly steps: readonly GraphStep[];
+  /** What joins of a graph went on without; undefined: nothing. */
+  readonly leftOut?: readonly LeftOut[];
   /** It was made for another prediction with the same inputs. */
   readonly cached?: boolean;
 }
@@ -54,11 +56,13 @@ export interface Place {
   readonly routedBy: RouteChoice['by'];
 }
 
+const noneLeftOut: readonly LeftOut[] = [];
+
 /** Written out, as everything that each request goes through: spreading objects costs more than the rest of it. */
 export function completed(request: PredictionRequest, place: Place, answer: Answer): Outcome {
   const { predictionId } = request;
   const { deployed, route } = place;
-  const { rows, model, queueMs, runMs, steps, cached = false } = answer;
+  const { rows, model, queueMs, runMs, steps, leftOut = noneLeftOut, cached = false } = answer;
   const recorded = recordedInputs(predictionId, request.eventInputs, deployed);
   const data: PredictionCompleted = {
     predictionId,
@@ -85,6 +89,7 @@ export function completed(request: PredictionRequest, place: Place, answer: Answ
     cached,
     withheld: recorded.withheld,
     eventTime: request.eventTimeMs ?? null,
+    leftOut,
   };
   const outputs = wanted(answer.outputs, request.outputNames);
   return { type: 'completed', predictionId, data, outputs, output: said(request, 'prediction-completed', data) };

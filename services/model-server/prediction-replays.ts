@@ -95,7 +95,7 @@ export class PredictionReplays {
 
   async #run(
     route: DeploymentRoute,
-    { inputs, predictionId, entity, artifactHash }: PredictionCompleted,
+    { inputs, predictionId, entity, artifactHash, leftOut }: PredictionCompleted,
   ): Promise<Ran> {
     const { graph } = this.#opened();
     const tensors = inputs.map(tensorOfEvent);
@@ -108,6 +108,7 @@ export class PredictionReplays {
       route.graph,
       { inputs: tensors, predictionId, entity },
       graph.services(patient),
+      { leftOut },
     );
     return { outputs: outputs.map(eventOfTensor), way: wayOf(steps) };
   }

@@ -1,6 +1,7 @@
 /** Answers requests: deployment, route, model, run. Requests by topic and by HTTP go through the same one. */
 import { performance } from 'node:perf_hooks';
-import { evaluateGraph, type GraphStep } from '../../runtime/inference-graph/evaluate.ts';
+import { evaluateGraph } from '../../runtime/inference-graph/evaluate.ts';
+import type { GraphStep } from '../../runtime/inference-graph/graph-step.ts';
 import { type Clock, type ErrorCode, errorCodes, MillraceError } from '../../runtime/ports/index.ts';
 import type { GraphRoute, ModelRoute } from '../../schemas/deployment-document.ts';
 import type { GraphStep as EventStep } from '../../schemas/events.ts';
@@ -181,10 +182,11 @@ export class Predictor {
     const reason = terms.gone?.() ?? refusal;
     if (reason !== undefined) throw reason;
     const begun = performance.now();
-    const { outputs, rows, steps } = await evaluateGraph(
+    const { outputs, rows, steps, leftOut } = await evaluateGraph(
       route.graph,
       { inputs, predictionId, entity },
       this.#parts.graph.services({ ...terms, admitted: true }),
+      { clock: this.#parts.clock },
     );
     const runMs = performance.now() - begun;
     this.#checkDeadline(request);
@@ -192,8 +194,9 @@ export class Predictor {
       outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     });
     const model = steps.findLast((step) => step.model !== undefined)?.model ?? noModel;
-    const answer = { rows, outputs, model, steps: steps.map(eventStep), queueMs: begun - started, runMs };
-    this.#answers.keep(request, place, answer);
+    const answer = { rows, outputs, model, steps: steps.map(eventStep), leftOut, queueMs: begun - started, runMs };
+    // The next request with these inputs may get the whole answer.
+    if (leftOut.length === 0) this.#answers.keep(request, place, answer);
     return completed(request, place, answer);
   }
 

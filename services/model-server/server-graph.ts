@@ -1,6 +1,6 @@
 /** Runs the graphs of routes with the models and code threads of a model server. */
 import type { GraphServices, ModelAnswer } from '../../runtime/inference-graph/graph-services.ts';
-import type { MillraceError, ModelSignature, Tensor, TensorSpec } from '../../runtime/ports/index.ts';
+import { MillraceError, type ModelSignature, type Tensor, type TensorSpec } from '../../runtime/ports/index.ts';
 import { fitInputs } from '../../runtime/tensors/fit-inputs.ts';
 import { codeOfRoute, type DeploymentRoute, modelsOfRoute } from '../../schemas/deployment-document.ts';
 import { type InferenceGraph, type ModelPin, parseReference } from '../../schemas/inference-graph.ts';
@@ -30,7 +30,8 @@ export class ServerGraph {
   /** For the evaluation of one request. */
   services(terms: RunTerms): GraphServices {
     return {
-      runModel: (model, inputs, fit) => this.runModel(model, inputs, fit, terms),
+      runModel: (model, inputs, fit, isWanted) =>
+        this.runModel(model, inputs, fit, isWanted === undefined ? terms : whileWanted(terms, isWanted)),
       runCode: (call) => this.#code.run(call),
     };
   }
@@ -129,6 +130,13 @@ export class ServerGraph {
     }
     return undefined;
   }
+}
+
+/** What a join within a window went on without does not keep others waiting. */
+function whileWanted(terms: RunTerms, isWanted: () => boolean): RunTerms {
+  const gone = (): MillraceError | undefined =>
+    terms.gone?.() ?? (isWanted() ? undefined : new MillraceError('CANCELLED', 'the graph went on without it'));
+  return { ...terms, gone };
 }
 
 /** Nodes that get the request as it came: a router gives on what it got. */

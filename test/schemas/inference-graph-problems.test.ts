@@ -18,15 +18,20 @@ describe('a graph in YAML', () => {
       graph()
         .router('split', ['a', { name: 'b', weight: 2 }], 'random')
         .model('forest', 'models:/iris/1', { inputs: ['split/a'] })
-        .model('trees', 'models:/iris/2', { inputs: ['split/b'], join: 'any', triggers: ['input.ready'] })
-        .output(['forest', 'trees']),
+        .model('trees', 'models:/iris/2', {
+          inputs: ['split/b'],
+          join: 'any',
+          triggers: ['input.ready'],
+          joinWindowMs: 30,
+        })
+        .output(['forest', 'trees'], { join: 'some', joinWindowMs: 50 }),
     );
     const text = `
       nodes:
         - { name: split, kind: router, builtin: random, branches: [a, { name: b, weight: 2 }] }
         - { name: forest, kind: model, model: models:/iris/1, inputs: split/a }
-        - { name: trees, kind: model, model: models:/iris/2, inputs: [split/b], join: any, triggers: [input.ready] }
-      output: [forest, trees]`;
+        - { name: trees, kind: model, model: models:/iris/2, inputs: [split/b], join: any, triggers: [input.ready], joinWindowMs: 30 }
+      output: { from: [forest, trees], join: some, joinWindowMs: 50 }`;
     expect(parseDeployment(`name: d\nroutes:\n  - name: main\n    graph:\n${text}`)).toEqual(typed.spec());
   });
 
@@ -47,7 +52,7 @@ describe('a graph in YAML', () => {
       expect.stringMatching(/^route 'main', node 'b': model must match pattern .*, got "iris"$/),
       "route 'main', node 'c': it needs either code or builtin (random or hash), got neither",
       "route 'main', node 'c': branch 'x' is there twice: rename one",
-      "route 'main', node 'd': colour is not a known property; known are kind, name, inputs, join, triggers, triggerJoin, code, timeoutMs, memoryMb",
+      "route 'main', node 'd': colour is not a known property; known are kind, name, inputs, join, triggers, triggerJoin, joinWindowMs, code, timeoutMs, memoryMb",
       "route 'main', node 'd': timeoutMs must be >= 1, got 0",
       "route 'main', node 'e': a combiner needs at least two inputs, got 1",
       "route 'main', node 'f': names of models must be like variables, got not ok",
@@ -67,6 +72,21 @@ describe('a graph in YAML', () => {
       'a new name for several tensors',
       'inputs: [{ from: s/a, as: x }]',
       "node 'm': 's/a' stands for several tensors and cannot be called 'x': name one, s/a.<tensor>",
+    ],
+    [
+      'a window that is no time',
+      'inputs: [s/a, input], joinWindowMs: -5',
+      "node 'm': joinWindowMs must be >= 1, got -5",
+    ],
+    [
+      'a window longer than a minute',
+      'inputs: [s/a, input], joinWindowMs: 60001',
+      "node 'm': joinWindowMs must be <= 60000, got 60001",
+    ],
+    [
+      'a window where nothing is waited for beside the first',
+      'inputs: [s/a], triggers: [s/b], join: any, joinWindowMs: 5',
+      "node 'm': joinWindowMs is for what comes from several nodes, here all comes from 's': remove it",
     ],
     ['a branch that leads nowhere', 'inputs: [s/a]', "node 's': nothing follows its branch b: let a node take 's/b'"],
     [

@@ -69,6 +69,7 @@ export function completed(n: number, overrule: Partial<PredictionCompleted> = {}
     weightsVersion: 0,
     cached: false,
     withheld: false,
+    leftOut: [],
     eventTime: null,
     ...overrule,
   };

@@ -123,7 +123,7 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
     {
       kind: 'prediction',
       id,
-      text: `${data.deployment} answered ${data.rows} row(s) for entity ${data.entity}`,
+      text: `${data.deployment} answered ${data.rows} row(s) for entity ${data.entity}${lateText(data)}`,
       ...predictionLink(event),
     },
     under,
@@ -136,6 +136,13 @@ export async function addPrediction(walk: Walk, id: string, under: number | null
     await addVersion(walk, model, modelVersion, route, artifactHash);
   }
   return at;
+}
+
+/** What joins within a window went on without. */
+function lateText({ leftOut }: PredictionCompleted): string {
+  if (leftOut.length === 0) return '';
+  const late = leftOut.map(({ node, input }) => `${input} (of ${node === '' ? 'the output' : `node ${node}`})`);
+  return `, without ${late.join(', ')}, not there within joinWindowMs`;
 }
 
 /** The route's choice, computed again from the weights in force. */

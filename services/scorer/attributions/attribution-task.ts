@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../../runtime/ports/errors.ts';
 import type { DeploymentRoute, FeatureSpec } from '../../../schemas/deployment-document.ts';
 import type { AttributionComputed, Tensor } from '../../../schemas/events.ts';
 import type { AskedMethod } from '../../../schemas/explainers.ts';
+import type { LeftOut } from '../../../schemas/inference-graph.ts';
 
 export interface AttributionTask {
   readonly method: AskedMethod;
@@ -16,6 +17,8 @@ export interface AttributionTask {
   readonly entity: string;
   readonly inputs: readonly Tensor[];
   readonly rows: number;
+  /** What joins of the route's graph went on without. */
+  readonly leftOut: readonly LeftOut[];
   readonly route: DeploymentRoute;
   readonly features: readonly FeatureSpec[];
   /** Tensor that feedback is compared with; '' when the deployment names none. */

@@ -126,7 +126,7 @@ class Questions {
     const files = await this.#files;
     const bundles = new Map<string, string>();
     for (const { code: pin } of code) if (files !== undefined) bundles.set(pin.hash, await files.bundle(pin.hash));
-    const { predictionId, entity, inputs, rows } = prediction;
+    const { predictionId, entity, inputs, rows, leftOut } = prediction;
     return {
       method: method as AskedMethod,
       output,
@@ -137,6 +137,7 @@ class Questions {
       entity,
       inputs,
       rows,
+      leftOut,
       route,
       features: document.features,
       mainOutput: document.output ?? '',

@@ -31,7 +31,7 @@ export interface RouteModel {
 
 /** @throws MillraceError UNSUPPORTED for models that are no ONNX files. */
 export async function openRoute(task: AttributionTask): Promise<RouteModel> {
-  const { route, predictionId, entity, blobs } = task;
+  const { route, predictionId, entity, leftOut, row, blobs } = task;
   const own = new Map<string, LoadedModel>();
   for (const { model } of modelsOfRoute(route)) own.set(model.artifactHash, await load(model.artifactHash, blobs));
   const services = await servicesOf(task, own);
@@ -41,8 +41,11 @@ export async function openRoute(task: AttributionTask): Promise<RouteModel> {
     if (model === undefined) throw new MillraceError('INTERNAL', `model ${route.artifactHash} was not loaded`);
     return { run: (inputs, rows) => runRows(model, inputs, rows), trees: ensembles.get(route.artifactHash) };
   }
+  // The way of the row that is explained: what its prediction left out is not there for rows like it either.
+  const mine = leftOut.filter(({ rows }) => rows.length === 0 || rows.includes(row));
+  const windows = { leftOut: mine.map((one) => ({ ...one, rows: [] })) };
   return {
-    run: async (inputs) => (await evaluateGraph(graph, { inputs, predictionId, entity }, services)).outputs,
+    run: async (inputs) => (await evaluateGraph(graph, { inputs, predictionId, entity }, services, windows)).outputs,
     trees: undefined,
   };
 }

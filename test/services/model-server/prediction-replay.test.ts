@@ -9,6 +9,7 @@ import { mapGraph } from '../../../schemas/inference-graph.ts';
 import { graph } from '../../../sdk/deployment/index.ts';
 import { createGateway, type Gateway } from '../../../services/gateway/gateway.ts';
 import { PredictionReplays } from '../../../services/model-server/prediction-replays.ts';
+import { valuesOf } from '../../../services/model-server/event-tensors.ts';
 import { replayRoutes } from '../../../services/model-server/replay-routes.ts';
 import { millrace } from '../../cli/cli-driver.ts';
 import { tensor as eventTensor } from '../../topologies/prediction-events.ts';
@@ -44,6 +45,18 @@ beforeAll(async () => {
   };
   await fixture.apply(first);
   await fixture.apply({ ...first, name: 'graphs', routes: [{ name: 'graph', weight: 1, graph: pinned }] });
+  const slowFile = Buffer.from(JSON.stringify({ weights: [1, 1], bias: 0, delayMs: 300 }));
+  const slow = { ...pin, artifactHash: (await runtime.parts.blobs.put(slowFile)).hash };
+  const windowed = graph()
+    .model('one', 'models:/linear/1', { inputs: ['input'] })
+    .model('slow', 'models:/linear/2', { inputs: ['input'] })
+    .combiner('mean', 'average', { inputs: ['one', 'slow'], join: 'some', joinWindowMs: 5 });
+  const hurried = mapGraph(windowed.spec(''), {
+    model: (reference) => (reference === 'models:/linear/2' ? slow : pin),
+    code: (code) => ({ hash: '', function: code.function }),
+  });
+  const kept = { cache: { entries: 10, ttlMs: 60_000 } };
+  await fixture.apply({ ...first, ...kept, name: 'hurried', routes: [{ name: 'graph', weight: 1, graph: hurried }] });
   replays = new PredictionReplays({
     runtime,
     models: () => models,
@@ -95,6 +108,21 @@ describe('a prediction that is run again', () => {
     const pin = { model: 'linear', modelVersion: 1, artifactHash };
     expect(replay.models).toEqual(deployment === 'lines' ? [pin] : [pin, pin]);
     expect((await fixture.outcomes()).length).toBe(before);
+  });
+
+  it('goes on without what its join went on without, whatever time that takes now; such an answer is not kept', async () => {
+    const calls = models.begun;
+    const { predictionId, leftOut, steps, outputs } = await predict('hurried', [[1, 1]]);
+    expect(leftOut).toEqual([{ node: 'mean', input: 'slow', rows: [] }]);
+    expect(steps.map(({ node }) => node)).toEqual(['one', 'mean']);
+    expect(valuesOf(outputs[0]!)).toEqual([expect.closeTo(1.1, 12)]);
+    expect(models.begun - calls).toBe(2);
+    expect(await ask(predictionId)).toMatchObject({ code: 0, identical: true });
+    expect(models.begun - calls).toBe(3);
+    expect((await predict('hurried', [[1, 1]])).cached).toBe(false);
+    // With another record it would be another answer: that is what decides.
+    made.set(predictionId, { ...made.get(predictionId)!, leftOut: [] });
+    expect(await ask(predictionId)).toMatchObject({ code: 1, identical: false });
   });
 
   it('shows an answer that is not what the model says, by how much, and inputs that are not those of the request', async () => {
