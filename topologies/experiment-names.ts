@@ -17,7 +17,7 @@ type Request = ExperimentRequested | ExperimentChangeRequested;
 
 export const experimentNames: Topology<'experiments'> = {
   name: 'experiment-names',
-  version: 1,
+  version: 2,
   input: 'experiments',
   outputs: ['experiments'],
   summary: 'makes and changes experiments of tracked runs, and gives each name once',
@@ -76,7 +76,9 @@ function change(request: ExperimentChangeRequested, state: StateView): Decided {
   if (what === 'delete' || what === 'restore') {
     const needed = what === 'delete' ? 'active' : 'deleted';
     if (known.lifecycle !== needed) {
-      return { refused: `experiment '${experimentId}' is ${known.lifecycle}; only an ${needed} one can be ${what}d` };
+      const only = needed === 'active' ? 'an active' : 'a deleted';
+      const refused = `experiment '${experimentId}' is ${known.lifecycle}; only ${only} one can be ${what}d`;
+      return { code: 'NOT_FOUND', refused };
     }
     return becomes({ ...known, lifecycle: what === 'delete' ? 'deleted' : 'active' });
   }

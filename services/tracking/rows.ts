@@ -86,7 +86,8 @@ function runRows({ type, data, timeMs }: ProjectedEvent<'tracking'>): readonly C
         ...datasets.map(({ name, digest, sourceType, source, schema, profile, tags }): Change => {
           const context = tags['mlflow.data.context'] ?? '';
           const what = { source_type: sourceType, source, schema, profile, context, tags: JSON.stringify(tags) };
-          return { table: 'datasets', row: { run_id, name, digest, ...what }, set: 'all' };
+          // As in MLflow, a run has a data set once, with the tags that it came with first.
+          return { table: 'datasets', row: { run_id, name, digest, ...what } };
         }),
         ...models.map(
           (model_id): Change => ({ table: 'run_models', row: { run_id, direction: 'input', model_id, step: 0 } }),

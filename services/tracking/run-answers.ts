@@ -1,5 +1,6 @@
 /** Runs as MLflow shows them; empty lists are left out. */
 import type { Kysely } from 'kysely';
+import { deletedExperiments } from './deleted-experiments.ts';
 import type { RunRow } from './tracking.ts';
 import type { TrackingRows } from './tables.ts';
 
@@ -42,7 +43,8 @@ export async function runAnswers(database: Kysely<TrackingRows>, rows: readonly 
 
 async function answersOf(database: Kysely<TrackingRows>, rows: readonly RunRow[]): Promise<readonly object[]> {
   const ids = rows.map(({ id }) => id);
-  const [metrics, params, tags, datasets, models] = await Promise.all([
+  const [gone, metrics, params, tags, datasets, models] = await Promise.all([
+    deletedExperiments(database, [...new Set(rows.map(({ experiment_id }) => experiment_id))]),
     database.selectFrom('latest_metrics').selectAll().where('run_id', 'in', ids).execute(),
     database.selectFrom('params').selectAll().where('run_id', 'in', ids).execute(),
     database.selectFrom('tags').selectAll().where('run_id', 'in', ids).execute(),
@@ -63,7 +65,7 @@ async function answersOf(database: Kysely<TrackingRows>, rows: readonly RunRow[]
         .filter((entry) => entry.direction === direction)
         .map(({ model_id, step }) => (direction === 'output' ? { model_id, step } : { model_id }));
     return {
-      info: runInfo(row),
+      info: runInfo(gone.has(row.experiment_id) ? { ...row, lifecycle: 'deleted' } : row),
       data: filled({
         metrics: (of.metrics.get(row.id) ?? []).map(metricAnswer),
         params: (of.params.get(row.id) ?? []).map(({ key, value }) => ({ key, value })),

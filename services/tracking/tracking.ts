@@ -71,10 +71,12 @@ export class Tracking {
     return row;
   }
 
-  /** INVALID_ARGUMENT when it is deleted: nothing is logged to such a run. */
+  /** INVALID_ARGUMENT when it is deleted, or its experiment: nothing is logged to such a run. */
   async activeRun(id: string): Promise<RunRow> {
     const row = await this.run(id);
-    if (row.lifecycle === 'active') return row;
+    // A flow goes on whatever people do with the experiment that shows its runs.
+    const goesOn = row.flow !== '' || (await this.experiment(row.experiment_id)).lifecycle === 'active';
+    if (row.lifecycle === 'active' && goesOn) return row;
     throw new MillraceError(
       'INVALID_ARGUMENT',
       `The run ${id} must be in the 'active' state. Current state is deleted.`,

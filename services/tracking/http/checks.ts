@@ -7,7 +7,7 @@ export const limits = {
   paramValue: 6_000,
   tagValue: 8_000,
   experimentName: 500,
-  experimentTagValue: 5_000,
+  experimentTagValue: 20_000,
   registryTagValue: 100_000,
   description: 100_000,
   metricsPerBatch: 1_000,
@@ -55,16 +55,20 @@ export function pairsOf(fields: readonly Fields[], what: string, valueMax: numbe
   return Object.fromEntries(fields.map((field) => pairOf(field, what, valueMax)).map(({ key, value }) => [key, value]));
 }
 
-/** Longer values are cut, as MLflow does by default; never within a surrogate pair. */
+/** Longer values are cut, as MLflow does by default. */
 export function cut(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const end = /[\ud800-\udbff]/.test(text.charAt(max - 1)) ? max - 1 : max;
-  return text.slice(0, end);
+  return lengthOf(text, max) <= max ? text : Array.from(text).slice(0, max).join('');
 }
 
 export function checkLength(text: string, max: number, what: string): string {
-  if (text.length <= max) return text;
-  throw invalidArgument(`${what} had length ${text.length}, which exceeded length limit of ${max}`);
+  const length = lengthOf(text, max);
+  if (length <= max) return text;
+  throw invalidArgument(`${what} had length ${length}, which exceeded length limit of ${max}`);
+}
+
+/** A character beyond the first 65,536 is one, as in Python. Exact where it is above `max`. */
+function lengthOf(text: string, max: number): number {
+  return text.length <= max ? text.length : Array.from(text).length;
 }
 
 /** The first of these fields that is there. */

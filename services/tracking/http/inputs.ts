@@ -18,14 +18,16 @@ export function inputs({ log, read, tracking }: Room): void {
     if (experimentIds.length === 0 || experimentIds.length > experimentsMax) {
       throw invalidArgument(`experiment_ids takes 1 to ${experimentsMax} ids`);
     }
-    const database = await tracking.fresh('tracking');
+    const database = await tracking.fresh('tracking', 'experiments');
     const rows = await database
       .selectFrom('datasets')
       .innerJoin('runs', 'runs.id', 'datasets.run_id')
+      .innerJoin('experiments', 'experiments.id', 'runs.experiment_id')
       .select(['runs.experiment_id', 'datasets.name', 'datasets.digest', 'datasets.context'])
       .distinct()
       .where('runs.experiment_id', 'in', experimentIds)
       .where('runs.lifecycle', '=', 'active')
+      .where('experiments.lifecycle', '=', 'active')
       .orderBy('datasets.name')
       .orderBy('datasets.digest')
       .limit(datasetsMax)

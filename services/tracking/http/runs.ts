@@ -1,7 +1,8 @@
 /** Runs: begun, shown, searched, changed. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import { runIdOfKey } from '../../../schemas/derived-ids.ts';
+import { deletedExperiments } from '../deleted-experiments.ts';
 import { runAnswers, filled, runInfo } from '../run-answers.ts';
 import { runName } from '../run-name.ts';
 import { runDomain } from '../search/domains.ts';
@@ -21,7 +22,7 @@ export function runs({ read, log, tracking }: Room): void {
 
   read('GET', '/mlflow/runs/get', async ({ fields }) => {
     const id = runIdOf(fields);
-    const database = await tracking.fresh('tracking');
+    const database = await tracking.fresh('tracking', 'experiments');
     const row = await database.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) throw new MillraceError('NOT_FOUND', `Run with id=${id} not found`);
     tracking.remember(row);
@@ -120,7 +121,8 @@ async function search(tracking: Tracking, fields: Fields): Promise<object> {
   const experimentIds = fields.texts('experiment_ids');
   if (experimentIds.length > experimentsMax) throw invalidArgument(`experiment_ids takes ${experimentsMax} at most`);
   const lifecycles = lifecyclesOf(fields, 'run_view_type');
-  const database = await tracking.fresh('tracking');
+  const database = await tracking.fresh('tracking', 'experiments');
+  const gone = await deletedExperiments(database, experimentIds);
   const { rows, token } = await searchPage<RunRow>(database, {
     domain: runDomain,
     table: 'runs',
@@ -132,13 +134,21 @@ async function search(tracking: Tracking, fields: Fields): Promise<object> {
     ],
     where: [
       experimentIds.length === 0 ? sql`1 = 0` : sql`runs.experiment_id in (${sql.join(experimentIds)})`,
-      sql`runs.lifecycle in (${sql.join(lifecycles)})`,
+      inView(lifecycles, [...gone]),
     ],
     pageToken: fields.optional('page_token') ?? '',
     max,
     scope: experimentIds,
   });
   return filled({ runs: await runAnswers(database, rows), ...(token === '' ? {} : { next_page_token: token }) });
+}
+
+/** With an experiment its runs are deleted. */
+function inView(lifecycles: readonly string[], gone: readonly string[]): RawBuilder<SqlBool> {
+  const own = sql<SqlBool>`runs.lifecycle in (${sql.join(lifecycles)})`;
+  if (gone.length === 0) return own;
+  const withIt = sql<SqlBool>`runs.experiment_id in (${sql.join(gone)})`;
+  return lifecycles.includes('deleted') ? sql`(${own} or ${withIt})` : sql`(${own} and not ${withIt})`;
 }
 
 function statusOf(fields: Fields): string | undefined {

@@ -44,6 +44,7 @@ describe('experiments', () => {
   });
 
   it('renames, tags, deletes and restores; nothing is logged to a deleted one', async () => {
+    const missing = { status: 404, body: { error_code: 'RESOURCE_DOES_NOT_EXIST' } };
     const experiment_id = await fixture.experiment('old name');
     expect((await fixture.post('experiments/update', { experiment_id, new_name: 'new name' })).body).toEqual({});
     expect((await fixture.post('experiments/create', { name: 'old name' })).status).toBe(200);
@@ -59,12 +60,58 @@ describe('experiments', () => {
       status: 400,
       body: { error_code: 'INVALID_PARAMETER_VALUE' },
     });
-    expect((await fixture.post('experiments/delete', { experiment_id })).status).toBe(400);
+    expect(await fixture.post('experiments/delete', { experiment_id })).toMatchObject(missing);
     await fixture.post('experiments/restore', { experiment_id });
+    expect(await fixture.post('experiments/restore', { experiment_id })).toMatchObject(missing);
     expect((await fixture.post('runs/create', { experiment_id })).status).toBe(200);
     const { experiment } = (await fixture.get('experiments/get', { experiment_id })).body;
     expect(experiment.lifecycle_stage).toBe('active');
     expect(experiment).not.toHaveProperty('tags');
+  });
+
+  it('are deleted and restored with their runs; a run that was deleted by itself stays so', async () => {
+    const experiment_id = await fixture.experiment('with runs');
+    const other = await fixture.experiment('beside it');
+    const [kept, gone, beside] = [
+      await fixture.run(experiment_id),
+      await fixture.run(experiment_id),
+      await fixture.run(other),
+    ];
+    await fixture.post('runs/delete', { run_id: gone });
+    const seen = async () => {
+      const found: Record<string, string[]> = {};
+      for (const run_view_type of ['ACTIVE_ONLY', 'DELETED_ONLY', 'ALL']) {
+        const asked = { experiment_ids: [experiment_id, other], run_view_type };
+        const { runs = [] } = (await fixture.post('runs/search', asked)).body;
+        found[run_view_type] = runs.map(({ info }: { info: { run_id: string } }) => info.run_id).sort();
+      }
+      const { run } = (await fixture.get('runs/get', { run_id: kept })).body;
+      return { ...found, kept: run.info.lifecycle_stage };
+    };
+    const all = [kept, gone, beside].sort();
+    const before = { ACTIVE_ONLY: [kept, beside].sort(), DELETED_ONLY: [gone], ALL: all, kept: 'active' };
+    expect(await seen()).toEqual(before);
+    await fixture.post('experiments/delete', { experiment_id });
+    const without = { ACTIVE_ONLY: [beside], DELETED_ONLY: [kept, gone].sort(), ALL: all, kept: 'deleted' };
+    expect(await seen()).toEqual(without);
+    const writes = [
+      ['runs/log-metric', { key: 'm', value: 1, timestamp: 1 }],
+      ['runs/log-batch', { tags: [{ key: 't', value: 'v' }] }],
+      ['runs/set-tag', { key: 't', value: 'v' }],
+      ['runs/update', { status: 'FINISHED' }],
+      ['runs/log-inputs', { models: [{ model_id: 'm-1' }] }],
+    ] as const;
+    for (const [path, body] of writes) {
+      expect(await fixture.post(path, { run_id: kept, ...body }), path).toMatchObject({
+        status: 400,
+        body: { error_code: 'INVALID_PARAMETER_VALUE' },
+      });
+    }
+    await fixture.post('experiments/restore', { experiment_id });
+    expect(await seen()).toEqual(before);
+    expect((await fixture.post('runs/log-metric', { run_id: kept, key: 'm', value: 1, timestamp: 1 })).status).toBe(
+      200,
+    );
   });
 
   it('are searched by name, tag and view type, in pages', async () => {
@@ -277,6 +324,9 @@ describe('values', () => {
     const tags = [{ key: 'mlflow.data.context', value: 'training' }];
     const models = [{ model_id: 'm-1' }];
     await fixture.post('runs/log-inputs', { run_id, datasets: [{ tags, dataset }], models });
+    // Once, as it came first.
+    const again = [{ key: 'mlflow.data.context', value: 'eval' }];
+    await fixture.post('runs/log-inputs', { run_id, datasets: [{ tags: again, dataset }] });
     await fixture.post('/api/2.0/mlflow/runs/outputs', { run_id, models: [{ model_id: 'm-2', step: 4 }] });
     const { run } = (await fixture.get('runs/get', { run_id })).body;
     expect(run.inputs).toEqual({ dataset_inputs: [{ tags, dataset }], model_inputs: models });
@@ -394,8 +444,11 @@ describe('bad calls', () => {
 
   it('values that are too long are cut, never within a character', async () => {
     const run_id = await fixture.run('0');
-    await fixture.post('runs/log-parameter', { run_id, key: 'long', value: `${'x'.repeat(5_999)}😀` });
-    expect((await fixture.get('runs/get', { run_id })).body.run.data.params[0].value).toBe('x'.repeat(5_999));
+    await fixture.post('runs/log-parameter', { run_id, key: 'long', value: `${'x'.repeat(5_999)}😀😀` });
+    await fixture.post('runs/set-tag', { run_id, key: 'smiles', value: '😀'.repeat(8_001) });
+    const { params, tags } = (await fixture.get('runs/get', { run_id })).body.run.data;
+    expect(params[0].value).toBe(`${'x'.repeat(5_999)}😀`);
+    expect(tags).toContainEqual({ key: 'smiles', value: '😀'.repeat(8_000) });
   });
 });
 
