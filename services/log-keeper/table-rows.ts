@@ -2,14 +2,16 @@
  * Keeps the last record of each key of a compacted topic its newest. A zombie may append an old row behind a newer one, and compaction
  * would keep the old: whoever owns the topic's one partition holds the newest row of each key in its state, and appends it again.
  */
-import type { Runtime } from '../../runtime/engine/runtime.ts';
+import type { Runtime, TableTopic } from '../../runtime/engine/runtime.ts';
 import type { Service, ServiceRecord } from '../../runtime/engine/service.ts';
 import { compareStamps, parseStamp } from '../../runtime/engine/stamp.ts';
 import type { OutgoingRecord } from '../../runtime/ports/log.ts';
+import { topicNames, topics } from '../../schemas/topics.ts';
 
-/** Topics of rows that folds derive. */
-export const keptTables = ['flows', 'models', 'deployments', 'webhooks'] as const;
-type KeptTable = (typeof keptTables)[number];
+/** Topics of rows that folds derive: every compacted one, but for the list of snapshots, whose keys are said once. */
+const keptTables = topicNames.filter(
+  (name): name is TableTopic => topics[name].cleanup === 'compact' && name !== 'snapshots',
+);
 
 /** The newest row of a key, as it lies on the log. */
 interface Row {
@@ -18,7 +20,7 @@ interface Row {
   readonly headers: Readonly<Record<string, Uint8Array>>;
 }
 
-export function createTableRows(runtime: Runtime): Service<KeptTable> {
+export function createTableRows(runtime: Runtime): Service<TableTopic> {
   return {
     name: 'table-rows',
     inputs: keptTables,

@@ -56,9 +56,10 @@ describe('rows of tables', () => {
     return { topic: 'flows', partition: 0, key: flow, value, headers };
   }
 
-  const keys = async (): Promise<Map<string, string[]>> => {
+  /** Ordinals by key, as they lie on the log. */
+  const keys = async (topic = 'flows'): Promise<Map<string, string[]>> => {
     const found = new Map<string, string[]>();
-    for await (const records of log.read({ topic: 'flows', partition: 0 }, { from: 0 }))
+    for await (const records of log.read({ topic, partition: 0 }, { from: 0 }))
       for (const { key, headers } of records) {
         const name = key?.toString() ?? '';
         found.set(name, [...(found.get(name) ?? []), headers['ce_id']?.toString().split('/').at(-1) ?? '']);
@@ -79,6 +80,24 @@ describe('rows of tables', () => {
     expect(table.get('a')).toMatchObject({ version: 2 });
     expect(table.get('b')).toBeUndefined();
     await table.close();
+  });
+
+  it('are kept of every table, or a model server that starts would route by the weights of a zombie', async () => {
+    await (await runtime.runService(createTableRows(runtime))).ready();
+    const router = (ordinal: number, weight: number): OutgoingRecord => {
+      const data = {
+        ...{ deployment: 'iris', deploymentVersion: 1, weightsVersion: ordinal, weights: [{ route: 'a', weight }] },
+        ...{ cause: 'rewards', reason: 'test', evidence: [], rollout: null, updatedAt: ordinal },
+      };
+      const headers = {
+        ce_id: `route-weights/0.0/routers/0/${ordinal}`,
+        ce_type: 'millrace.routers.router-row.v1',
+      };
+      const value = runtime.codec.encode('routers', 'router-row', data);
+      return { topic: 'routers', partition: 0, key: 'iris', value, headers };
+    };
+    await log.append([router(1, 0.5), router(2, 0.9), router(1, 0.5)]);
+    await eventually('the newest comes last', async () => (await keys('routers')).get('iris')?.at(-1) === '2');
   });
 
   it('are held over a restart, also when the newer one was compacted away meanwhile', async () => {
