@@ -19,7 +19,10 @@ export interface TopicEntry {
   /** `read`: the platform deletes what every reader has behind it (`services/log-keeper`); undefined: it is kept for ever. */
   readonly deleted?: 'read';
   readonly writtenBy: readonly string[];
+  /** Read every record from a position that is known: topologies, services, projections, and who reports to `snapshots`. Deletion waits for each of them. */
   readonly readBy: readonly string[];
+  /** Keep no position: they follow from the end, read single records, or are programs of users. Age alone protects what they read. */
+  readonly alsoReadBy?: readonly string[];
 }
 
 const daysMs = (days: number): number => days * 86_400_000;
@@ -62,7 +65,8 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'trigger-matcher', 'scheduler', 'run-ends', 'flow-starts'],
-    readBy: ['flow-starts', 'scheduler', 'audit-sealer', 'provenance'],
+    readBy: ['flow-starts', 'scheduler', 'audit-trail', 'audit-sealer', 'provenance'],
+    alsoReadBy: ['gateway'],
   },
   runs: {
     access: 'closed',
@@ -96,7 +100,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['flow-starts', 'gateway', 'step-worker', 'run-progress', 'step-memory'],
-    readBy: ['run-progress', 'run-ends', 'lineage', 'flow-tracking', 'audit-sealer', 'provenance'],
+    readBy: ['run-progress', 'run-ends', 'lineage', 'flow-tracking', 'audit-trail', 'audit-sealer', 'provenance'],
+    alsoReadBy: ['gateway'],
   },
   tasks: {
     access: 'closed',
@@ -118,7 +123,8 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: daysMs(7),
     writtenBy: ['run-progress'],
-    readBy: ['step-worker'],
+    readBy: [],
+    alsoReadBy: ['step-worker'],
   },
   'task-output': {
     access: 'closed',
@@ -129,7 +135,8 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: daysMs(7),
     writtenBy: ['step-worker'],
-    readBy: ['provenance', 'gateway'],
+    readBy: ['provenance'],
+    alsoReadBy: ['gateway'],
   },
   memory: {
     access: 'closed',
@@ -162,7 +169,8 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: daysMs(90),
     writtenBy: ['lineage'],
-    readBy: ['lineage export', 'subscribers'],
+    readBy: [],
+    alsoReadBy: ['lineage export', 'subscribers'],
   },
   registry: {
     access: 'closed',
@@ -182,7 +190,8 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'run-progress', 'route-weights', 'registry'],
-    readBy: ['registry', 'alias-follower', 'audit-sealer', 'provenance', 'tracking'],
+    readBy: ['registry', 'alias-follower', 'audit-trail', 'audit-sealer', 'provenance', 'tracking'],
+    alsoReadBy: ['gateway'],
   },
   experiments: {
     access: 'closed',
@@ -199,6 +208,7 @@ export const topics = {
     cleanup: 'delete',
     writtenBy: ['gateway', 'experiment-names'],
     readBy: ['experiment-names', 'tracking'],
+    alsoReadBy: ['gateway'],
   },
   tracking: {
     access: 'closed',
@@ -236,7 +246,8 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['gateway', 'deployments', 'route-weights', 'alias-follower'],
-    readBy: ['deployments', 'audit-sealer', 'provenance'],
+    readBy: ['deployments', 'audit-trail', 'audit-sealer', 'provenance'],
+    alsoReadBy: ['gateway', 'scorer'],
   },
   flows: {
     access: 'closed',
@@ -245,8 +256,9 @@ export const topics = {
     events: ['flow-row'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['flow-starts'],
-    readBy: ['trigger-matcher', 'gateway'],
+    writtenBy: ['flow-starts', 'table-rows'],
+    readBy: ['table-rows'],
+    alsoReadBy: ['trigger-matcher', 'gateway'],
   },
   models: {
     access: 'closed',
@@ -255,8 +267,9 @@ export const topics = {
     events: ['model-version-row'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['registry'],
-    readBy: ['gateway', 'alias-follower'],
+    writtenBy: ['registry', 'table-rows'],
+    readBy: ['table-rows'],
+    alsoReadBy: ['gateway', 'alias-follower'],
   },
   deployments: {
     access: 'closed',
@@ -265,8 +278,9 @@ export const topics = {
     events: ['deployment-row'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['deployments'],
-    readBy: ['model-server', 'gateway', 'scorer', 'alias-follower'],
+    writtenBy: ['deployments', 'table-rows'],
+    readBy: ['table-rows'],
+    alsoReadBy: ['model-server', 'gateway', 'scorer', 'alias-follower'],
   },
   routers: {
     access: 'closed',
@@ -275,8 +289,9 @@ export const topics = {
     events: ['router-row'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['route-weights'],
-    readBy: ['model-server', 'gateway'],
+    writtenBy: ['route-weights', 'table-rows'],
+    readBy: ['table-rows'],
+    alsoReadBy: ['model-server', 'gateway'],
   },
   'route-evidence': {
     access: 'closed',
@@ -335,11 +350,11 @@ export const topics = {
       'prediction-sampling',
       'attribution-sampling',
       'route-outcomes',
-      'explainer',
+      'audit-trail',
       'audit-sealer',
       'provenance',
-      'applications',
     ],
+    alsoReadBy: ['explainer', 'gateway', 'applications'],
   },
   feedback: {
     access: 'open',
@@ -372,7 +387,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['scorer', 'online-drift', 'deployments'],
-    readBy: ['drift-alerts', 'monitoring-metrics', 'provenance', 'subscribers'],
+    readBy: ['drift-alerts', 'monitoring-metrics', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   outliers: {
     access: 'closed',
@@ -383,7 +399,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['scorer'],
-    readBy: ['monitoring-metrics', 'provenance', 'subscribers'],
+    readBy: ['monitoring-metrics', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   rewards: {
     access: 'closed',
@@ -394,15 +411,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['feedback-rewards', 'reward-scorer', 'experiments'],
-    readBy: [
-      'experiments',
-      'reward-sampling',
-      'reward-scorer',
-      'quality',
-      'monitoring-metrics',
-      'provenance',
-      'subscribers',
-    ],
+    readBy: ['experiments', 'reward-sampling', 'reward-scorer', 'quality', 'monitoring-metrics', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   quality: {
     access: 'closed',
@@ -413,7 +423,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['quality', 'deployments'],
-    readBy: ['quality-alerts', 'monitoring-metrics', 'provenance', 'subscribers'],
+    readBy: ['quality-alerts', 'monitoring-metrics', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   'feature-statistics': {
     access: 'closed',
@@ -424,7 +435,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['feature-statistics'],
-    readBy: ['provenance', 'subscribers'],
+    readBy: ['provenance'],
+    alsoReadBy: ['subscribers'],
   },
   alerts: {
     access: 'closed',
@@ -435,7 +447,8 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: daysMs(90),
     writtenBy: ['drift-alerts', 'quality-alerts'],
-    readBy: ['monitoring-metrics', 'provenance', 'subscribers'],
+    readBy: ['trigger-matcher', 'monitoring-metrics', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   attributions: {
     access: 'closed',
@@ -446,7 +459,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['gateway', 'attribution-sampling', 'explainer'],
-    readBy: ['explainer', 'gateway', 'provenance', 'subscribers'],
+    readBy: ['explainer', 'provenance'],
+    alsoReadBy: ['gateway', 'subscribers'],
   },
   operations: {
     access: 'closed',
@@ -467,7 +481,8 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['audit-trail'],
-    readBy: ['audit-seals', 'audit verify', 'subscribers'],
+    readBy: ['audit-seals'],
+    alsoReadBy: ['audit verify', 'subscribers'],
   },
   'audit-seals': {
     access: 'closed',
@@ -490,7 +505,8 @@ export const topics = {
     partitions: 3,
     cleanup: 'delete',
     writtenBy: ['audit-seals', 'audit-retention', 'audit-sealer', 'gateway'],
-    readBy: ['audit-retention', 'audit-sealer', 'gateway', 'audit verify'],
+    readBy: ['audit-retention', 'audit-sealer'],
+    alsoReadBy: ['gateway', 'audit verify'],
   },
   'webhook-events': {
     access: 'closed',
@@ -500,7 +516,8 @@ export const topics = {
     partitions: 1,
     cleanup: 'delete',
     writtenBy: ['gateway', 'egress', 'webhooks'],
-    readBy: ['webhooks', 'gateway'],
+    readBy: ['webhooks'],
+    alsoReadBy: ['gateway'],
   },
   webhooks: {
     access: 'closed',
@@ -509,8 +526,9 @@ export const topics = {
     events: ['webhook-row'],
     partitions: 1,
     cleanup: 'compact',
-    writtenBy: ['webhooks'],
-    readBy: ['egress', 'gateway'],
+    writtenBy: ['webhooks', 'table-rows'],
+    readBy: ['table-rows'],
+    alsoReadBy: ['egress', 'gateway'],
   },
   'webhook-deliveries': {
     access: 'closed',
@@ -521,7 +539,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['egress'],
-    readBy: ['egress', 'subscribers'],
+    readBy: ['egress', 'provenance'],
+    alsoReadBy: ['subscribers'],
   },
   'dead-letters': {
     access: 'closed',
@@ -532,7 +551,8 @@ export const topics = {
     cleanup: 'delete',
     deleted: 'read',
     writtenBy: ['engine'],
-    readBy: ['rebuilds', 'dead-letters list', 'dead-letters replay'],
+    readBy: [],
+    alsoReadBy: ['rebuilds', 'dead-letters list', 'dead-letters replay'],
   },
   snapshots: {
     access: 'closed',
@@ -542,7 +562,8 @@ export const topics = {
     partitions: 1,
     cleanup: 'compact',
     writtenBy: ['engine', 'provenance', 'audit-sealer'],
-    readBy: ['engine', 'log-keeper'],
+    readBy: ['log-retention'],
+    alsoReadBy: ['engine'],
   },
 } as const satisfies Record<string, TopicEntry>;
 

@@ -5,7 +5,7 @@ import { type TopicEntry, topics } from '../../schemas/topics.ts';
 export function topicReference(): string {
   const rows = Object.entries(topics as Record<string, TopicEntry>).map(
     ([name, topic]) =>
-      `| \`${name}\` | ${topic.access} | ${topic.key} | ${topic.says} | ${topic.partitions} | ${topic.cleanup}${retention(topic)} | ${topic.writtenBy.join(', ')} | ${topic.readBy.join(', ')} |`,
+      `| \`${name}\` | ${topic.access} | ${topic.key} | ${topic.says} | ${topic.partitions} | ${topic.cleanup}${retention(topic)} | ${topic.writtenBy.join(', ')} | ${readers(topic)} |`,
   );
   const events = Object.entries(topics as Record<string, TopicEntry>).flatMap(([name, topic]) =>
     topic.events.map(
@@ -20,6 +20,7 @@ export function topicReference(): string {
     'The real name of a topic is the configured prefix and this name. Anyone who is allowed to may write an open topic; only the platform writes closed ones, everybody may read them.',
     'Values are Avro with Confluent framing; the envelope is CloudEvents 1.0, Kafka binary mode. On open topics plain JSON and structured CloudEvents are read too.',
     'A reader may see a record twice: the first record of a `ce_id` is the fact.',
+    'Where what was read is deleted, that waits for the readers before “also”; those after it keep no position, and age alone protects what they read.',
     '',
     '| topic | | key | says | partitions | cleanup | written by | read by |',
     '|---|---|---|---|---|---|---|---|',
@@ -32,6 +33,11 @@ export function topicReference(): string {
     ...events,
     '',
   ].join('\n');
+}
+
+function readers({ readBy, alsoReadBy }: TopicEntry): string {
+  const also = alsoReadBy === undefined ? [] : [`also ${alsoReadBy.join(', ')}`];
+  return [...(readBy.length === 0 ? [] : [readBy.join(', ')]), ...also].join('; ');
 }
 
 function retention({ retentionMs, deleted }: TopicEntry): string {

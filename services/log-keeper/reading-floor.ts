@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime/engine/runtime.ts';
 import { serviceIdWindow } from '../../runtime/engine/service-task.ts';
 import type { SnapshotList, SnapshotRef } from '../../runtime/engine/snapshot-list.ts';
 import type { AnyTopology } from '../../runtime/engine/topology.ts';
-import type { TopicName } from '../../schemas/topics.ts';
+import { type TopicName, topics } from '../../schemas/topics.ts';
 
 export interface ReadingFloor {
   /** No reader needs a lower one. */
@@ -23,11 +23,8 @@ export interface FloorFacts {
   readonly silentSinceMs: number;
 }
 
-/** Readers without a position that anything waits for: age alone protects what they read. */
-const withoutPosition: readonly string[] = ['applications', 'subscribers'];
-/** They say their positions themselves, on `snapshots`. */
-const reporting: readonly string[] = ['provenance', 'audit-sealer'];
-const auditTrail = 'audit-trail';
+/** They say their positions themselves. */
+const reporting: readonly string[] = topics.snapshots.writtenBy;
 
 /** The lowest of all, for each partition of a topic. `readBy` names its readers, as in the catalogue. */
 export async function readingFloors(
@@ -38,8 +35,9 @@ export async function readingFloors(
   const { runtime, topologies } = facts;
   const folding = topologies.filter((topology) => inputOf(topology) === topic);
   const names = new Set(folding.map(({ name }) => name));
+  // the audit trail has an instance for each topic
   const known = (reader: string): boolean =>
-    names.has(reader) || [...withoutPosition, ...reporting, auditTrail].includes(reader);
+    [reader, `${reader}-${topic}`].some((name) => names.has(name)) || reporting.includes(reader);
   const reading = readBy.filter((reader) => !known(reader));
   const services = await Promise.all(reading.map((service) => serviceFloors(service, topic, facts)));
   return Array.from({ length: runtime.partitions(topic) }, (_, partition) =>

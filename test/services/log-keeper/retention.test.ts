@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryLog } from '../../../runtime/adapters/memory-log.ts';
+import { inputOf } from '../../../runtime/engine/fold-target.ts';
 import type { Running, Runtime } from '../../../runtime/engine/runtime.ts';
 import { readSnapshots } from '../../../runtime/engine/snapshot-list.ts';
 import type { Topology } from '../../../runtime/engine/topology.ts';
+import { idOf } from '../../../schemas/derived-ids.ts';
 import { eventually } from '../../../runtime/testing/index.ts';
+import { topologies } from '../../../topologies/index.ts';
 import { startLogKeeper } from '../../../services/log-keeper/log-keeper.ts';
 import { createRetention } from '../../../services/log-keeper/retention.ts';
 import { aliasRequest } from '../../runtime/engine/toy-topology.ts';
@@ -177,7 +180,7 @@ describe('the log keeper', () => {
 
   it('waits for the slowest: a service, a projection, a topology that has no snapshots yet', async () => {
     await (await runtime.runTopology(counting())).ready();
-    await keep(['counting', 'some-service', 'provenance', 'subscribers']);
+    await keep(['counting', 'some-service', 'provenance']);
     await publish(1, 60);
     nowMs += 31 * dayMs;
     await nudge('provenance@here', 30);
@@ -228,6 +231,31 @@ describe('the log keeper', () => {
       await nudge('somebody', position++);
       return start() > 0;
     });
+  });
+
+  it('deletes predictions once those that the catalogue names have read them', async () => {
+    const of = { topic: 'predictions', partition: 0 } as const;
+    const records = Array.from({ length: 300 }, () => ({ ...of, key: 'k', value: null, headers: {} }));
+    await runtime.parts.log.append(records);
+    nowMs += 31 * dayMs;
+    const snapshots = topologies
+      .filter((topology) => inputOf(topology) === of.topic)
+      .flatMap((topology) =>
+        [200_000, 200_001].map((position) => ({ task: `${topology.name}/${of.topic}/0`, position })),
+      );
+    const terms = { topologyVersion: 1, branch: 0, blob: 'b', sizeBytes: 1 };
+    await runtime.publish([
+      ...snapshots.map(({ task, position }) => ({
+        ...{ topic: 'snapshots' as const, type: 'snapshot-taken' as const, key: `${task}@0.${position}` },
+        ...{ id: idOf(task, position), data: { ...terms, task, position } },
+      })),
+      ...['provenance@here', 'audit-sealer'].map((reader) => ({
+        ...{ topic: 'snapshots' as const, type: 'position-reported' as const, key: `${reader}@predictions/0` },
+        ...{ id: reader, data: { ...of, reader, position: 250 } },
+      })),
+    ]);
+    await (await runtime.runService(createRetention({ runtime, topologies, keepMs: 30 * dayMs }))).ready();
+    expect(start('predictions')).toBe(250);
   });
 
   it('deletes nothing when it is told so', async () => {
