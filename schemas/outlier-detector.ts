@@ -16,7 +16,7 @@ interface DetectorFileBase {
   readonly rows: number;
 }
 
-/** Fitted by the SDK: `model` is the document that `statistics/outlier-model.ts` reads. */
+/** Fitted by the SDK: `model` is the document that `statistics/outliers/outlier-model.ts` reads. */
 export interface StatisticalDetectorFile extends DetectorFileBase {
   readonly method: 'mahalanobis' | 'isolation-forest' | 'knn';
   /** A row whose score is above it is an outlier. */

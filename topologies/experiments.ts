@@ -12,7 +12,7 @@ import { type Effects, nothing, type Topology } from '../runtime/engine/topology
 import type { RewardRecorded, RouteScore } from '../schemas/events.ts';
 import { expectedSplit, sampleRatioMismatch } from '../statistics/ab-test/traffic-split.ts';
 import { meanInterval, welchTest } from '../statistics/ab-test/welch.ts';
-import { addToMoments, EMPTY_MOMENTS, type RunningMoments } from '../statistics/running-moments.ts';
+import { addToMoments, EMPTY_MOMENTS, type RunningMoments } from '../statistics/samples/running-moments.ts';
 
 export const experiments: Topology<'rewards'> = {
   name: 'experiments',

@@ -10,7 +10,7 @@ import {
   columnQuantiles,
   type ColumnSummary,
   emptyColumnSummary,
-} from '../statistics/column-summary.ts';
+} from '../statistics/samples/column-summary.ts';
 import { quantileLevels } from '../schemas/quantile-levels.ts';
 
 /** Of inputs and of outputs each; wider rows are images. */

@@ -8,7 +8,7 @@ import { eventually } from '../../runtime/testing/index.ts';
 import { startWatcherThread } from '../../services/all-in-one/watcher-thread/topologies-thread-handle.ts';
 import { watchers } from '../../services/all-in-one/watchers.ts';
 import { createScorer } from '../../services/scorer/scorer.ts';
-import { median } from '../../statistics/quantiles.ts';
+import { median } from '../../statistics/samples/quantiles.ts';
 import { topologies } from '../../topologies/index.ts';
 import { positionals, sayFigures } from '../figures.ts';
 import { windowRows } from './monitored-deployment.ts';

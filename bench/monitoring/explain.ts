@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { queryStores } from '../../runtime/profiles/open-query-store.ts';
 import { startProvenance } from '../../services/provenance/index.ts';
-import { quantileOfSorted } from '../../statistics/quantiles.ts';
+import { quantileOfSorted } from '../../statistics/samples/quantiles.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { costLine, costOf, positionals, sayFigures } from '../figures.ts';
 import { idOf, openManyPredictions } from './many-predictions.ts';

@@ -3,7 +3,7 @@
  * platform with every consumer on, and to the gateway and model server with none, which publish every prediction all the same; in turns,
  * medians of the pairs. Run: `npx tsx bench/monitoring/overhead.ts [requests a second] [seconds] [pairs] [--json]`.
  */
-import { median, quantileOfSorted } from '../../statistics/quantiles.ts';
+import { median, quantileOfSorted } from '../../statistics/samples/quantiles.ts';
 import { positionals, sayFigures } from '../figures.ts';
 import { openLoop } from '../serving/infer-load.ts';
 import { startServer } from '../serving/server-process.ts';

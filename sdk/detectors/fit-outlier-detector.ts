@@ -9,8 +9,8 @@
  */
 import type { ReferenceSample } from '../../schemas/deployment-document.ts';
 import type { OnnxDetectorFile, StatisticalDetectorFile } from '../../schemas/outlier-detector.ts';
-import { empiricalThreshold } from '../../statistics/mahalanobis.ts';
-import { fitOutlierModel, type OutlierModelOptions } from '../../statistics/outlier-model.ts';
+import { empiricalThreshold } from '../../statistics/outliers/mahalanobis.ts';
+import { fitOutlierModel, type OutlierModelOptions } from '../../statistics/outliers/outlier-model.ts';
 import { seededRandom } from '../../statistics/random.ts';
 
 export interface ThresholdOptions {

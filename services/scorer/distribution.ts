@@ -1,7 +1,7 @@
 import type { ComparedDistribution } from '../../schemas/api/findings.ts';
-import { sharedHistogram } from '../../statistics/divergence.ts';
-import { psiCategorical } from '../../statistics/psi.ts';
-import { quantile } from '../../statistics/quantiles.ts';
+import { sharedHistogram } from '../../statistics/drift/divergence.ts';
+import { psiCategorical } from '../../statistics/drift/psi.ts';
+import { quantile } from '../../statistics/samples/quantiles.ts';
 import type { ComparedColumn } from './compared-columns.ts';
 
 const bins = 24;

@@ -2,7 +2,7 @@
 import { filledOptions, leastPermutations, levelOf, methodOf, smallestPValue } from '../../schemas/detector-methods.ts';
 import type { Detector } from '../../schemas/detectors.ts';
 import { withoutMissing } from '../../statistics/arguments.ts';
-import { correctPValues } from '../../statistics/multiple-testing.ts';
+import { correctPValues } from '../../statistics/drift/multiple-testing.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import { type ComparedColumn, comparedColumns, contextColumns } from './compared-columns.ts';
 import { featureTests, psiOf, type Tested } from './methods/feature-tests.ts';

@@ -1,6 +1,6 @@
 /** Does the traffic arrive in the planned shares? A mismatch means a broken experiment, whatever its result says. */
 import { requireCounts, requireLength, requireSameLength } from '../arguments.ts';
-import { chiSquaredGoodnessOfFit, type ChiSquaredResult } from '../chi2.ts';
+import { chiSquaredGoodnessOfFit, type ChiSquaredResult } from '../drift/chi2.ts';
 
 /** Sample ratio mismatch: chi-squared of counts per arm against planned weights (any positive scale). */
 export function sampleRatioMismatch(observed: ArrayLike<number>, weights: ArrayLike<number>): ChiSquaredResult {

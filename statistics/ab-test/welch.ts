@@ -3,7 +3,7 @@
  * arms. Undefined results (fewer than two values in an arm, or no spread at all) are NaN, never 0.
  */
 import { requireFraction } from '../arguments.ts';
-import { type RunningMoments, varianceOf } from '../running-moments.ts';
+import { type RunningMoments, varianceOf } from '../samples/running-moments.ts';
 import { studentQuantile, studentSurvival, studentTwoSided } from '../special/student-t.ts';
 
 export interface WelchResult {

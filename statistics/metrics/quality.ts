@@ -3,8 +3,8 @@
  * rates by Wilson, the area under the curve by Hanley and McNeil (1982), medians by order statistics. NaN: not defined.
  */
 import { wilsonInterval } from '../ab-test/two-proportion.ts';
-import { quantileOfSorted, sortedCopy } from '../quantiles.ts';
-import { addToMoments, EMPTY_MOMENTS, type RunningMoments, varianceOf } from '../running-moments.ts';
+import { quantileOfSorted, sortedCopy } from '../samples/quantiles.ts';
+import { addToMoments, EMPTY_MOMENTS, type RunningMoments, varianceOf } from '../samples/running-moments.ts';
 import { normalQuantile } from '../special/normal.ts';
 import { studentQuantile } from '../special/student-t.ts';
 import { binaryMetrics } from './binary.ts';

@@ -1,7 +1,7 @@
 /** How wrong numeric predictions are. NaN is refused; an empty sample is refused; null = undefined. */
 import { requireCounts, requireFinite, requireLength, requireSameLength } from '../arguments.ts';
-import { exactSum } from '../descriptive.ts';
-import { median } from '../quantiles.ts';
+import { exactSum } from '../samples/descriptive.ts';
+import { median } from '../samples/quantiles.ts';
 
 export interface RegressionMetrics {
   readonly count: number;

@@ -1,6 +1,6 @@
 /** Ranking quality of scores for two classes. All results are null when only one class is present. */
 import { requireCounts, requireFinite, requireLength, requireSameLength } from '../arguments.ts';
-import { ascendingOrder } from '../ranks.ts';
+import { ascendingOrder } from '../samples/ranks.ts';
 
 export interface RocCurve {
   /** One point per distinct score from the highest down, after the point (0, 0) at threshold Infinity. */

@@ -1,6 +1,6 @@
 /** Regression metrics of a stream in O(1) memory: a plain document for a fold; documents of disjoint streams merge. */
 import { meanInterval } from '../ab-test/welch.ts';
-import { addToMoments, EMPTY_MOMENTS, mergeMoments, type RunningMoments } from '../running-moments.ts';
+import { addToMoments, EMPTY_MOMENTS, mergeMoments, type RunningMoments } from '../samples/running-moments.ts';
 
 export interface RunningRegression {
   /** Prediction − truth, its absolute value, its square, and the truth. */

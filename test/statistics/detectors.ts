@@ -1,5 +1,5 @@
 /** Runs an online detector over a stream, with its state written to JSON and read back on the way. */
-import type { OnlineStep } from '../../statistics/online-step.ts';
+import type { OnlineStep } from '../../statistics/online/online-step.ts';
 
 export interface Run<Verdict> {
   readonly verdicts: readonly Verdict[];

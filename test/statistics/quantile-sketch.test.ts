@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { quantiles } from '../../statistics/quantiles.ts';
+import { quantiles } from '../../statistics/samples/quantiles.ts';
 import {
   addToDdSketch,
   type DdSketch,

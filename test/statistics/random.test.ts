@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { chiSquaredGoodnessOfFit } from '../../statistics/chi2.ts';
-import { ksOneSample } from '../../statistics/ks.ts';
+import { chiSquaredGoodnessOfFit } from '../../statistics/drift/chi2.ts';
+import { ksOneSample } from '../../statistics/drift/ks.ts';
 import { seededRandom, restoreRandom } from '../../statistics/random.ts';
 import { incompleteBeta } from '../../statistics/special/beta.ts';
 import { incompleteGamma } from '../../statistics/special/gamma.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { kendallTau, pearsonCorrelation, spearmanCorrelation } from '../../statistics/correlation.ts';
+import { kendallTau, pearsonCorrelation, spearmanCorrelation } from '../../statistics/samples/correlation.ts';
 import {
   exactSum,
   excessKurtosis,
@@ -7,9 +7,9 @@ import {
   medianAbsoluteDeviation,
   skewness,
   variance,
-} from '../../statistics/descriptive.ts';
-import { quantiles } from '../../statistics/quantiles.ts';
-import { ascendingOrder, averageRanks } from '../../statistics/ranks.ts';
+} from '../../statistics/samples/descriptive.ts';
+import { quantiles } from '../../statistics/samples/quantiles.ts';
+import { ascendingOrder, averageRanks } from '../../statistics/samples/ranks.ts';
 import { betaQuantile, incompleteBeta, logBeta } from '../../statistics/special/beta.ts';
 import { chiSquaredCdf, chiSquaredQuantile, chiSquaredSurvival } from '../../statistics/special/chi-squared.ts';
 import { digamma, incompleteGamma, logGamma } from '../../statistics/special/gamma.ts';

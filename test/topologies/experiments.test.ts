@@ -3,7 +3,7 @@ import { createTopologyDriver, type TopologyDriver } from '../../runtime/testing
 import type { ExperimentAssessed, RewardRecorded } from '../../schemas/events.ts';
 import { meanInterval, welchTest } from '../../statistics/ab-test/welch.ts';
 import { seededRandom } from '../../statistics/random.ts';
-import { momentsOf } from '../../statistics/running-moments.ts';
+import { momentsOf } from '../../statistics/samples/running-moments.ts';
 import { experiments, rewardsPerRouteMin } from '../../topologies/experiments.ts';
 
 let driver: TopologyDriver<'rewards'>;

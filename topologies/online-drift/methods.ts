@@ -3,32 +3,32 @@
  * are plain data of bounded size. Fitting may be heavy and runs in the scorer's threads; stepping runs in the fold.
  */
 import type { DetectorMethod, MethodsThat } from '../../schemas/detector-methods.ts';
-import { type AdwinState, EMPTY_ADWIN, stepAdwin } from '../../statistics/adwin.ts';
-import { EMPTY_CUSUM, type CusumState, stepCusum } from '../../statistics/cusum.ts';
-import { EMPTY_EWMA, type EwmaState, stepEwma } from '../../statistics/ewma.ts';
-import { emptyKswin, type KswinState, stepKswin } from '../../statistics/kswin.ts';
+import { type AdwinState, EMPTY_ADWIN, stepAdwin } from '../../statistics/online/adwin.ts';
+import { EMPTY_CUSUM, type CusumState, stepCusum } from '../../statistics/online/cusum.ts';
+import { EMPTY_EWMA, type EwmaState, stepEwma } from '../../statistics/online/ewma.ts';
+import { emptyKswin, type KswinState, stepKswin } from '../../statistics/online/kswin.ts';
 import {
   EMPTY_ONLINE_CVM,
   fitOnlineCvm,
   type OnlineCvmModel,
   type OnlineCvmState,
   stepOnlineCvm,
-} from '../../statistics/online-cvm.ts';
+} from '../../statistics/online/online-cvm.ts';
 import {
   EMPTY_ONLINE_FISHER,
   fitOnlineFisher,
   type OnlineFisherModel,
   type OnlineFisherState,
   stepOnlineFisher,
-} from '../../statistics/online-fisher.ts';
+} from '../../statistics/online/online-fisher.ts';
 import {
   EMPTY_ONLINE_MMD,
   fitOnlineMmd,
   type OnlineMmdModel,
   type OnlineMmdState,
   stepOnlineMmd,
-} from '../../statistics/online-mmd.ts';
-import { EMPTY_PAGE_HINKLEY, type PageHinkleyState, stepPageHinkley } from '../../statistics/page-hinkley.ts';
+} from '../../statistics/online/online-mmd.ts';
+import { EMPTY_PAGE_HINKLEY, type PageHinkleyState, stepPageHinkley } from '../../statistics/online/page-hinkley.ts';
 import { type Random, seededRandom } from '../../statistics/random.ts';
 
 export type OnlineMethodName = MethodsThat<{ runs: 'row' } & Partial<DetectorMethod>>;

@@ -7,7 +7,7 @@ import type {
   RolloutControlRequested,
 } from '../../schemas/events.ts';
 import { promotionPrefix, type RolloutSettings, type RolloutStep, rolloutWeights } from '../../schemas/traffic.ts';
-import { addToMoments } from '../../statistics/running-moments.ts';
+import { addToMoments } from '../../statistics/samples/running-moments.ts';
 import type { Decision } from '../decision-request.ts';
 import { judgeRollout } from './judge-rollout.ts';
 import { keep, rolloutMoved, row, stateKeyOf, timerOf, weightsChanged } from './says.ts';

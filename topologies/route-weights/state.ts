@@ -2,7 +2,7 @@
 import type { RouteEvidence, RolloutState } from '../../schemas/events.ts';
 import type { RouteWeight, SteeringSettings } from '../../schemas/traffic.ts';
 import { type ArmRewards, NO_REWARDS } from '../../statistics/ab-test/bandit.ts';
-import { EMPTY_MOMENTS, type RunningMoments } from '../../statistics/running-moments.ts';
+import { EMPTY_MOMENTS, type RunningMoments } from '../../statistics/samples/running-moments.ts';
 
 export interface Steered {
   readonly deployment: string;

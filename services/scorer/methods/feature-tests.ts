@@ -1,15 +1,15 @@
 /** How the methods that look at one column at a time compute; what they are is said in `schemas/detector-methods.ts`. */
 import type { DetectorMethod, MethodsThat } from '../../../schemas/detector-methods.ts';
-import { chiSquaredContingency } from '../../../statistics/chi2.ts';
-import { cvmTwoSample } from '../../../statistics/cvm.ts';
-import { jensenShannonDistance } from '../../../statistics/divergence.ts';
-import { fisherExact } from '../../../statistics/fisher.ts';
-import { ksTwoSample } from '../../../statistics/ks.ts';
-import { mannWhitney } from '../../../statistics/mann-whitney.ts';
-import { permutationPValue } from '../../../statistics/permutation-test.ts';
-import { psiCounts, psiEdges, psiFromCounts } from '../../../statistics/psi.ts';
+import { chiSquaredContingency } from '../../../statistics/drift/chi2.ts';
+import { cvmTwoSample } from '../../../statistics/drift/cvm.ts';
+import { jensenShannonDistance } from '../../../statistics/drift/divergence.ts';
+import { fisherExact } from '../../../statistics/drift/fisher.ts';
+import { ksTwoSample } from '../../../statistics/drift/ks.ts';
+import { mannWhitney } from '../../../statistics/drift/mann-whitney.ts';
+import { permutationPValue } from '../../../statistics/drift/permutation-test.ts';
+import { psiCounts, psiEdges, psiFromCounts } from '../../../statistics/drift/psi.ts';
 import type { Random } from '../../../statistics/random.ts';
-import { standardisedWasserstein } from '../../../statistics/wasserstein.ts';
+import { standardisedWasserstein } from '../../../statistics/drift/wasserstein.ts';
 
 export interface FeatureSample {
   /** Without missing values; none is empty unless the test asks for such samples. */

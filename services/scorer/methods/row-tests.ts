@@ -1,9 +1,9 @@
 /** How the methods that look at all columns together compute. Columns come scaled by the reference, so that units do not matter. */
 import type { DetectorMethod, MethodsThat } from '../../../schemas/detector-methods.ts';
-import { classifierTest } from '../../../statistics/classifier-test.ts';
-import { contextMmdTest } from '../../../statistics/context-mmd.ts';
-import { lsddTest } from '../../../statistics/lsdd.ts';
-import { mmdTest } from '../../../statistics/mmd.ts';
+import { classifierTest } from '../../../statistics/drift/classifier-test.ts';
+import { contextMmdTest } from '../../../statistics/drift/context-mmd.ts';
+import { lsddTest } from '../../../statistics/drift/lsdd.ts';
+import { mmdTest } from '../../../statistics/drift/mmd.ts';
 import type { Tested, TestOptions } from './feature-tests.ts';
 
 type Rows = readonly (readonly number[])[];

@@ -1,5 +1,5 @@
 /** Scores of the points of series; what the methods are is said in `schemas/detector-methods.ts`. */
-import { seriesLengthMin, spectralResidual } from '../../../statistics/spectral-residual.ts';
+import { seriesLengthMin, spectralResidual } from '../../../statistics/outliers/spectral-residual.ts';
 
 /**
  * Score per row and column. Values that are missing or infinite have no score: the series goes straight from the value before to the one

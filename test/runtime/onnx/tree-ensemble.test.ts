@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { readTreeEnsemble } from '../../../runtime/adapters/onnx/tree-ensemble.ts';
-import { predictTree } from '../../../statistics/shap/tree-shap.ts';
+import { predictTree } from '../../../statistics/explanations/tree-shap.ts';
 
 const models = new URL('../../models/', import.meta.url);
 

@@ -5,8 +5,8 @@ import type { StatisticsSearch } from '../../../schemas/api/feature-statistics.t
 import type { FeaturesSummarized } from '../../../schemas/events.ts';
 import { quantileLevels } from '../../../schemas/quantile-levels.ts';
 import { type Provenance, startProvenance } from '../../../services/provenance/index.ts';
-import { addToColumnSummary, columnQuantiles, emptyColumnSummary } from '../../../statistics/column-summary.ts';
-import { mean, squaredDeviations as deviations } from '../../../statistics/descriptive.ts';
+import { addToColumnSummary, columnQuantiles, emptyColumnSummary } from '../../../statistics/samples/column-summary.ts';
+import { mean, squaredDeviations as deviations } from '../../../statistics/samples/descriptive.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 
 const minute = 60_000;

@@ -5,7 +5,7 @@ import { type Detector, type DetectorSettings, detectorsOf } from '../../../sche
 import { parseReference, referenceBytes } from '../../../services/scorer/reference-sample.ts';
 import { scoreWindow } from '../../../services/scorer/score-window.ts';
 import type { WindowToScore } from '../../../services/scorer/window-score.ts';
-import { classifierTest } from '../../../statistics/classifier-test.ts';
+import { classifierTest } from '../../../statistics/drift/classifier-test.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 
 const random = seededRandom('detectors');

@@ -158,7 +158,7 @@ describe('outlier detectors', () => {
   );
 });
 
-/** The test of `test/statistics/run-times.long.test.ts` that shows how long each runs without a change; null: it promises no run time. */
+/** The test of `test/statistics/online/run-times.long.test.ts` that shows how long each runs without a change; null: it promises no run time. */
 const runTimeTests: Readonly<Record<string, string | null>> = {
   'online-cramer-von-mises': 'online Cramér–von Mises: as stated, whatever the distribution',
   'online-fisher': 'online Fisher: as stated, for fresh references and streams',
@@ -172,7 +172,7 @@ const runTimeTests: Readonly<Record<string, string | null>> = {
 
 it('methods that go row by row each have a test of their run time, or promise none', () => {
   expect(Object.keys(runTimeTests).sort()).toEqual([...promising('run time')].sort());
-  const tests = readFileSync(new URL('../../statistics/run-times.long.test.ts', import.meta.url), 'utf8');
+  const tests = readFileSync(new URL('../../statistics/online/run-times.long.test.ts', import.meta.url), 'utf8');
   for (const [method, test] of Object.entries(runTimeTests)) {
     if (test !== null) expect(tests, method).toContain(`test('${test}'`);
   }

@@ -10,7 +10,7 @@ import { parseOutlierDetector } from '../../../schemas/outlier-detector.ts';
 import { fitOutlierDetector, onnxOutlierDetector } from '../../../sdk/index.ts';
 import { isOpen, scoreByFitted } from '../../../services/scorer/fitted-detectors.ts';
 import { createScorer, type Scorer } from '../../../services/scorer/scorer.ts';
-import { fitMahalanobis, scoreMahalanobis } from '../../../statistics/mahalanobis.ts';
+import { fitMahalanobis, scoreMahalanobis } from '../../../statistics/outliers/mahalanobis.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 
 const models = new URL('../../models/', import.meta.url);

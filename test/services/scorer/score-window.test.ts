@@ -5,9 +5,9 @@ import { type Detector, detectorsOf } from '../../../schemas/detectors.ts';
 import { parseReference, type Reference } from '../../../services/scorer/reference-sample.ts';
 import { scoreWindow as scoreBy } from '../../../services/scorer/score-window.ts';
 import type { DriftScore, OutlierScore, WindowToScore } from '../../../services/scorer/window-score.ts';
-import { empiricalThreshold, fitMahalanobis, scoreMahalanobis } from '../../../statistics/mahalanobis.ts';
+import { empiricalThreshold, fitMahalanobis, scoreMahalanobis } from '../../../statistics/outliers/mahalanobis.ts';
 import { seededRandom } from '../../../statistics/random.ts';
-import { tabularDrift } from '../../../statistics/tabular-drift.ts';
+import { tabularDrift } from '../../../statistics/drift/tabular-drift.ts';
 
 const random = seededRandom(5);
 const normals = (rows: number, mean = 0): number[] => Array.from({ length: rows }, () => mean + random.normal());

@@ -1,6 +1,6 @@
-import { findAnchor } from '../../../../statistics/anchors.ts';
-import { answerAsync } from '../../../../statistics/questions.ts';
-import { tabularAnchorProblem } from '../../../../statistics/tabular-anchors.ts';
+import { findAnchor } from '../../../../statistics/explanations/anchors.ts';
+import { answerAsync } from '../../../../statistics/explanations/questions.ts';
+import { tabularAnchorProblem } from '../../../../statistics/explanations/tabular-anchors.ts';
 import { NotAssessable } from '../../reference-sample.ts';
 import { featuresOf, type Found, type Question } from '../question.ts';
 import { classesOf } from '../output-columns.ts';

@@ -1,5 +1,5 @@
-import { madScales, nearestUnlikeNeighbour, searchCounterfactual } from '../../../../statistics/counterfactual.ts';
-import { answerAsync } from '../../../../statistics/questions.ts';
+import { madScales, nearestUnlikeNeighbour, searchCounterfactual } from '../../../../statistics/explanations/counterfactual.ts';
+import { answerAsync } from '../../../../statistics/explanations/questions.ts';
 import { NotAssessable } from '../../reference-sample.ts';
 import { featuresOf, type Found, type Question } from '../question.ts';
 import { classesOf, marginsOf } from '../output-columns.ts';

@@ -1,5 +1,5 @@
-import { permutationImportance } from '../../../../statistics/permutation-importance.ts';
-import { answerAsync } from '../../../../statistics/questions.ts';
+import { permutationImportance } from '../../../../statistics/explanations/permutation-importance.ts';
+import { answerAsync } from '../../../../statistics/explanations/questions.ts';
 import { featuresOf, type Found, type Question } from '../question.ts';
 import { classesOf } from '../output-columns.ts';
 

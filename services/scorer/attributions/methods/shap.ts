@@ -1,6 +1,6 @@
-import { answerAsync } from '../../../../statistics/questions.ts';
-import { kernelShap } from '../../../../statistics/shap/shap.ts';
-import { predictTree, treeShap } from '../../../../statistics/shap/tree-shap.ts';
+import { answerAsync } from '../../../../statistics/explanations/questions.ts';
+import { kernelShap } from '../../../../statistics/explanations/shap.ts';
+import { predictTree, treeShap } from '../../../../statistics/explanations/tree-shap.ts';
 import type { TreeEnsemble } from '../../../../runtime/adapters/onnx/tree-ensemble.ts';
 import { NotAssessable } from '../../reference-sample.ts';
 import { featuresOf, type Found, type Question } from '../question.ts';
