@@ -150,6 +150,7 @@ function objectToJson(value: object, path: string, parts: Uint8Array[], above: r
     parts.push(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     return { [tag]: type, bytes: value.byteLength };
   }
+  if (value instanceof Promise) throw unstorable(path, 'is a promise (await it)');
   if (value instanceof Date) return { [tag]: 'Date', value: value.getTime() };
   if (value instanceof Map) return { [tag]: 'Map', value: toJson([...value], path, parts, inside) };
   if (value instanceof Set) return { [tag]: 'Set', value: toJson([...value], path, parts, inside) };
@@ -157,7 +158,6 @@ function objectToJson(value: object, path: string, parts: Uint8Array[], above: r
   if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
     throw unstorable(path, `is a ${value.constructor.name}`);
   }
-  if (value instanceof Promise) throw unstorable(path, 'is a promise (await it)');
   const entries = Object.entries(value)
     .filter(([, item]) => item !== undefined)
     .map(([key, item]) => [key, toJson(item, `${path}.${key}`, parts, inside)] as const);

@@ -39,7 +39,7 @@ describe('artifact values', () => {
   it.each<[string, unknown, string]>([
     ['a function', { model: { predict: () => 1 } }, "'x.model.predict' cannot be stored: it is a function"],
     ['an instance', { list: [new URL('http://x')] }, "'x.list[0]' cannot be stored: it is a URL"],
-    ['a promise', { p: Promise.resolve(1) }, "'x.p' cannot be stored: it is a"],
+    ['a promise', { p: Promise.resolve(1) }, "'x.p' cannot be stored: it is a promise (await it)"],
     ['a symbol', Symbol('s'), "'x' cannot be stored: it is a symbol"],
   ])('refuse %s and say where it is', (_, value, message) => {
     expect(() => encodeArtifact('x', value)).toThrow(message);
