@@ -1,4 +1,5 @@
 import type { LineFilter, StepLine } from '../../sdk/client/index.ts';
+import { logStreams } from '../../schemas/codec/log-line.ts';
 import { MillraceError } from '../../runtime/ports/errors.ts';
 import { taskTarget, wholeNumber } from '../arguments.ts';
 import { type CommandModule, next, optionsOf, print, say } from '../command.ts';
@@ -21,7 +22,7 @@ export const command: CommandModule = {
       .option('-f, --follow', 'go on with what comes, until the run has ended')
       .option('--grep <text>', 'only lines that hold this text, whatever its case')
       .option('--attempt <n>', 'only this attempt')
-      .option('--stream <out|err>', 'only this stream')
+      .option('--stream <out|err|trace>', 'only this stream; trace: why steps failed, with the frames of the platform')
       .action(async (target: string) => {
         const options = optionsOf<LogsOptions>(cmd);
         const { runId, of } = taskTarget(target);
@@ -46,7 +47,8 @@ export const command: CommandModule = {
 };
 
 function filterOf({ grep, attempt, stream }: LogsOptions): LineFilter {
-  if (stream !== undefined && stream !== 'out' && stream !== 'err')
-    throw new MillraceError('INVALID_ARGUMENT', `--stream must be out or err, got '${stream}'`);
-  return { grep, stream, attempt: wholeNumber('--attempt', attempt) };
+  const known = logStreams.find((one) => one === stream);
+  if (stream !== known)
+    throw new MillraceError('INVALID_ARGUMENT', `--stream must be ${logStreams.join(', ')}, got '${stream}'`);
+  return { grep, stream: known, attempt: wholeNumber('--attempt', attempt) };
 }

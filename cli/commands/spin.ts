@@ -85,7 +85,7 @@ async function spin(client: Client, toSpin: ToSpin): Promise<void> {
       line: (kept) => {
         const { timeMs, stream, text } = parseLogLine(kept);
         const line = { taskId, step: stepOfTask(taskId), attempt: 1, line: 0, stream, at: timeMs, text };
-        if (options.json !== true) say(shownLine(runId, line));
+        if (options.json !== true && stream !== 'trace') say(shownLine(runId, line));
       },
       card: () => undefined,
       checkpoint: () => Promise.resolve(),

@@ -1,4 +1,5 @@
 /** Runs, their tasks and artifacts, as the API answers them. Times are milliseconds since the epoch. */
+import type { LogStream } from '../codec/log-line.ts';
 
 export interface RunSummary {
   readonly runId: string;
@@ -159,7 +160,7 @@ export interface StepLine {
   readonly attempt: number;
   /** Number within the attempt, from 0. */
   readonly line: number;
-  readonly stream: 'out' | 'err';
+  readonly stream: LogStream;
   /** 0 when it is not known. */
   readonly at: number;
   readonly text: string;

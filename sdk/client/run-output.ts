@@ -2,6 +2,7 @@
 import { messageOf, MillraceError } from '../../runtime/ports/errors.ts';
 import type { ArtifactRef, TaskWork } from '../../runtime/ports/task-executor.ts';
 import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
+import type { LogStream } from '../../schemas/codec/log-line.ts';
 import { errorOf, type HttpCaller, parseJson, path, query } from './http-caller.ts';
 import { subscribe, type SubscribeOptions, type Subscription, type TopicEvent } from './subscription.ts';
 
@@ -10,8 +11,8 @@ export interface LineFilter {
   readonly of?: string | undefined;
   /** @default all */
   readonly attempt?: number | undefined;
-  /** @default both */
-  readonly stream?: 'out' | 'err' | undefined;
+  /** `trace`: why steps failed, with all frames. @default all but that */
+  readonly stream?: LogStream | undefined;
   /** Text that a line must hold, whatever its case. */
   readonly grep?: string | undefined;
   /** Goes on with what comes until the run has ended. @default false */

@@ -3,6 +3,7 @@
  * cannot be shown is shown as an error.
  */
 import { messageOf } from '../../runtime/ports/errors.ts';
+import { describeThrown } from '../../runtime/ports/thrown.ts';
 
 /** One thing on a card, as data. `services/gateway/cards` draws it. */
 export type CardComponent =
@@ -151,8 +152,9 @@ function orError(takes: string, make: () => CardComponent): CardComponent {
 }
 
 function errorComponent(error: unknown): CardComponent {
-  if (error instanceof Error) return { type: 'error', message: error.message, stack: error.stack ?? '' };
-  return { type: 'error', message: String(error), stack: '' };
+  if (!(error instanceof Error)) return { type: 'error', message: String(error), stack: '' };
+  const { message, stack } = describeThrown(error);
+  return { type: 'error', message, stack };
 }
 
 function described(value: unknown): string {

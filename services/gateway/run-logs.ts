@@ -5,7 +5,7 @@
 import type { FollowedEvent, Runtime } from '../../runtime/engine/runtime.ts';
 import { MillraceError } from '../../runtime/ports/index.ts';
 import type { EndOfLines, StepLine } from '../../schemas/api/runs.ts';
-import { parseLogLine } from '../../schemas/codec/log-line.ts';
+import { type LogStream, parseLogLine } from '../../schemas/codec/log-line.ts';
 import { stepOfTask } from '../../schemas/task-id.ts';
 import type { AttemptKey, Queries, TaskAttempt } from './queries.ts';
 
@@ -13,7 +13,8 @@ export interface LineSelection {
   /** Step or task. */
   readonly of?: string | undefined;
   readonly attempt?: number | undefined;
-  readonly stream?: 'out' | 'err' | undefined;
+  /** @default all but `trace` */
+  readonly stream?: LogStream | undefined;
   /** Text that a line must hold, whatever its case. */
   readonly grep?: string | undefined;
 }
@@ -135,7 +136,7 @@ export class RunLogs {
       const line = first + index;
       if (line < told) continue;
       const { timeMs, stream: own, text } = parseLogLine(kept);
-      if (stream !== undefined && own !== stream) continue;
+      if (stream === undefined ? own === 'trace' : own !== stream) continue;
       if (grep !== undefined && !text.toLowerCase().includes(grep.toLowerCase())) continue;
       const { taskId } = attempt;
       yield { taskId, step: stepOfTask(taskId), attempt: attempt.attempt, line, stream: own, at: timeMs, text };

@@ -212,6 +212,12 @@ describe('millrace run', () => {
     expect(outcome).toMatch(/^✘ failed search run [0-9a-f]{32} after/);
     expect(cause).toBe('  first cause user in trials.1.fit (attempt 2): cannot fit 1');
     expect(err).toMatch(/Next: `millrace logs [0-9a-f]{32}\/trials\.1\.fit`/);
+    const task = /millrace logs ([0-9a-f]{32}\/trials\.1\.fit)/.exec(err)![1]!;
+    const read = await cli('logs', task);
+    expect(read.out).toMatch(/Error: cannot fit 1\n.* at .*search\.ts:28:/);
+    expect(`${err}${read.out}`).not.toMatch(/ at .*(run-step|step-child|node:internal)/);
+    expect((await cli('logs', task, '--stream', 'trace')).out).toMatch(/search\.ts:28:[^]* at .*step-child/);
+    expect((await cli('logs', task, '--stream', 'both')).err).toContain('--stream must be out, err, trace');
   });
 
   it('streams events and lines as JSON', async () => {

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { MillraceError, messageOf } from '../../ports/errors.ts';
-import { sourceScheme } from '../process-executor/protocol.ts';
+import { sourceScheme } from '../../ports/thrown.ts';
 import { externalsMark, packageFolders } from '../process-executor/step-files.ts';
 
 /**

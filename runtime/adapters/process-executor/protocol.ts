@@ -129,6 +129,8 @@ export type FromChild =
       readonly kind: 'user' | 'killed';
       readonly message: string;
       readonly stack: string;
+      /** With the frames of the platform; '' when the stack has none. */
+      readonly trace: string;
       /** It would fail the same way again. */
       readonly final: boolean;
       readonly logged: boolean;
@@ -150,9 +152,6 @@ export interface EncodedPack {
   readonly digests?: Uint8Array | undefined;
   readonly content: EncodedArtifact;
 }
-
-/** Begins the names of a bundle's sources, whose paths are relative to the flow's folder. Not to be resolved against the bundle's. */
-export const sourceScheme = 'flow:';
 
 /** Where the files of a bundle lie; there is no such folder when it has none. */
 export function bundleFolder(bundlePath: string): string {

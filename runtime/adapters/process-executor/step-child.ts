@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { encodeArtifact } from '../../../schemas/codec/artifact-value.ts';
 import { type FlowCode, isFlowCode, type StepCall, type StepProgram, type StepResult } from '../../ports/flow-code.ts';
+import { describeThrown, type Thrown } from '../../ports/thrown.ts';
 import { ChildCheckpoints } from './child-checkpoints.ts';
 import { childInputs, itemArtifact } from './child-inputs.ts';
 import { captureLog } from './child-log.ts';
@@ -17,7 +18,6 @@ import {
   type FromChild,
   inlineBytesMax,
   type RunStep,
-  sourceScheme,
   type ToChild,
   programFolder,
 } from './protocol.ts';
@@ -231,19 +231,12 @@ function leave(name: string, codec: string, bytes: Uint8Array, directory: string
   return { name, codec, path };
 }
 
-function describeError(error: unknown): {
-  readonly message: string;
-  readonly stack: string;
-  readonly final: boolean;
-} {
+function describeError(error: unknown): Thrown & { readonly final: boolean } {
   const final = typeof error === 'object' && error !== null && (error as { retry?: unknown }).retry === false;
-  if (error instanceof Error)
-    return { message: error.message.slice(0, 4_000), stack: stackOf(error).slice(0, 16_000), final };
-  return { message: `the step threw ${String(error).slice(0, 4_000)}`, stack: '', final };
-}
-
-function stackOf({ stack = '' }: Error): string {
-  return stack.replaceAll(sourceScheme, '');
+  // its stack is what the program said last
+  if (error instanceof ProgramFailure)
+    return { message: error.message.slice(0, 4_000), stack: (error.stack ?? '').slice(0, 16_000), trace: '', final };
+  return { ...describeThrown(error), final };
 }
 
 /** Something of the user's broke outside of the awaited call: the step failed, and this process cannot be trusted any more. */

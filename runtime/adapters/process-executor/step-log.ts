@@ -1,4 +1,4 @@
-import { formatLogLine } from '../../../schemas/codec/log-line.ts';
+import { formatLogLine, type LogLine } from '../../../schemas/codec/log-line.ts';
 import { logMark } from './protocol.ts';
 
 /** Time, stream and the end of a line. */
@@ -82,11 +82,12 @@ export class StepLog {
     return this.#partial.includes(text) || this.#lines.some((line) => line.includes(text));
   }
 
-  /** Why the step failed: its last words, which have room however much was written before. */
-  failure(text: string): void {
+  /** Why the step failed: its last words, which have room however much was written before; `trace` says it with all frames. */
+  failure(text: string, trace: string): void {
     this.#flush();
     this.#sayCut();
     for (const line of this.#mask(text.trimEnd()).split('\n')) this.#append('err', line);
+    if (trace !== '') for (const line of this.#mask(trace.trimEnd()).split('\n')) this.#append('trace', line);
   }
 
   /** The whole log; undefined when nothing was written. Nothing is kept afterwards. */
@@ -145,7 +146,7 @@ export class StepLog {
     this.#append(this.#stream, text);
   }
 
-  #append(stream: 'out' | 'err', text: string): void {
+  #append(stream: LogLine['stream'], text: string): void {
     const line = formatLogLine({ timeMs: Date.now(), stream, text });
     this.#lines.push(line);
     this.#onLine(line);

@@ -18,7 +18,7 @@ import { type StepInputs, stepInputs } from './step-inputs.ts';
 type Completed = Extract<FromChild, { type: 'completed' }>;
 type Failed = Extract<FromChild, { type: 'failed' }>;
 type Said = Completed | Failed | Ended | undefined;
-type Failure = Pick<Failed, 'type' | 'message' | 'stack' | 'final'> & { readonly kind: FailureKind };
+type Failure = Pick<Failed, 'type' | 'message' | 'stack' | 'trace' | 'final'> & { readonly kind: FailureKind };
 type FailureKind = Extract<TaskOutcome, { type: 'failed' }>['kind'];
 
 /** Between the request to stop and the kill, so that a step may tidy up. */
@@ -248,7 +248,7 @@ export class StepRun {
   /** How it ended; a stop comes before whatever was said. */
   #verdict(said: Said): Completed | Failure {
     const platform = (kind: FailureKind, message: string): Failure => {
-      return { type: 'failed', kind, message, stack: '', final: false };
+      return { type: 'failed', kind, message, stack: '', trace: '', final: false };
     };
     if (this.#stopped !== undefined) return platform(this.#stopped.kind, this.#stopped.reason);
     if (said === undefined) return platform('platform', 'the step was not begun');
@@ -261,7 +261,8 @@ export class StepRun {
 
   async #conclude(said: Said): Promise<TaskOutcome> {
     const ended = this.#verdict(said);
-    if (ended.type === 'failed' && ended.kind !== 'cancelled') this.#log.failure(ended.stack || ended.message);
+    if (ended.type === 'failed' && ended.kind !== 'cancelled')
+      this.#log.failure(ended.stack || ended.message, ended.trace);
     const text = this.#log.text();
     const logs =
       text === undefined

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { MillraceError } from '../../../runtime/ports/index.ts';
 import { followTopic, positionsOf } from '../event-streams.ts';
+import { logStreams } from '../../../schemas/codec/log-line.ts';
 import type { Routes } from '../gateway-context.ts';
 import { type LineSelection, RunLogs } from '../run-logs.ts';
 
@@ -76,7 +77,9 @@ export const runOutput: Routes = (app, { options: { runtime, queries }, streams 
         querystring: Type.Object({
           of: Type.Optional(Type.String({ maxLength: 400, description: 'step or task' })),
           attempt: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,4}$' })),
-          stream: Type.Optional(Type.Enum(['out', 'err'])),
+          stream: Type.Optional(
+            Type.Enum([...logStreams], { description: 'default: all but trace, the stacks with all frames' }),
+          ),
           grep: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'case is ignored' })),
           follow: Type.Optional(Type.Enum(['true', 'false'])),
           ends: Type.Optional(

@@ -172,7 +172,9 @@ export const cases: readonly Case[] = [
     mutant: 'keeps the failure out of the log',
     run: async (bench) => {
       const outcome = failed(await run(bench, 'throws'));
-      expect(await logOf(bench, outcome)).toMatch(/err RangeError: the step broke\n( *err {5}at .*\n)+$/);
+      expect(await logOf(bench, outcome)).toMatch(
+        /err RangeError: the step broke\n(err {5}at .*steps\.ts.*\n)+trace RangeError: the step broke\n(trace {5}at .*\n)+$/,
+      );
       expect(await logOf(bench, await run(bench, 'sleeps', { timeoutMs: 300 }))).toContain('longer than 300 ms');
     },
   },
