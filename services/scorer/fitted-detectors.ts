@@ -13,7 +13,13 @@ import {
   parseOutlierDetector,
 } from '../../schemas/outlier-detector.ts';
 import { empiricalThreshold } from '../../statistics/outliers/mahalanobis.ts';
-import { mediansOf, type OutlierModel, outlierScore, outlierShares, sharesOf } from '../../statistics/outliers/outlier-model.ts';
+import {
+  mediansOf,
+  type OutlierModel,
+  outlierScore,
+  outlierShares,
+  sharesOf,
+} from '../../statistics/outliers/outlier-model.ts';
 import { targetColumns } from './compared-columns.ts';
 import { NotAssessable } from './reference-sample.ts';
 import { largestShares, rowAt } from './score-outliers.ts';

@@ -3,7 +3,12 @@ import { filledOptions, methodOf } from '../../schemas/detector-methods.ts';
 import type { Detector } from '../../schemas/detectors.ts';
 import type { RowScore } from '../../schemas/events.ts';
 import { empiricalThreshold } from '../../statistics/outliers/mahalanobis.ts';
-import { fitOutlierModel, type OutlierModel, outlierScore, outlierShares } from '../../statistics/outliers/outlier-model.ts';
+import {
+  fitOutlierModel,
+  type OutlierModel,
+  outlierScore,
+  outlierShares,
+} from '../../statistics/outliers/outlier-model.ts';
 import { seededRandom } from '../../statistics/random.ts';
 import type { ComparedColumn } from './compared-columns.ts';
 import { seriesScores } from './methods/series-scores.ts';

@@ -1,4 +1,8 @@
-import { madScales, nearestUnlikeNeighbour, searchCounterfactual } from '../../../../statistics/explanations/counterfactual.ts';
+import {
+  madScales,
+  nearestUnlikeNeighbour,
+  searchCounterfactual,
+} from '../../../../statistics/explanations/counterfactual.ts';
 import { answerAsync } from '../../../../statistics/explanations/questions.ts';
 import { NotAssessable } from '../../reference-sample.ts';
 import { featuresOf, type Found, type Question } from '../question.ts';
