@@ -65,7 +65,7 @@ export function gather<R extends Result>(
     const failed = (error: unknown): void => {
       if (closed) return;
       end();
-      reject(error as Error);
+      reject(error);
     };
     for (const index of [...open]) {
       running[index]?.then((result) => {
