@@ -16,7 +16,7 @@ export interface DetectorMethod {
   readonly effect: string;
   /** Effect size that a finding needs when the detector states none. */
   readonly minEffectSize: number;
-  /** Whether there is a p-value (without permutations). */
+  /** Whether there is a p-value. */
   readonly pValue: boolean;
   readonly needsReference: boolean;
   /** It compares given the columns that `context` names, and must have some. @default false */
@@ -37,13 +37,18 @@ export interface DetectorOption {
   readonly default?: number;
 }
 
-const permutations = (fallback: number): DetectorOption => ({
-  says: 'random relabelings for the p-value; 0: none, the effect size alone decides',
+/** Of methods whose relabelings cost little. */
+const enoughPermutations: DetectorOption = {
+  says: 'random relabelings for the p-value; 0: none, the effect size alone decides; absent: as many as the level asks for, 499 at least',
   minimum: 0,
   maximum: 10_000,
   integer: true,
-  default: fallback,
-});
+};
+const permutations: DetectorOption = {
+  ...enoughPermutations,
+  says: 'random relabelings for the p-value; 0: none, the effect size alone decides',
+  default: 100,
+};
 const sigma: DetectorOption = {
   says: 'kernel width, in standard deviations of the reference; absent: the median distance',
   minimum: 1e-9,
@@ -138,27 +143,30 @@ export const detectorMethods = {
     says: 'Wasserstein-1 distance',
     effect: 'distance in standard deviations of the reference',
     minEffectSize: 0.2,
-    pValue: false,
+    version: 2,
+    pValue: true,
     rowsMax: 2_000,
-    options: { permutations: permutations(0) },
+    options: { permutations: enoughPermutations },
   },
   psi: {
     ...perFeature,
     says: 'population stability index over tenths of the reference, or categories',
     effect: 'PSI',
     minEffectSize: 0.2,
-    pValue: false,
-    rowsMax: 20_000,
-    options: { permutations: permutations(0) },
+    version: 2,
+    pValue: true,
+    rowsMax: 2_000,
+    options: { permutations: enoughPermutations },
   },
   'jensen-shannon': {
     ...perFeature,
     says: 'Jensen–Shannon distance (base 2) over tenths of the reference, or categories',
     effect: 'distance, 1: disjoint',
     minEffectSize: 0.2,
-    pValue: false,
-    rowsMax: 20_000,
-    options: { permutations: permutations(0) },
+    version: 2,
+    pValue: true,
+    rowsMax: 2_000,
+    options: { permutations: enoughPermutations },
   },
   'missing-values': {
     ...perFeature,
@@ -190,7 +198,7 @@ export const detectorMethods = {
     effect: 'root of the unbiased MMD²',
     minEffectSize: 0.05,
     rowsMax: 500,
-    options: { permutations: permutations(100), sigma },
+    options: { permutations, sigma },
   },
   'context-mmd': {
     ...together,
@@ -199,7 +207,7 @@ export const detectorMethods = {
     effect: 'root of the discrepancy beyond that of relabelings',
     minEffectSize: 0.05,
     rowsMax: 150,
-    options: { permutations: { ...permutations(100), minimum: 1 }, sigma },
+    options: { permutations: { ...permutations, minimum: 1 }, sigma },
   },
   lsdd: {
     ...together,
@@ -208,7 +216,7 @@ export const detectorMethods = {
     effect: 'root of the LSDD',
     minEffectSize: 0.05,
     rowsMax: 500,
-    options: { permutations: permutations(100), sigma },
+    options: { permutations, sigma },
   },
   classifier: {
     ...together,
@@ -375,6 +383,23 @@ export function levelOf(alpha: number, correction: DetectorCorrection, tests: nu
 /** Fewer, and no finding is ever significant. */
 export function leastPermutations(alpha: number, correction: DetectorCorrection, tests: number): number {
   return Math.ceil(1 / levelOf(alpha, correction, tests) - 1e-9) - 1;
+}
+
+/**
+ * How many relabelings a method makes: as its detector says, else what the least p-value needs among so many columns; by Benjamini and
+ * Hochberg a column that moved alone needs the same as by Bonferroni. 0: it has no p-value of that kind.
+ */
+export function permutationsOf({ method, options, alpha, correction }: PermutationTerms, tests: number): number {
+  const { permutations: given = 0 } = filledOptions(method, options);
+  if (!Number.isNaN(given)) return given;
+  return Math.max(499, leastPermutations(alpha, correction === 'none' ? 'none' : 'bonferroni', tests));
+}
+
+interface PermutationTerms {
+  readonly method: DetectorMethodName;
+  readonly options: Readonly<Record<string, number>>;
+  readonly alpha: number;
+  readonly correction: DetectorCorrection;
 }
 
 export type DetectorCorrection = 'none' | 'bonferroni' | 'benjamini-hochberg';

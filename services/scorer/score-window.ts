@@ -1,5 +1,12 @@
 /** One window judged by one detector. Pure: the same window, detector and reference give the same numbers, which a replay relies on. */
-import { filledOptions, leastPermutations, levelOf, methodOf, smallestPValue } from '../../schemas/detector-methods.ts';
+import {
+  filledOptions,
+  leastPermutations,
+  levelOf,
+  methodOf,
+  permutationsOf,
+  smallestPValue,
+} from '../../schemas/detector-methods.ts';
 import type { Detector } from '../../schemas/detectors.ts';
 import { withoutMissing } from '../../statistics/arguments.ts';
 import { correctPValues } from '../../statistics/drift/multiple-testing.ts';
@@ -44,7 +51,10 @@ function featuresOf(
   const random = seededRandom(`${windowId}/${detector.name}`);
   const { rowsMax = Number.POSITIVE_INFINITY } = methodOf(detector.method);
   const sample = sampler(rowsMax, rows, from.rows, random);
-  const options = filledOptions(detector.method, detector.options);
+  const options = {
+    ...filledOptions(detector.method, detector.options),
+    permutations: permutationsOf(detector, columns.length),
+  };
   const tested = columns.map((column): Tested & { readonly psi: number } => {
     const before = sample.reference(column.reference);
     const now = sample.current(column.current);
@@ -112,13 +122,14 @@ const rowsMin = 10;
 
 /** The p-value must pass its corrected threshold, where there is one, AND the effect its own. */
 function judged(
-  { alpha, correction, minEffectSize, method, options }: Detector,
+  detector: Detector,
   names: readonly string[],
   tested: readonly (Tested & { readonly psi: number })[],
 ): Pick<DriftScore, 'finds' | 'features' | 'drifted'> {
   const pValues = tested.map(({ pValue }) => pValue);
-  const permutations = filledOptions(method, options)['permutations'] ?? 0;
+  const { alpha, correction, minEffectSize, method } = detector;
   const tests = pValues.filter((pValue) => !Number.isNaN(pValue)).length;
+  const permutations = permutationsOf(detector, names.length);
   if (permutations > 0 && smallestPValue(permutations) > levelOf(alpha, correction, tests)) {
     const least = leastPermutations(alpha, correction, tests);
     const why = `${permutations} permutations cannot tell drift at alpha ${alpha} (${correction}, ${tests} columns)`;

@@ -49,7 +49,11 @@ export function psiCategorical(
 export function psiEdges(reference: ArrayLike<number>, bins = 10): number[] {
   requireInteger('bins', bins, 2);
   const sorted = withoutMissing(reference).sort();
-  if (sorted.length === 0) return [];
+  return sorted.length === 0 ? [] : edgesOfSorted(sorted, bins);
+}
+
+/** The same of values in ascending order, without NaN. */
+export function edgesOfSorted(sorted: ArrayLike<number>, bins: number): number[] {
   const edges = Array.from({ length: bins - 1 }, (_, i) => quantileOfSorted(sorted, (i + 1) / bins));
   return edges.filter((edge, i) => i === 0 || edge !== edges[i - 1]);
 }

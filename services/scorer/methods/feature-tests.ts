@@ -2,14 +2,13 @@
 import type { DetectorMethod, MethodsThat } from '../../../schemas/detector-methods.ts';
 import { chiSquaredContingency } from '../../../statistics/drift/chi2.ts';
 import { cvmTwoSample } from '../../../statistics/drift/cvm.ts';
-import { jensenShannonDistance } from '../../../statistics/drift/divergence.ts';
 import { fisherExact } from '../../../statistics/drift/fisher.ts';
 import { ksTwoSample } from '../../../statistics/drift/ks.ts';
 import { mannWhitney } from '../../../statistics/drift/mann-whitney.ts';
-import { permutationPValue } from '../../../statistics/drift/permutation-test.ts';
-import { psiCounts, psiEdges, psiFromCounts } from '../../../statistics/drift/psi.ts';
+import { psiCounts, psiEdges } from '../../../statistics/drift/psi.ts';
 import type { Random } from '../../../statistics/random.ts';
 import { standardisedWasserstein } from '../../../statistics/drift/wasserstein.ts';
+import { distanceTest, jensenShannon, psiDistance, relabelledCounts, relabelledWasserstein } from './distance-tests.ts';
 
 export interface FeatureSample {
   /** Without missing values; none is empty unless the test asks for such samples. */
@@ -78,9 +77,12 @@ export const featureTests: Readonly<Record<FeatureMethod, FeatureTest>> = {
       return { test: 'mann-whitney', statistic, pValue, effectSize: Math.abs(2 * effectSize - 1) };
     },
   },
-  wasserstein: { takes: 'numeric', test: distance('wasserstein', wassersteinOf) },
-  psi: { takes: 'any', test: distance('psi', psiOf) },
-  'jensen-shannon': { takes: 'any', test: distance('jensen-shannon', jensenShannonOf) },
+  wasserstein: { takes: 'numeric', test: distanceTest('wasserstein', wassersteinOf, relabelledWasserstein) },
+  psi: { takes: 'any', test: distanceTest('psi', psiOf, relabelledCounts(psiDistance)) },
+  'jensen-shannon': {
+    takes: 'any',
+    test: distanceTest('jensen-shannon', jensenShannonOf, relabelledCounts(jensenShannon)),
+  },
   'missing-values': { takes: 'any', empty: true, test: missingValues },
   'unseen-values': { takes: 'any', test: unseenValues },
   cardinality: { takes: 'any', test: cardinality },
@@ -131,25 +133,6 @@ function bins({ reference, current }: FeatureSample): Counts {
   return [binsOf(reference), psiCounts(current, edgesOf(reference))];
 }
 
-/** A distance decides by its size; with permutations it has a p-value too. */
-function distance(test: string, of: (sample: FeatureSample) => number): FeatureTest['test'] {
-  return (sample, { options, random }) => {
-    const statistic = of(sample);
-    const permutations = options['permutations'] ?? 0;
-    if (permutations === 0) return { test, statistic, pValue: Number.NaN, effectSize: statistic };
-    const pooled = Float64Array.of(...sample.reference, ...sample.current);
-    const labels = Uint8Array.from(pooled, (_, i) => (i < sample.reference.length ? 0 : 1));
-    const relabelled = (candidate: Uint8Array): number =>
-      of({
-        ...sample,
-        reference: pooled.filter((_, i) => candidate[i] === 0),
-        current: pooled.filter((_, i) => candidate[i] !== 0),
-      });
-    const { pValue } = permutationPValue(labels, relabelled, random, permutations);
-    return { test, statistic, pValue, effectSize: statistic };
-  };
-}
-
 /** Infinite values have no place to be carried from: they are left out. */
 function wassersteinOf({ reference, current }: FeatureSample): number {
   const [before, now] = [reference.filter(Number.isFinite), current.filter(Number.isFinite)];
@@ -158,11 +141,11 @@ function wassersteinOf({ reference, current }: FeatureSample): number {
 
 /** Also what stands beside the result of every other method. */
 export function psiOf(sample: FeatureSample): number {
-  return psiFromCounts(...(sample.categorical ? codes(sample) : bins(sample)));
+  return psiDistance(...(sample.categorical ? codes(sample) : bins(sample)));
 }
 
 function jensenShannonOf(sample: FeatureSample): number {
-  return jensenShannonDistance(...(sample.categorical ? codes(sample) : bins(sample)), 2);
+  return jensenShannon(...(sample.categorical ? codes(sample) : bins(sample)));
 }
 
 function missingValues({ reference, current, missing }: FeatureSample): Tested {

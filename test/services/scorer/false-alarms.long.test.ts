@@ -132,6 +132,62 @@ describe('methods by permutation', () => {
   );
 });
 
+/** Distances are larger the fewer the rows, also where nothing has changed: the effect size alone would be an alarm. */
+describe('distances of small windows, as a deployment has them by default', () => {
+  const distances = ['psi', 'jensen-shannon', 'wasserstein'] as const;
+  const tableOf = (random: Random, rows: number, shift = 0): Column[] =>
+    Array.from({ length: 10 }, (_, column) => ({
+      name: `c${column}`,
+      values: Array.from({ length: rows }, () => random.exponential() + (column === 0 ? shift : 0)),
+    }));
+  const alarmsOf = (
+    method: DetectorMethodName,
+    rows: number,
+    runs: number,
+    { shift = 0, options = {} } = {},
+  ): number => {
+    const random = seededRandom(`${seed}/${method}/${rows}`);
+    const { minEffectSize } = methodOf(method);
+    const own = detector(method, { correction: 'bonferroni', minEffectSize, options });
+    let alarms = 0;
+    for (let run = 0; run < runs; run++) {
+      const columns = tableOf(random, rows, shift);
+      const reference = parseReference(referenceBytes(tableOf(random, 1_000), []));
+      const window = { windowId: `${seed}/${run}`, rows, columns, outputs: [], features: features(method, columns) };
+      const found = scoreWindow(own, { ...window, predictionIds: [] }, reference);
+      if (found.finds === 'drift' && found.drifted) alarms += 1;
+    }
+    console.info(
+      `${method}, ${rows} rows, ${JSON.stringify({ shift, options })}: ${alarms} of ${runs} (seed '${seed}')`,
+    );
+    return alarms / runs;
+  };
+
+  it.each(distances.flatMap((method) => [20, 50, 100, 200].map((rows) => [method, rows] as const)))(
+    '%s raises a false alarm in at most the stated share of 200 windows of %i rows',
+    (method, rows) => {
+      expect(alarmsOf(method, rows, 200)).toBeLessThanOrEqual(alpha + slack(200));
+    },
+    300_000,
+  );
+
+  it.each(distances)(
+    '%s by its effect size alone would raise one in nearly every window of 20 rows',
+    (method) => {
+      expect(alarmsOf(method, 20, 200, { options: { permutations: 0 } })).toBeGreaterThan(0.9);
+    },
+    300_000,
+  );
+
+  it.each(distances)(
+    '%s finds a column that moved by its standard deviation in nearly every window of 50 rows',
+    (method) => {
+      expect(alarmsOf(method, 50, 100, { shift: 1 })).toBeGreaterThan(0.95);
+    },
+    300_000,
+  );
+});
+
 describe('methods by effect size alone', () => {
   it.each(promising('effect'))('%s does not reach its default effect size where nothing has changed', (method) => {
     const { minEffectSize } = methodOf(method);
