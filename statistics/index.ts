@@ -1,5 +1,6 @@
 /** What numbers mean: tests, detectors, metrics and explainers. Pure functions; nothing of the platform is imported. */
 export * from './ab-test/bandit.ts';
+export * from './ab-test/clustered.ts';
 export * from './ab-test/sample-size.ts';
 export * from './ab-test/sequential.ts';
 export * from './ab-test/thompson.ts';

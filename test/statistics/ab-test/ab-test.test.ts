@@ -16,6 +16,7 @@ import {
   twoProportionTest,
   wilsonInterval,
 } from '../../../statistics/ab-test/two-proportion.ts';
+import { addToClusters, clusterMoments, EMPTY_CLUSTERS } from '../../../statistics/ab-test/clustered.ts';
 import { meanInterval, welchTest } from '../../../statistics/ab-test/welch.ts';
 import { seededRandom } from '../../../statistics/random.ts';
 import {
@@ -57,6 +58,29 @@ describe('Welch comparison of two means', () => {
     expect(welchTest(constant, momentsOf(nums(golden.inputs['y']))).pValue).toBeNaN();
     expect(welchTest(momentsOf([1]), momentsOf([1, 2, 3])).pValue).toBeNaN();
     expect(meanInterval(momentsOf([1]))[0]).toBeNaN();
+  });
+});
+
+describe('a mean of rows that come in clusters', () => {
+  test.each(goldenCases('clustered'))('%s', (_, golden) => {
+    const clusters = nums(golden.inputs['cluster']);
+    const before = new Map<number, { readonly rows: number; readonly sum: number }>();
+    let [moments, within] = [EMPTY_MOMENTS, EMPTY_CLUSTERS];
+    for (const [at, x] of nums(golden.inputs['x']).entries()) {
+      const cluster = clusters[at] ?? 0;
+      const known = before.get(cluster) ?? { rows: 0, sum: 0 };
+      moments = addToMoments(moments, x);
+      within = addToClusters(within, x, known);
+      before.set(cluster, { rows: known.rows + 1, sum: known.sum + x });
+    }
+    const together = clusterMoments(moments, within);
+    const { count, mean } = together;
+    expect(count).toBe(before.size);
+    expectGolden(golden, {
+      mean,
+      standard_error: Math.sqrt(varianceOf(together) / count),
+      ci95: meanInterval(together),
+    });
   });
 });
 
