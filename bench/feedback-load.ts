@@ -107,6 +107,8 @@ function feedback(n: number, partitions: number) {
       source: null,
       actor: 'bench',
       waitMs: 1000,
+      row: null,
+      rows: 0,
     },
   };
 }

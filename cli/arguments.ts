@@ -34,6 +34,16 @@ export function finiteNumber(option: string, text: string | undefined): number |
   throw wrong(`${option} must be a finite number, got '${short(text)}'`);
 }
 
+/** A JSON list; undefined when it is no list. What its values must be, who takes them says. */
+export function perRow<T>(option: string, text: string | undefined): readonly (T | null)[] | undefined {
+  if (text === undefined || !text.trim().startsWith('[')) return undefined;
+  try {
+    return JSON.parse(text) as readonly (T | null)[];
+  } catch {
+    throw wrong(`${option} begins as a list: it must be JSON such as '[1, null, 3]', got '${short(text)}'`);
+  }
+}
+
 /** Milliseconds of `90s`, `12h`, `30d` and the like. */
 export function durationMs(option: string, text: string): number {
   const ms = parseDurationMs(text);

@@ -116,7 +116,7 @@ export interface RewardFunction<C = CodePin> {
   readonly memoryMb: number;
 }
 
-/** What a reward function is given: a prediction of one row, and what is known of its truth. */
+/** What a reward function is given: one row of a prediction, and what is known of its truth. */
 export interface RewardCase {
   /** The number that was predicted; null when it was a class. */
   readonly prediction: number | null;
@@ -124,6 +124,8 @@ export interface RewardCase {
   /** The class that was predicted. */
   readonly answer: string | null;
   readonly label: string | null;
+  /** From 0; null: the prediction has one row. */
+  readonly row: number | null;
   readonly route: string;
   readonly model: string;
   readonly modelVersion: number;

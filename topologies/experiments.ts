@@ -5,18 +5,22 @@
  * An assessment is made every `assessEvery` rewards. Looking again and again would find a difference sooner or later, so look k must
  * reach alpha / (k (k + 1)): over all looks together that is alpha.
  *
+ * Rows of one prediction share its route and are alike: each counts, and the error of a mean is taken over predictions, not over rows.
+ *
  * Rewarded predictions must lie on the routes as planned. When they surely do not, requests or feedback of a route get lost, and what is left
  * is no fair sample: the verdict is withheld.
  */
 import { type Effects, nothing, type Topology } from '../runtime/engine/topology.ts';
 import type { RewardRecorded, RouteScore } from '../schemas/events.ts';
+import { addToClusters, clusterMoments, EMPTY_CLUSTERS, type WithinClusters } from '../statistics/ab-test/clustered.ts';
 import { expectedSplit, sampleRatioMismatch } from '../statistics/ab-test/traffic-split.ts';
 import { meanInterval, welchTest } from '../statistics/ab-test/welch.ts';
 import { addToMoments, EMPTY_MOMENTS, type RunningMoments } from '../statistics/samples/running-moments.ts';
+import { comparedError } from './prediction-answer.ts';
 
 export const experiments: Topology<'rewards'> = {
   name: 'experiments',
-  version: 2,
+  version: 3,
   input: 'rewards',
   outputs: ['rewards'],
   summary: 'compares the routes of each deployment by the squared error that feedback shows',
@@ -44,7 +48,7 @@ export const experiments: Topology<'rewards'> = {
   },
 };
 
-/** A route is not judged below this many errors. */
+/** A route is not judged below this many predictions with an error. */
 export const rewardsPerRouteMin = 30;
 
 /** Per deployment; begun anew with each of its versions. */
@@ -64,7 +68,9 @@ interface RouteState {
   readonly squared: RunningMoments;
   readonly absolute: RunningMoments;
   readonly reward: RunningMoments;
-  /** Rewards of predictions that were routed by the planned shares. */
+  /** Of the squared errors. Absent in state of version 2: each prediction had one row. */
+  readonly within?: WithinClusters;
+  /** Rewarded predictions that were routed by the planned shares. */
   readonly drawn?: number;
 }
 
@@ -73,7 +79,7 @@ function fresh(version: number): Experiment {
 }
 
 function credit(routes: Experiment['routes'], data: RewardRecorded): Experiment['routes'] {
-  const { route, model, modelVersion, reward, planned } = data;
+  const { route, model, modelVersion, reward, planned, before: rows } = data;
   const before = routes[route] ?? {
     model,
     modelVersion,
@@ -81,17 +87,32 @@ function credit(routes: Experiment['routes'], data: RewardRecorded): Experiment[
     absolute: EMPTY_MOMENTS,
     reward: EMPTY_MOMENTS,
   };
-  const error = data.rule === 'equal' ? 1 - (reward ?? 0) : data.error;
+  const error = comparedError(data);
+  const squared = error === null ? null : error * error;
   return {
     ...routes,
     [route]: {
       ...before,
-      squared: addFinite(before.squared, error === null ? null : error * error),
+      squared: addFinite(before.squared, squared),
+      within:
+        squared === null
+          ? withinOf(before)
+          : addToClusters(withinOf(before), squared, { rows: rows.errors, sum: rows.squaredErrors }),
       absolute: addFinite(before.absolute, error === null ? null : Math.abs(error)),
       reward: addFinite(before.reward, reward),
-      drawn: (before.drawn ?? 0) + (planned.length > 0 ? 1 : 0),
+      // the draw was one, however many rows it had
+      drawn: (before.drawn ?? 0) + (planned.length > 0 && rows.rewards === 0 ? 1 : 0),
     },
   };
+}
+
+function withinOf({ within, squared }: RouteState): WithinClusters {
+  return within ?? { ...EMPTY_CLUSTERS, clusters: squared.count };
+}
+
+/** Squared errors as the comparison takes them: one value a prediction. */
+function comparable(state: RouteState): RunningMoments {
+  return clusterMoments(state.squared, withinOf(state));
 }
 
 function addFinite(moments: RunningMoments, value: number | null): RunningMoments {
@@ -144,7 +165,7 @@ function withheld(
 }
 
 function scoreOf(route: string, state: RouteState, confidence: number): RouteScore {
-  const [low, high] = meanInterval(state.squared, confidence);
+  const [low, high] = meanInterval(comparable(state), confidence);
   const meanOf = ({ count, mean }: RunningMoments): number => (count === 0 ? Number.NaN : mean);
   return {
     route,
@@ -177,7 +198,7 @@ function verdictOf(
   confidence: number,
 ): Verdict {
   const ranked = names
-    .map((name) => ({ name, squared: (routes[name] as RouteState).squared }))
+    .map((name) => ({ name, squared: comparable(routes[name] as RouteState) }))
     .filter(({ squared }) => squared.count >= 2)
     .sort((a, b) => a.squared.mean - b.squared.mean);
   const [best, second] = ranked;

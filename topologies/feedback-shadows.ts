@@ -6,10 +6,8 @@
 import { type Effects, nothing, type Output, type StateView } from '../runtime/engine/topology.ts';
 import type { RewardDue, ShadowAnswered } from '../schemas/events.ts';
 import { endOf } from './feedback-windows.ts';
-import { type Answer, answerOf, compare, type Judgement } from './prediction-answer.ts';
-
-/** As a tuple, because it waits with its prediction. */
-export type ShadowAnswer = readonly [route: string, model: string, modelVersion: number, answer: Answer];
+import { noneBefore, type ShadowAnswer } from './feedback-entries.ts';
+import { answerOf, answersOf, compare, type Judgement } from './prediction-answer.ts';
 
 /** How the deployment makes a reward of an answer. */
 export interface RewardTerms {
@@ -20,6 +18,8 @@ export interface RewardTerms {
   readonly rule: string;
   /** '': by the rule. */
   readonly rewardFunction: string;
+  /** null: of the one row, or the whole. */
+  readonly row: number | null;
 }
 
 /** How long an answer waits for its prediction, which is on its way when the shadow is asked. */
@@ -34,7 +34,11 @@ export function canEarn({ outcome, reward }: ShadowAnswered): boolean {
 }
 
 export function shadowAnswer(data: ShadowAnswered): ShadowAnswer {
-  return [data.shadow, data.model, data.modelVersion, answerOf(data, data.output)];
+  const { shadow, model, modelVersion, rows, output } = data;
+  const answer = answerOf(data, output);
+  return rows < 2
+    ? [shadow, model, modelVersion, answer]
+    : [shadow, model, modelVersion, answer, answersOf(data, output)];
 }
 
 /** Each route counts once. */
@@ -76,15 +80,17 @@ export function earlyTimer(name: string): Effects | undefined {
 
 /** Evidence for the topology that owns the weights. A reward that was given is that of the answer that somebody got, and no other's. */
 export function earned(
-  [route, model, modelVersion, answer]: ShadowAnswer,
+  [route, model, modelVersion, answer, answers = []]: ShadowAnswer,
   { rule, rewardFunction, ...of }: RewardTerms,
   { truth, label }: Judgement,
 ): readonly Output[] {
-  const compared = compare(answer, { truth, label, reward: null }, rule, rewardFunction !== '');
+  const answered = of.row === null ? answer : (answers[of.row] ?? null);
+  const compared = compare(answered, { truth, label, reward: null }, rule, rewardFunction !== '');
   if (typeof compared === 'string') return [];
-  const { deployment, deploymentVersion, predictionId } = of;
+  const { deployment, deploymentVersion, predictionId, row } = of;
   if (compared.reward !== null) {
-    const data = { deployment, deploymentVersion, predictionId, route, reward: compared.reward, rule, shadow: true };
+    const { reward } = compared;
+    const data = { deployment, deploymentVersion, predictionId, route, reward, rule, shadow: true, row };
     return [{ topic: 'route-evidence', type: 'reward-observed', data, key: deployment }];
   }
   const data = {
@@ -109,4 +115,5 @@ const unmonitored = {
   segments: [],
   bounds: [],
   planned: [],
+  before: noneBefore,
 };

@@ -3,7 +3,7 @@
  * a timer each would be hundreds of millions where labels come after a day. A list is one text, its ids one space apart: adding an id
  * copies none of those before it.
  *
- * A list goes through three timers: `close` reads the list, `count` (at once) reads its predictions and counts those without a reward,
+ * A list goes through three timers: `close` reads the list, `count` (at once) reads its predictions and counts those that still wait,
  * `forget` (one more window later) deletes them.
  */
 import type { DueTimer, Effects, StateView, TimerSpec } from '../runtime/engine/topology.ts';
@@ -55,7 +55,7 @@ export function windowTimer(
   timer: DueTimer,
   state: StateView,
   keyOf: (predictionId: string) => string,
-  isUnrewarded: (entry: unknown) => boolean,
+  closedAs: (entry: unknown) => string | undefined,
 ): Effects | undefined {
   const slash = timer.name.indexOf('/');
   const stage = timer.name.slice(0, slash);
@@ -66,11 +66,15 @@ export function windowTimer(
     return { setTimers: [{ name: `count/${listKey}`, dueMs: timer.timeMs, reads: { keys } }] };
   }
   if (stage === 'count') {
-    const unrewarded = (timer.reads?.keys ?? []).filter((key) => isUnrewarded(state.get(key))).length;
+    const count: Record<string, number> = {};
+    for (const key of timer.reads?.keys ?? []) {
+      const counter = closedAs(state.get(key));
+      if (counter !== undefined) count[counter] = (count[counter] ?? 0) + 1;
+    }
     const forgetMs = Number(listKey.split('/')[2]);
     return {
       setTimers: [{ name: `forget/${listKey}`, dueMs: forgetMs, reads: { keys: [listKey] } }],
-      count: { predictionsClosedUnrewarded: unrewarded },
+      count,
     };
   }
   if (stage === 'forget') {

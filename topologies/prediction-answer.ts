@@ -1,9 +1,9 @@
 import type { PredictionCompleted, RewardRecorded } from '../schemas/events.ts';
-import { judgementMax } from '../schemas/feedback-check.ts';
+import { feedbackRowsMax, judgementMax } from '../schemas/feedback-check.ts';
 import { tableOf } from './tensor-table.ts';
 import { numericValue, tensorValues } from './tensor-values.ts';
 
-/** What feedback is compared with: the one number or label of a one-row prediction; null when it has no such thing. */
+/** What feedback is compared with: the one number or label of a row; null when it has no such thing. */
 export type Answer = number | string | null;
 
 /** What a feedback brings. Two feedbacks that bring the same are duplicates. */
@@ -21,32 +21,54 @@ export type Comparison = Pick<
 /** Classes of one prediction beyond these are not kept while it waits for feedback. */
 const classesMax = 100;
 
-export function answerOf({ rows, outputs }: Pick<PredictionCompleted, 'rows' | 'outputs'>, output: string): Answer {
-  if (rows !== 1) return null;
+type Answered = Pick<PredictionCompleted, 'rows' | 'outputs'>;
+
+/** Of a prediction of one row; null when it has several. */
+export function answerOf(data: Answered, output: string): Answer {
+  return data.rows === 1 ? answerAt(outputValues(data, output), 0) : null;
+}
+
+/** Of a prediction of several rows, those that await feedback of their own; empty when it has one. */
+export function answersOf(data: Answered, output: string): readonly Answer[] {
+  if (data.rows < 2) return [];
+  const values = outputValues(data, output);
+  return Array.from({ length: Math.min(data.rows, feedbackRowsMax) }, (_, row) => answerAt(values, row));
+}
+
+/** Elements of the output if it has one per row; else none. */
+function outputValues({ rows, outputs }: Answered, output: string): ReturnType<typeof tensorValues> {
   const tensor = output === '' ? outputs[0] : outputs.find(({ name }) => name === output);
   const values = tensor === undefined ? [] : tensorValues(tensor);
-  const value = values.length === 1 ? values[0] : undefined;
+  return values.length === rows ? values : [];
+}
+
+function answerAt(values: ReturnType<typeof tensorValues>, row: number): Answer {
+  const value = values[row];
   if (typeof value === 'boolean') return value ? 1 : 0;
   return value === undefined || (typeof value === 'number' && !Number.isFinite(value)) ? null : value;
 }
 
-/** Of the one row, in the order of the model; empty when there are none. */
-export function probabilitiesOf({ rows, outputs, terms }: PredictionCompleted): readonly number[] {
-  const tensor = rows === 1 ? outputs.find(({ name }) => name === terms.probabilities) : undefined;
-  const values = tensor === undefined ? [] : tensorValues(tensor).map(numericValue);
-  return values.length <= classesMax && values.every((value) => value >= 0 && value <= 1) ? values : [];
+/** Of one row, in the order of the model; empty when there are none. */
+export function probabilitiesOf({ rows, outputs, terms }: PredictionCompleted, row = 0): readonly number[] {
+  const tensor = outputs.find(({ name }) => name === terms.probabilities);
+  const all = tensor === undefined ? [] : tensorValues(tensor);
+  const width = all.length / rows;
+  if (!Number.isInteger(width) || width > classesMax) return [];
+  const values = all.slice(row * width, (row + 1) * width).map(numericValue);
+  return values.every((value) => value >= 0 && value <= 1) ? values : [];
 }
 
-/** `feature=value` for each feature by whose values quality is shown apart. */
-export function segmentsOf({ rows, inputs, terms }: PredictionCompleted): readonly string[] {
-  if (terms.segments.length === 0 || rows !== 1) return [];
-  const table = tableOf(inputs, 1);
+/** `feature=value` of one row for each feature by whose values quality is shown apart. */
+export function segmentsOf({ rows, inputs, terms }: PredictionCompleted, row = 0): readonly string[] {
+  if (terms.segments.length === 0) return [];
+  const table = tableOf(inputs, rows);
   if (table === undefined) return [];
-  const cells = table.cells(0);
+  const cells = table.cells(row);
   return terms.segments.flatMap(({ name, index, categories }) => {
     const named = table.names.indexOf(name);
     const tensor = inputs.find((one) => one.name === name);
-    const [text] = tensor === undefined ? [] : tensorValues(tensor);
+    const texts = tensor === undefined ? [] : tensorValues(tensor);
+    const text = texts[row * (texts.length / rows)];
     const cell = cells[named < 0 ? index : named];
     if (typeof text === 'string' && text !== '') return [`${name}=${text.slice(0, 80)}`];
     return cell === undefined || Number.isNaN(cell) ? [] : [`${name}=${categories[cell] ?? String(cell)}`];
@@ -80,7 +102,7 @@ export function compare(
   const classes = { answer: isClass && answer !== null ? String(answer) : null, label: isClass ? known : null };
   const said = { prediction, truth, error, ...classes };
   if (reward !== null) return { ...said, reward, rule: 'feedback' };
-  if (answer === null) return 'the prediction is not one row with one number or label: only a reward can be credited';
+  if (answer === null) return 'the answer is not one number or label: only a reward can be credited';
   if (hasFunction) return { ...said, reward: null, rule: 'function' };
   if (rule === 'equal') {
     const expected = typeof answer === 'string' ? label : (truth ?? code ?? label);
@@ -102,4 +124,14 @@ function numberOf(label: string): number | undefined {
   const text = label.trim().toLowerCase();
   if (text === 'true' || text === 'false') return text === 'true' ? 1 : 0;
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(text) ? Number(text) : undefined;
+}
+
+/** What experiments compare: the error, or for the rule `equal` 1 where the answer is wrong; null when it is unknown or beyond all measure. */
+export function comparedError({
+  rule,
+  reward,
+  error,
+}: Pick<RewardRecorded, 'rule' | 'reward' | 'error'>): number | null {
+  const compared = rule === 'equal' ? 1 - (reward ?? 0) : error;
+  return compared === null || !Number.isFinite(compared * compared) ? null : compared;
 }

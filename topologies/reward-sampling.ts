@@ -8,7 +8,7 @@ import { batchWhatWaits, gatherRows, type PendingRows } from './row-batches.ts';
 
 export const rewardSampling: Topology<'rewards'> = {
   name: 'reward-sampling',
-  version: 1,
+  version: 2,
   input: 'rewards',
   outputs: ['observations'],
   // A row has no state of its own by which a late repeat would be known.
@@ -21,9 +21,9 @@ export const rewardSampling: Topology<'rewards'> = {
 
   fold(event, state) {
     if (event.type !== 'reward-recorded' || !isWatched(event.data)) return nothing;
-    const { deployment, deploymentVersion, predictionId, route, windows, online } = event.data;
+    const { deployment, deploymentVersion, predictionId, route, windows, online, row: ofRow } = event.data;
     const key = keyOf(event.data);
-    const row = [event.offset, predictionId, route, 0, event.timeMs, feedbackRow(event.data), []] as const;
+    const row = [event.offset, predictionId, route, ofRow ?? 0, event.timeMs, feedbackRow(event.data), []] as const;
     const source = {
       stream: 'feedback',
       deployment,

@@ -28,10 +28,11 @@ export const command: CommandModule = {
               `by ${model} v${modelVersion} on route ${route}, prediction ${predictionId}`,
             ].join('\n'),
           );
+          const several = answer.outputs.some(({ shape }) => (shape[0] ?? 1) > 1);
           next(
             options,
             `millrace explain ${answer.predictionId}`,
-            `millrace feedback ${answer.predictionId} --truth <number>`,
+            `millrace feedback ${answer.predictionId} --truth ${several ? "'[<one number per row>]'" : '<number>'}`,
           );
         });
       }),

@@ -61,14 +61,19 @@ export interface MutationOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
+/** One value, or of a prediction of several rows one per row; null: nothing is said of that row. */
+export type PerRow<T> = T | readonly (T | null)[];
+
 export interface Feedback {
   readonly predictionId: string;
   /** What the number should have been. */
-  readonly truth?: number | undefined;
+  readonly truth?: PerRow<number> | undefined;
   /** What the class should have been. */
-  readonly label?: string | undefined;
+  readonly label?: PerRow<string> | undefined;
   /** Larger is better. */
-  readonly reward?: number | undefined;
+  readonly reward?: PerRow<number> | undefined;
+  /** The one row of several that it is about, from 0; not with lists. */
+  readonly row?: number | undefined;
   /** A repeat with the same id counts once. */
   readonly id?: string | undefined;
 }

@@ -8,6 +8,7 @@ export {
   type FlowDeployOptions,
   type ModelSummary,
   type MutationOptions,
+  type PerRow,
   type ResumeOptions,
   type ShownDeployment,
   type ShownModel,

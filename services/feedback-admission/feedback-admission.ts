@@ -1,6 +1,7 @@
 /**
  * Admits feedback from the open topic: each record becomes one `feedback-received` in the partition of `predictions` that its
- * prediction id names, or one `feedback-refused` on `operations`. Stateless: repeats are judged where the feedback is joined.
+ * prediction id names, or one a row when it has one value per row, or one `feedback-refused` on `operations`. Stateless: repeats are judged
+ * where the feedback is joined.
  */
 import { unknownSchemaOf } from '../../runtime/engine/unknown-schema.ts';
 import type { Runtime } from '../../runtime/engine/runtime.ts';
@@ -10,7 +11,7 @@ import { PoisonError } from '../../schemas/codec/event-codec.ts';
 import { type OpenEvent, parseOpen } from '../../schemas/codec/open-events.ts';
 import { feedbackIdOfClient, idOf } from '../../schemas/derived-ids.ts';
 import type { Position } from '../../schemas/events.ts';
-import { readFeedback } from '../../schemas/feedback-check.ts';
+import { judgementsOf, readFeedback } from '../../schemas/feedback-check.ts';
 
 export interface FeedbackAdmissionOptions {
   readonly runtime: Runtime;
@@ -27,13 +28,15 @@ export function createFeedbackAdmission({
     inputs: ['feedback'],
     outputs: ['predictions', 'operations'],
     summary: 'admits feedback to the partition of its prediction, or refuses it',
+    // one may have a thousand rows
+    batchRecords: 200,
     async handle(batch) {
       const admissions: Admission[] = [];
       for (const record of batch)
         admissions.push(admit(record, runtime, waitMs, await unknownSchemaOf(record.raw.value, runtime.codec)));
       const refused = admissions.filter(({ type }) => type !== 'admitted').length;
       return {
-        outputs: admissions.map(({ output }) => output),
+        outputs: admissions.flatMap(({ outputs }) => outputs),
         deadLetters: admissions.flatMap((admission, index) => {
           const record = batch[index]?.raw;
           return admission.type === 'poison' && record !== undefined ? [{ record, error: admission.error }] : [];
@@ -45,8 +48,8 @@ export function createFeedbackAdmission({
 }
 
 type Admission =
-  | { readonly type: 'admitted' | 'refused'; readonly output: IdentifiedOutput }
-  | { readonly type: 'poison'; readonly output: IdentifiedOutput; readonly error: unknown };
+  | { readonly type: 'admitted' | 'refused'; readonly outputs: readonly IdentifiedOutput[] }
+  | { readonly type: 'poison'; readonly outputs: readonly IdentifiedOutput[]; readonly error: unknown };
 
 function admit({ raw, meta }: ServiceRecord, runtime: Runtime, waitMs: number, unknown: Error | undefined): Admission {
   const source = { topic: 'feedback', partition: raw.partition, offset: raw.offset };
@@ -62,17 +65,21 @@ function admit({ raw, meta }: ServiceRecord, runtime: Runtime, waitMs: number, u
     }
     const read = readFeedback(event.data, runtime.partitions('predictions'));
     if (read.problems !== undefined)
-      return { type: 'refused', output: refusal(feedbackId, source, read.problems.join('; ')) };
+      return { type: 'refused', outputs: [refusal(feedbackId, source, read.problems.join('; '))] };
     const { feedback, partition } = read;
-    const data = { feedbackId, ...feedback, source, actor: event.source ?? 'topic feedback', waitMs };
-    const key = meta.key === '' ? feedback.predictionId : meta.key;
-    // The same id with another content is no repeat: where feedback is joined, the two are compared.
-    const { truth, label, reward } = feedback;
-    const id = idOf(feedbackId, JSON.stringify([truth, label, reward]));
-    const output = { topic: 'predictions', type: 'feedback-received', data, key, partition, id } as const;
-    return { type: 'admitted', output };
+    const { predictionId } = feedback;
+    const of = { feedbackId, predictionId, source, actor: event.source ?? 'topic feedback', waitMs };
+    const key = meta.key === '' ? predictionId : meta.key;
+    const outputs = judgementsOf(feedback).map((said): IdentifiedOutput => {
+      // The same id with another content is no repeat: where feedback is joined, the two are compared.
+      const { truth, label, reward, row, rows } = said;
+      const content = row === null ? [truth, label, reward] : [truth, label, reward, row, rows];
+      const id = idOf(feedbackId, JSON.stringify(content));
+      return { topic: 'predictions', type: 'feedback-received', data: { ...of, ...said }, key, partition, id };
+    });
+    return { type: 'admitted', outputs };
   } catch (error) {
-    return { type: 'poison', output: refusal(feedbackId, source, messageOf(error)), error };
+    return { type: 'poison', outputs: [refusal(feedbackId, source, messageOf(error))], error };
   }
 }
 

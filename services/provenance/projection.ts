@@ -6,7 +6,7 @@ import { tables } from './tables.ts';
 export const provenance = defineProjection({
   name: 'provenance',
   summary: 'where each fact lies, and by what people look for it',
-  version: 24,
+  version: 25,
   inputs: projectedTopics,
   tables,
   rowsOf,

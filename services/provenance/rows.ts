@@ -241,26 +241,11 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
       ];
     }
     case 'feedback-received':
-      return [
-        {
-          table: 'feedback',
-          row: { id: event.data.feedbackId, prediction_id: event.data.predictionId, kind: 'received', ...at },
-        },
-      ];
+      return [feedbackRow(event.data, 'received', at)];
     case 'reward-recorded':
-      return [
-        {
-          table: 'feedback',
-          row: { id: event.data.feedbackId, prediction_id: event.data.predictionId, kind: 'reward', ...at },
-        },
-      ];
+      return [feedbackRow(event.data, 'reward', at)];
     case 'feedback-closed':
-      return [
-        {
-          table: 'feedback',
-          row: { id: event.data.feedbackId, prediction_id: event.data.predictionId, kind: event.data.outcome, ...at },
-        },
-      ];
+      return [feedbackRow(event.data, event.data.outcome, at)];
     case 'experiment-assessed': {
       const { deployment, deploymentVersion, assessment, verdict, better, pValue, reason } = event.data;
       const found = `${verdict}${better === null ? '' : ` (${better})`}`;
@@ -321,6 +306,14 @@ export function rowsOf(event: ProjectedEvent<ProjectedTopic>): readonly Change[]
     default:
       return [];
   }
+}
+
+function feedbackRow(
+  { feedbackId, predictionId, row }: { feedbackId: string; predictionId: string; row: number | null },
+  kind: string,
+  at: At,
+): Change {
+  return { table: 'feedback', row: { id: feedbackId, row: row ?? -1, prediction_id: predictionId, kind, ...at } };
 }
 
 function labelsOf({ runId, tags, systemTags = [], parameters }: RunRequested, requestedAt: number): readonly Change[] {

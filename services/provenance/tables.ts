@@ -448,9 +448,10 @@ export const tables = {
     sums: ['predictions'],
   },
   feedback: {
-    columns: { id: 'text', prediction_id: 'text', kind: 'text', ...at },
-    key: ['id', 'kind'],
-    indexes: [['prediction_id']],
+    // row -1: the feedback named none
+    columns: { id: 'text', row: 'integer', prediction_id: 'text', kind: 'text', ...at },
+    key: ['id', 'row', 'kind'],
+    indexes: [['prediction_id', 'row']],
   },
   /** Why predictions came out as they did. */
   attributions: {

@@ -1,6 +1,6 @@
 /**
  * Makes rewards by the function of a deployment: each `reward-due` becomes one `reward-recorded`, with the reward, or without one and with
- * a `reward-failed` that says why. Ids follow from the feedback, so a reward that is made twice is one.
+ * a `reward-failed` that says why. Ids follow from the feedback and its row, so a reward that is made twice is one.
  */
 import type { Runtime } from '../../runtime/engine/runtime.ts';
 import type { IdentifiedOutput, Service } from '../../runtime/engine/service.ts';
@@ -47,12 +47,13 @@ export function createRewardScorer(runtime: Runtime): RewardScorer {
 
 function said(due: RewardDue, outcome: Rewarded): readonly IdentifiedOutput[] {
   const { steered, shadow, function: _, ...joined } = due;
-  const { deployment, deploymentVersion, predictionId, feedbackId, route, rule } = due;
+  const { deployment, deploymentVersion, predictionId, feedbackId, route, rule, row } = due;
   const reward = 'reward' in outcome ? outcome.reward : null;
-  const id = (what: string): string => derivedId(0, what, deployment, predictionId, feedbackId);
+  const id = (what: string): string =>
+    derivedId(0, what, deployment, predictionId, feedbackId, ...(row === null ? [] : [row]));
   const observed = (earned: number): IdentifiedOutput => ({
     ...{ topic: 'route-evidence', type: 'reward-observed', key: deployment },
-    data: { deployment, deploymentVersion, predictionId, route, reward: earned, rule, shadow },
+    data: { deployment, deploymentVersion, predictionId, route, reward: earned, rule, shadow, row },
     id: id(shadow ? `shadow-reward-observed/${route}` : 'reward-observed'),
   });
   if (shadow) return reward === null ? [] : [observed(reward)];
@@ -61,7 +62,7 @@ function said(due: RewardDue, outcome: Rewarded): readonly IdentifiedOutput[] {
     data: { ...joined, reward },
   };
   if (!('reward' in outcome)) {
-    const about = { deployment, deploymentVersion, predictionId, feedbackId, route };
+    const about = { deployment, deploymentVersion, predictionId, feedbackId, route, row };
     const { code, reason } = outcome;
     const data = { ...about, code, reason };
     return [recorded, { topic: 'rewards', type: 'reward-failed', key: deployment, data, id: id('reward-failed') }];

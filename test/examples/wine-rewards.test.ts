@@ -22,7 +22,7 @@ async function rewardsOf(name: keyof typeof measured): Promise<{ rewards: number
   const tensor = new Tensor('float32', Float32Array.from(x.values), [x.rows, x.columns]);
   const [output] = Object.values(await session.run({ [input]: tensor }));
   const answers = Array.from((output?.data ?? []) as Float32Array);
-  const given = { answer: null, label: null, route: name, model: name, modelVersion: 1 };
+  const given = { answer: null, label: null, row: null, route: name, model: name, modelVersion: 1 };
   const rewards = answers.map((prediction, row) => reward({ ...given, prediction, truth: quality[row] ?? null }));
   const squares = answers.map((prediction, row) => (prediction - (quality[row] ?? 0)) ** 2);
   return { rewards, squaredError: squares.reduce((sum, square) => sum + square, 0) / squares.length };

@@ -39,6 +39,8 @@ function reward(route: string, error: number | null, overrule: Partial<RewardRec
     qualityMaxAgeMs: 0,
     bounds: [],
     planned: [],
+    row: null,
+    before: { rewards: 0, errors: 0, squaredErrors: 0 },
     ...overrule,
   };
   driver.pipe({ type: 'reward-recorded', data, key: 'diamonds' });
@@ -50,6 +52,28 @@ function assessments(): ExperimentAssessed[] {
     return data as ExperimentAssessed;
   });
 }
+
+describe('rows of one prediction', () => {
+  it('that say the same twice are worth one: the verdict and the split are those of single rows', () => {
+    const random = seededRandom(11);
+    const errors = Array.from({ length: 100 }, (_, n) => random.normal() * (n % 5 < 3 ? 3 : 1));
+    const routeOf = (n: number): string => (n % 5 < 3 ? 'linear' : 'trees');
+    const planned = ['linear', 'trees'].map((route) => ({ route, weight: 1 }));
+    for (const [n, error] of errors.entries()) reward(routeOf(n), error, { planned });
+    const [single] = assessments();
+    for (const [n, error] of errors.entries()) {
+      const twice = { deployment: 'twice', assessEvery: 200, planned };
+      reward(routeOf(n), error, { ...twice, row: 0 });
+      const before = { rewards: 1, errors: 1, squaredErrors: error * error };
+      reward(routeOf(n), error, { ...twice, row: 1, before });
+    }
+    const [double] = driver.takeOutputs().map(({ data }) => data as ExperimentAssessed);
+    expect(double?.routes.map(({ count }) => count)).toEqual([120, 80]);
+    for (const field of ['pValue', 'difference', 'differenceLow', 'differenceHigh', 'ratioPValue'] as const)
+      expect(double?.[field], field).toBeCloseTo(single?.[field] as number, 10);
+    expect([double?.verdict, double?.better]).toEqual(['better', 'trees']);
+  });
+});
 
 describe('an assessment', () => {
   it('says per route what the errors say, and compares by Welch', () => {
@@ -237,7 +261,7 @@ describe('what does not count', () => {
     driver.pipe({ type: 'experiment-assessed', data: assessed as ExperimentAssessed, key: 'diamonds' });
     driver.pipe({
       type: 'feedback-closed',
-      data: { feedbackId: 'f', predictionId: 'p', deployment: 'diamonds', outcome: 'late', reason: '' },
+      data: { feedbackId: 'f', predictionId: 'p', deployment: 'diamonds', outcome: 'late', reason: '', row: null },
       key: 'diamonds',
     });
     expect(driver.takeOutputs()).toEqual([]);

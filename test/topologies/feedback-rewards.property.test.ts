@@ -3,12 +3,20 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTopologyDriver, type DriverOutput, type TopologyDriver } from '../../runtime/testing/index.ts';
 import { feedbackRewards } from '../../topologies/feedback-rewards.ts';
-import { completed, failed, feedback, idOf, terms } from './prediction-events.ts';
+import { closedAs } from '../../topologies/feedback-entries.ts';
+import { completed, failed, feedback, idOf, tensor, terms } from './prediction-events.ts';
 
 type Action =
-  | { readonly kind: 'predict'; readonly n: number; readonly digest: string }
+  | { readonly kind: 'predict'; readonly n: number; readonly digest: string; readonly rows: number }
   | { readonly kind: 'fail'; readonly n: number }
-  | { readonly kind: 'feedback'; readonly n: number; readonly truth: number | null; readonly reward: number | null }
+  | {
+      readonly kind: 'feedback';
+      readonly n: number;
+      readonly truth: number | null;
+      readonly reward: number | null;
+      readonly row: number | null;
+      readonly rows: number;
+    }
   | { readonly kind: 'again'; readonly back: number }
   | { readonly kind: 'wait'; readonly ms: number };
 
@@ -16,7 +24,12 @@ const id = fc.integer({ min: 1, max: 5 });
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('predict' as const), n: id, digest: fc.constantFrom('a', 'a', 'b') }),
+    arbitrary: fc.record({
+      kind: fc.constant('predict' as const),
+      n: id,
+      digest: fc.constantFrom('a', 'a', 'b'),
+      rows: fc.constantFrom(1, 1, 2, 3),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const), n: id }) },
   {
@@ -26,6 +39,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       n: id,
       truth: fc.constantFrom(90, 90, 95, null),
       reward: fc.constantFrom(null, null, null, 1),
+      row: fc.constantFrom(null, null, 0, 1, 2, 7),
+      rows: fc.constantFrom(0, 0, 0, 1, 2, 3),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('again' as const), back: fc.integer({ min: 1, max: 10 }) }) },
@@ -57,16 +72,24 @@ function play(driver: TopologyDriver<'predictions'>, { id: recordId, action: one
   const envelope = { key: 'k', id: recordId };
   switch (one.kind) {
     case 'predict':
-      driver.pipe({ type: 'prediction-completed', data: completed(one.n, { inputDigest: one.digest }), ...envelope });
+      driver.pipe({
+        type: 'prediction-completed',
+        data: completed(one.n, {
+          inputDigest: one.digest,
+          rows: one.rows,
+          outputs: [tensor('y', [one.rows, 1], [100, 95, 90].slice(0, one.rows))],
+        }),
+        ...envelope,
+      });
       break;
     case 'fail':
       driver.pipe({ type: 'prediction-failed', data: failed(one.n), ...envelope });
       break;
     case 'feedback': {
-      const { truth, reward } = one;
+      const { truth, reward, row, rows } = one;
       driver.pipe({
         type: 'feedback-received',
-        data: feedback(one.n, `f-${recordId}`, { truth, reward }),
+        data: feedback(one.n, `f-${recordId}`, { truth, reward, row: rows > 0 ? (row ?? 0) : row, rows }),
         ...envelope,
       });
       break;
@@ -217,9 +240,11 @@ function balances(driver: TopologyDriver<'predictions'>): void {
   const of = (name: string): number => counters[name] ?? 0;
   const closed = ['Rewarded', 'Duplicate', 'Contradictory', 'Unmatched', 'Late', 'NotComparable', 'Waiting'];
   expect(of('feedbackReceived')).toBe(closed.reduce((sum, name) => sum + of(`feedback${name}`), 0));
-  const open = of('predictionsOpened') - of('predictionsClosedRewarded') - of('predictionsClosedUnrewarded');
+  const ended = of('predictionsClosedRewarded') + of('predictionsClosedPartly') + of('predictionsClosedUnrewarded');
+  const open = of('predictionsOpened') - ended;
   const entries = driver.stateKeys('p/').map((key) => driver.state<readonly unknown[]>(key) ?? []);
-  const stillOpen = entries.filter(([kind, , closesMs]) => kind === 'open' && (closesMs as number) > driver.nowMs);
+  const stillOpen = entries.filter((entry) => closedAs(entry) !== undefined && (entry[2] as number) > driver.nowMs);
   expect(open).toBe(stillOpen.length);
-  expect(of('feedbackWaiting')).toBe(entries.filter(([kind]) => kind === 'waiting').length);
+  const waits = entries.flatMap(([kind, waiting]) => (kind === 'waits' ? (waiting as readonly unknown[]) : []));
+  expect(of('feedbackWaiting')).toBe(waits.length);
 }

@@ -132,6 +132,8 @@ export function feedback(n: number, feedbackId: string, overrule: Partial<Feedba
     source: null,
     actor: 'tester',
     waitMs: 50_000,
+    row: null,
+    rows: 0,
     ...overrule,
   };
 }

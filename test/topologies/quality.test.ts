@@ -17,6 +17,8 @@ function reward(overrule: Partial<RewardRecorded>): void {
     ...{ route: 'main', model: 'iris', modelVersion: 3, prediction: null, truth: null, error: null, reward: null },
     ...{ rule: 'equal', assessEvery: 0, alpha: 0.05, windows: [], online: [], answer: null, label: null },
     ...{ probabilities: [], segments: [], qualityRows: 4, qualityMaxAgeMs: 10_000, bounds: [], planned: [] },
+    row: null,
+    before: { rewards: 0, errors: 0, squaredErrors: 0 },
     ...overrule,
   };
   driver.pipe({ type: 'reward-recorded', data, key: data.deployment });

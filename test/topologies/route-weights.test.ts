@@ -29,7 +29,7 @@ function reward(
   shadow = false,
 ): void {
   const of = { deployment, deploymentVersion: version, predictionId: 'p', route };
-  const data = { ...of, reward: value, rule: 'equal', shadow };
+  const data = { ...of, reward: value, rule: 'equal', shadow, row: null };
   driver.pipe({ type: 'reward-observed', data, key: deployment });
 }
 

@@ -68,14 +68,19 @@ export function seldonData(outputs: readonly Output[], form: DataForm): object {
   return { names, ...(form === 'tensor' ? { tensor: { shape, values: data } } : { ndarray: nested(data, shape) }) };
 }
 
-/** The truth of a feedback: one value, of the first row. */
-export function truthOf(message: unknown): number | string | undefined {
-  if (message === undefined || message === null) return undefined;
-  let value: unknown = listsOf(dataOf(message, 'truth'));
-  while (Array.isArray(value)) {
-    if (value.length > 1) throw wrong(`truth must hold one value, for the one prediction, got ${value.length}`);
-    value = value[0];
-  }
-  if (typeof value === 'number' || typeof value === 'string') return value;
-  throw wrong('truth must hold one number or text');
+/** The truth of a feedback, one number or text per row, null where it is not known; of several rows a list. */
+export function truthOf(message: unknown): { readonly truth?: unknown; readonly label?: unknown } {
+  if (message === undefined || message === null) return {};
+  const values = listsOf(dataOf(message, 'truth')).map(valueOf);
+  const isLabel = values.some((value) => typeof value === 'string');
+  const isOther = values.some((value) => value !== null && typeof value !== (isLabel ? 'string' : 'number'));
+  if (values.length === 0 || isOther) throw wrong('truth must hold one number per row, or one text per row');
+  return { [isLabel ? 'label' : 'truth']: values.length === 1 ? values[0] : values };
+}
+
+/** Of a row that is a list of one column. */
+function valueOf(row: unknown, at: number): unknown {
+  if (!Array.isArray(row)) return row;
+  if (row.length !== 1) throw wrong(`truth must hold one value per row, row ${at} has ${row.length}`);
+  return valueOf(row[0], at);
 }

@@ -5,7 +5,7 @@ import { readFeedback } from '../../../schemas/feedback-check.ts';
 import { cloudEventType, incomingEvent } from '../cloud-events.ts';
 import { anyJson, type Routes } from '../gateway-context.ts';
 
-/** `POST /api/v1/feedback`: `{predictionId, truth? | label? | reward?, id?}`, or a CloudEvent around it. */
+/** `POST /api/v1/feedback`: `{predictionId, truth? | label? | reward?, row?, id?}`, or a CloudEvent around it. */
 export const feedback: Routes = (app, { options, operations }) => {
   app.post(
     '/api/v1/feedback',
@@ -14,7 +14,9 @@ export const feedback: Routes = (app, { options, operations }) => {
       schema: {
         summary: 'tell the truth, the label or a reward for a prediction',
         tags: ['feedback'],
-        body: anyJson('{predictionId, truth?: number, label?: text, reward?: number, id?}, or a CloudEvent around it'),
+        body: anyJson(
+          '{predictionId, truth?: number, label?: text, reward?: number, row?: whole number from 0, id?}, or a CloudEvent around it; of a prediction of several rows truth, label and reward are lists of one value (or null) per row, or row names the one that they are about',
+        ),
         consumes: ['application/json', cloudEventType],
         response: { 202: Type.Object({ feedbackId: Type.String(), predictionId: Type.String() }) },
       },

@@ -49,7 +49,7 @@ export const seldonV1: Routes = (app, context) => {
           summary: 'reward or truth for a prediction, by the protocol of Seldon v1',
           tags,
           params,
-          body: anyJson('Feedback: {request?, response: {meta: {puid}}, reward?, truth?}'),
+          body: anyJson('Feedback: {request?, response: {meta: {puid}}, reward?, truth?}; truth has one value per row'),
         },
       },
       (request) => giveFeedback(request, context),
@@ -111,12 +111,7 @@ async function giveFeedback(request: FastifyRequest<Named>, { options, operation
     readonly reward?: unknown;
   };
   const given = response?.meta?.tags?.['prediction_id'] ?? response?.meta?.puid;
-  const known = truthOf(truth);
-  const said = {
-    predictionId: given,
-    reward,
-    ...(typeof known === 'number' ? { truth: known } : known === undefined ? {} : { label: known }),
-  };
+  const said = { predictionId: given, reward, ...truthOf(truth) };
   const read = readFeedback(said, options.runtime.partitions('predictions'));
   if (read.problems !== undefined) {
     throw new MillraceError('INVALID_ARGUMENT', `feedback (response.meta, reward, truth): ${read.problems.join('; ')}`);

@@ -1,28 +1,14 @@
 /** What came of something, newest first and bounded: of many the newest are read back, and how many more there are is said. */
 import { addArtifact } from './artifact.ts';
+import { addFeedbackOf } from './feedback.ts';
 import type { Walk } from './walk.ts';
 
 const shownMax = 10;
 
 /** Feedback, rewards, outlier verdicts and explanations of a prediction. */
-export async function addPredictionEffects({ reader, database, links }: Walk, id: string): Promise<void> {
-  const feedback = await database
-    .selectFrom('feedback')
-    .selectAll()
-    .where('prediction_id', '=', id)
-    .orderBy('offset')
-    .limit(100)
-    .execute();
-  for (const row of feedback.sort((a, b) => Number(b.kind === 'received') - Number(a.kind === 'received'))) {
-    const received = row.kind === 'received';
-    const fact = await reader.fact(received ? 'predictions' : 'rewards', row);
-    reader.add(
-      links,
-      fact,
-      { kind: received ? 'feedback' : 'reward', id: row.id, text: feedbackText(fact.event) },
-      null,
-    );
-  }
+export async function addPredictionEffects(walk: Walk, id: string): Promise<void> {
+  const { reader, database, links } = walk;
+  await addFeedbackOf(walk, id);
   const outliers = await database.selectFrom('outlier_rows').selectAll().where('prediction_id', '=', id).execute();
   for (const { window_id, score } of outliers) {
     const finding = await database
@@ -179,12 +165,4 @@ async function addTraffic(
 
 function rest({ links }: Walk, kind: string, count: number): void {
   if (count > shownMax) links.add({ kind, id: '…', text: `and ${count - shownMax} more`, check: 'counted' }, null);
-}
-
-function feedbackText({ type, data }: { readonly type: string; readonly data: object }): string {
-  const facts = data as Readonly<Record<string, unknown>>;
-  if (type === 'feedback-received')
-    return `truth ${String(facts['truth'] ?? facts['label'] ?? '-')} by ${String(facts['actor'])}`;
-  if (type === 'reward-recorded') return `error ${String(facts['error'])}, reward ${String(facts['reward'])}`;
-  return `feedback ${String(facts['outcome'] ?? type)}`;
 }

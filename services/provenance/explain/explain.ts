@@ -15,6 +15,7 @@ import {
   addStartedRuns,
   addVersionUse,
 } from './effects.ts';
+import { addFeedback } from './feedback.ts';
 import { findNamed, type Named, searched } from './find.ts';
 import { addFinding } from './finding-causes.ts';
 import { type CausalChain, Links } from './link.ts';
@@ -89,14 +90,7 @@ async function addCauses(named: Named, walk: Walk, runtime: Runtime): Promise<vo
       return void (await reader.addRaw(links, place, 'record', row.name, at));
     }
     case 'feedback': {
-      const rows = await database.selectFrom('feedback').selectAll().where('id', '=', named.id).execute();
-      let under: number | null = null;
-      for (const row of rows.sort((a, b) => Number(a.kind === 'received') - Number(b.kind === 'received'))) {
-        const received = row.kind === 'received';
-        const said = { kind: received ? 'feedback' : 'reward', id: row.id, text: row.kind };
-        under = await reader.addFact(links, received ? 'predictions' : 'rewards', row, said, under);
-      }
-      const predictionId = rows[0]?.prediction_id ?? '';
+      const { under, predictionId } = await addFeedback(walk, named.id);
       return void (await addPrediction(walk, predictionId, under));
     }
     case 'operation': {

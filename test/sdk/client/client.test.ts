@@ -63,6 +63,8 @@ describe('a subscription', () => {
       source: null,
       actor: 'x',
       waitMs: 1,
+      row: null,
+      rows: 0,
     };
     const output = { topic: 'predictions', type: 'feedback-received', data, key: `e${truth}`, id } as const;
     return fixture.test.runtime.publish([output]);

@@ -40,6 +40,23 @@ async function give(
   });
 }
 
+/** Appends one record; resolves with all that it was admitted as. */
+async function giveAll(value: string | Uint8Array, count: number) {
+  const first = (await give(value)).data as FeedbackReceived;
+  const { runtime } = test;
+  return await eventually(`${count} of feedback ${first.feedbackId}`, async () => {
+    const found = [];
+    const place = { topic: runtime.topic('predictions'), partition: 3 };
+    for await (const batch of runtime.parts.log.read(place, { from: 0 }))
+      for (const record of batch) {
+        const event = await runtime.decode('predictions', record);
+        const data = event.data as FeedbackReceived;
+        if (data.source?.offset === first.source?.offset) found.push({ id: event.id, data });
+      }
+    return found.length === count ? found : undefined;
+  });
+}
+
 describe('feedback', () => {
   it('goes to the partition that its prediction names', async () => {
     expect(await give(JSON.stringify({ predictionId, truth: 2.5 }))).toMatchObject({
@@ -55,6 +72,44 @@ describe('feedback', () => {
     const data = { predictionId, truth: null, label: 'good', reward: null };
     const outcome = await give(test.runtime.codec.encode('feedback', 'feedback-given', data), {}, null);
     expect(outcome).toMatchObject({ type: 'feedback-received', key: predictionId, data: { label: 'good' } });
+  });
+
+  it('with a value per row becomes one a row, under one id; null says nothing', async () => {
+    const of = (data: object) => test.runtime.codec.encode('feedback', 'feedback-given', data);
+    const avro = { truth: null, label: null, reward: null, row: null, labels: [], rewards: [], predictionId };
+    for (const value of [
+      JSON.stringify({ predictionId, truth: [1, null, 3] }),
+      of({ ...avro, truths: [1, null, 3] }),
+    ]) {
+      const all = await giveAll(value, 2);
+      expect(all.map(({ data }) => data)).toMatchObject([
+        { row: 0, rows: 3, truth: 1, label: null, reward: null },
+        { row: 2, rows: 3, truth: 3, label: null, reward: null },
+      ]);
+      expect(new Set(all.map(({ data }) => data.feedbackId)).size).toBe(1);
+      expect(new Set(all.map(({ id }) => id)).size).toBe(2);
+    }
+    const [one] = await giveAll(JSON.stringify({ predictionId, row: 1, label: 'x' }), 1);
+    expect(one?.data).toMatchObject({ row: 1, rows: 0, label: 'x' });
+  });
+
+  it('of one own id for several rows is apart by row', async () => {
+    const ids = [];
+    for (const row of [0, 1, 1]) {
+      const [one] = await giveAll(JSON.stringify({ predictionId, row, truth: 1, id: 'row by row' }), 1);
+      ids.push([one?.id, one?.data.feedbackId]);
+    }
+    expect(ids[1]).toEqual(ids[2]);
+    expect(ids[0]?.[0]).not.toBe(ids[1]?.[0]);
+    expect(ids[0]?.[1]).toBe(ids[1]?.[1]);
+  });
+
+  it('that mixes lists, values and rows is refused with what is wrong', async () => {
+    const outcome = await give(JSON.stringify({ predictionId, truth: [1, 2], row: 1 }));
+    expect(outcome).toMatchObject({
+      ...{ topic: 'operations', type: 'feedback-refused' },
+      data: { reason: expect.stringContaining('row names one row, and a list has one value per row') },
+    });
   });
 
   it('has an id that follows from its position, or from its source and own id', async () => {
@@ -87,7 +142,8 @@ describe('feedback', () => {
 
   it('that the gateway has taken has the id that its caller was told', async () => {
     const { runtime } = test;
-    const data = { predictionId, truth: 4, label: null, reward: null };
+    const one = { truth: 4, label: null, reward: null, row: null };
+    const data = { predictionId, ...one, truths: [], labels: [], rewards: [] };
     await runtime.publish([{ topic: 'feedback', type: 'feedback-given', data, key: predictionId, id: 'call-1' }]);
     const told = feedbackIdOfCall('call-1', predictionId);
     const admitted = await eventually('it is admitted', async () => {

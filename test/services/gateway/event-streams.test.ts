@@ -74,6 +74,8 @@ describe('event streams', () => {
       qualityMaxAgeMs: 0,
       bounds: [],
       planned: [],
+      row: null,
+      before: { rewards: 0, errors: 0, squaredErrors: 0 },
     };
     const output = { topic: 'rewards', type: 'reward-recorded', data, key: 'd', id: 'nan' } as const;
     await fixture.test.runtime.publish([output]);

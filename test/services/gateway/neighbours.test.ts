@@ -171,7 +171,7 @@ describe('Seldon v1', () => {
     ]);
   });
 
-  it('takes feedback for the prediction that an answer names: reward, truth as number and as text', async () => {
+  it('takes feedback for the prediction that an answer names: reward, truth as number and as text, of one row and of several', async () => {
     const answer = json(await predict({ meta: { puid: 'fed' }, data: { ndarray: [flower] } }));
     const feedback = (body: object) => served.post('/seldon/default/iris-logreg/api/v1.0/feedback', body);
     for (const truth of [
@@ -183,6 +183,11 @@ describe('Seldon v1', () => {
         meta: { puid: 'fed', tags: { feedback_id: expect.stringMatching(/^[0-9a-f]{32}$/) } },
       });
     }
+    for (const truth of [
+      { data: { ndarray: [[1], [null], [2]] } },
+      { data: { tensor: { shape: [2], values: ['setosa', 'virginica'] } } },
+    ])
+      expect((await feedback({ response: answer, truth })).statusCode).toBe(200);
     const { runtime } = served.server.test;
     const found: unknown[] = [];
     for (let partition = 0; partition < runtime.partitions('feedback'); partition++) {
@@ -192,12 +197,19 @@ describe('Seldon v1', () => {
       }
     }
     const predictionId = (answer['meta'] as { tags: { prediction_id: string } }).tags.prediction_id;
+    const none = { truth: null, label: null, reward: null, row: null, truths: [], labels: [], rewards: [] };
     expect(found).toEqual(
       expect.arrayContaining([
-        { predictionId, truth: 1, label: null, reward: 0.5 },
-        { predictionId, truth: null, label: 'setosa', reward: 0.5 },
+        { ...none, predictionId, truth: 1, reward: 0.5 },
+        { ...none, predictionId, label: 'setosa', reward: 0.5 },
+        { ...none, predictionId, truths: [1, null, 2] },
+        { ...none, predictionId, labels: ['setosa', 'virginica'] },
       ]),
     );
+    const several = await feedback({ response: answer, reward: 0.5, truth: { data: { ndarray: [1, 2] } } });
+    expect(json(several)['message']).toMatch(/must all be one value, or lists of the same length/);
+    const wide = await feedback({ response: answer, truth: { data: { ndarray: [[1, 2]] } } });
+    expect(json(wide)['message']).toMatch(/one value per row, row 0 has 2/);
     const unknown = await feedback({ response: { meta: { puid: 'nobody' } }, reward: 1 });
     expect([unknown.statusCode, json(unknown)['message']]).toEqual([
       400,

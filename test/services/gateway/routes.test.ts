@@ -136,7 +136,24 @@ describe('feedback', () => {
       truth: 1.5,
       label: null,
       reward: null,
+      row: null,
+      truths: [],
+      labels: [],
+      rewards: [],
     });
+  });
+
+  it('on several rows is published as it was given', async () => {
+    const give = async (said: object) => {
+      const { feedbackId } = (await post('/api/v1/feedback', { predictionId, ...said })).json<{ feedbackId: string }>();
+      const record = (await records('feedback')).find(({ id }) => feedbackIdOfCall(id, predictionId) === feedbackId);
+      return fixture.test.runtime.codec.decode('feedback', record!.value).data;
+    };
+    expect(await give({ truth: [1, null, 3], reward: [null, 0.5, null] })).toMatchObject({
+      ...{ truth: null, reward: null, row: null },
+      ...{ truths: [1, null, 3], labels: [], rewards: [null, 0.5, null] },
+    });
+    expect(await give({ row: 2, label: 'x' })).toMatchObject({ row: 2, label: 'x', labels: [] });
   });
 
   it.each([
@@ -147,6 +164,19 @@ describe('feedback', () => {
     [{ predictionId, reward: 1e300 }, 'reward must lie within'],
     [{ predictionId, label: 5 }, 'label must be a text'],
     [[], 'feedback must be an object'],
+    [{ predictionId, truth: [] }, 'truth must have one value per row, 1 to 1000 of them, got 0'],
+    [{ predictionId, truth: Array(1_001).fill(1) }, '1 to 1000 of them, got 1001'],
+    [{ predictionId, truth: [1, '2'] }, 'truth[1] must be a number, got "2"'],
+    [{ predictionId, label: ['a', ''] }, 'label[1] must be a text'],
+    [{ predictionId, reward: [null, null] }, 'truth, label or reward must be given'],
+    [{ predictionId, truth: [1, 2], reward: [1] }, 'got truth with 2 in a list, reward with 1 in a list'],
+    [{ predictionId, truth: [1, 2], reward: 1 }, 'must all be one value, or lists of the same length'],
+    [{ predictionId, truth: [1, 2], row: 1 }, 'row names one row, and a list has one value per row'],
+    [{ predictionId, truth: 1, truths: [1, 2] }, 'truth and truths say the same thing: give one of them'],
+    [{ predictionId, truth: 1, row: -1 }, 'row must be a whole number from 0 to 999, got -1'],
+    [{ predictionId, truth: 1, row: 1_000 }, 'row must be a whole number from 0 to 999, got 1000'],
+    [{ predictionId, truth: 1, row: 0.5 }, 'row must be a whole number from 0 to 999, got 0.5'],
+    [{ predictionId, truth: 1, row: '1' }, 'row must be a whole number from 0 to 999, got "1"'],
   ])('refuses %j', async (body, message) => {
     const answer = await post('/api/v1/feedback', body);
     expect(answer.statusCode).toBe(400);

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleDeployment } from '../../../runtime/adapters/bundler/bundle-code.ts';
 import { createTestRuntime, eventually, type TestRuntime } from '../../../runtime/testing/test-runtime.ts';
-import type { RewardFailed, RewardRecorded } from '../../../schemas/events.ts';
+import type { FeedbackReceived, RewardFailed, RewardRecorded } from '../../../schemas/events.ts';
 import { createGateway, type Gateway } from '../../../services/gateway/gateway.ts';
 import { createMonitoringMetrics } from '../../../services/monitoring-metrics/monitoring-metrics.ts';
 import { qualityRoutes } from '../../../services/monitoring-metrics/quality-routes.ts';
@@ -94,6 +94,37 @@ describe('a reward function', () => {
     expect(recorded[0]).toMatchObject({ predictionId: idOf(1), reward: 0.25, rule: 'function', error: -2 });
     await eventually('the weights hear of it', () => order.length === 1);
     expect(order[0]).toContain('"reward":0.25');
+  });
+
+  it('is run once a row of a prediction of several, and fails for a row alone', async () => {
+    const rewardsBefore = recorded.length;
+    const own = { ...terms, rewardFunction, steered: true };
+    const outputs = [tensor('y', [3, 1], [5, 6, 7])];
+    const say = (data: FeedbackReceived) =>
+      ({
+        topic: 'predictions',
+        type: 'feedback-received',
+        key: 'k',
+        partition: 0,
+        id: `rows-${data.row}`,
+        data,
+      }) as const;
+    await test.runtime.publish([
+      {
+        ...{ topic: 'predictions', type: 'prediction-completed', key: 'k', partition: 0, id: 'rows' },
+        data: completed(500, { deployment: 'rows', rows: 3, outputs, terms: own }),
+      },
+      ...[7, -1, 8].map((truth, row) => say(feedback(500, 'rows', { truth, row, rows: 3 }))),
+    ]);
+    await eventually('each has an outcome', () => recorded.length === rewardsBefore + 3 && failures.length === 1);
+    expect(recorded.slice(rewardsBefore).map(({ row, reward }) => [row, reward])).toEqual([
+      [0, 0.25],
+      [1, null],
+      [2, 1],
+    ]);
+    expect(failures.splice(0)).toMatchObject([{ deployment: 'rows', row: 1, code: 'USER_CODE_FAILED' }]);
+    await eventually('the weights hear of both', () => order.length === 3);
+    expect(order.slice(1).map((said) => (JSON.parse(said) as { row: number }).row)).toEqual([0, 2]);
   });
 
   it('that throws, hangs, takes too much memory or answers no number is a failure of that reward alone, counted, and said why', async () => {
