@@ -3,6 +3,7 @@
  * it has not met, digests of both, and the model itself as a folder that MLflow's clients load and the registry takes.
  */
 import { hash } from 'node:crypto';
+import { onnxFile, onnxMlmodel } from '../../schemas/codec/onnx-mlmodel.ts';
 import { regressionMetrics } from '../../statistics/metrics/regression.ts';
 import type { DatasetSource } from './run-logger.ts';
 
@@ -63,7 +64,7 @@ export function autologRecord(model: TrainedModel, options: AutologOptions): Aut
     metrics: under({ ...qualityOf(model, train, 'training_'), ...judged }),
     datasets: [sourceOf(train, 'training'), ...(test === undefined ? [] : [sourceOf(test, 'test')])],
     files: {
-      [`${prefix}model/model.onnx`]: model.onnx,
+      [`${prefix}model/${onnxFile}`]: model.onnx,
       [`${prefix}model/MLmodel`]: mlmodelOf(train.x.columns, options),
     },
   };
@@ -87,22 +88,15 @@ function sourceOf({ x, y, name }: LabelledRows, context: 'training' | 'test'): D
   return { name: name ?? context, digest: hash('sha256', Buffer.concat(parts), 'hex').slice(0, digestLength), context };
 }
 
-/** YAML; what stands behind a colon is JSON, which is YAML too. */
 function mlmodelOf(columns: number, { inputName = 'features', outputName = 'prediction' }: AutologOptions): string {
   const tensor = (name: string, width: number): object => ({
     name,
     type: 'tensor',
     'tensor-spec': { dtype: 'float32', shape: [-1, width] },
   });
-  const json = (value: unknown): string => JSON.stringify(JSON.stringify(value));
-  return [
-    'flavors:',
-    '  onnx: {"data": "model.onnx", "onnx_version": "1.16.0", "providers": ["CPUExecutionProvider"]}',
-    '  python_function: {"loader_module": "mlflow.onnx", "data": "model.onnx"}',
-    `utc_time_created: ${JSON.stringify(new Date().toISOString().replace('T', ' ').replace('Z', ''))}`,
-    'signature:',
-    `  inputs: ${json([tensor(inputName, columns)])}`,
-    `  outputs: ${json([tensor(outputName, 1)])}`,
-    '',
-  ].join('\n');
+  return onnxMlmodel({
+    createdMs: Date.now(),
+    inputs: [tensor(inputName, columns)],
+    outputs: [tensor(outputName, 1)],
+  });
 }

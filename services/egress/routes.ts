@@ -280,7 +280,16 @@ function shown(row: Omit<WebhookRow, 'origin'>): Webhook {
 async function check(wanted: Parameters<typeof webhookProblems>[0], client: EgressClient): Promise<void> {
   const problems = webhookProblems(wanted);
   if (problems.length > 0) throw new MillraceError('INVALID_ARGUMENT', problems.join('; '), { details: { problems } });
-  await client.check(wanted.url);
+  try {
+    await client.check(wanted.url);
+  } catch (error) {
+    // Who makes a webhook is told so, and does not ask again and again.
+    if (error instanceof MillraceError && error.code === 'UNAVAILABLE')
+      throw new MillraceError('INVALID_ARGUMENT', `${error.message}: a webhook is made for an address that is there`, {
+        cause: error,
+      });
+    throw error;
+  }
 }
 
 function checkSecret(format: string, secret: string): void {

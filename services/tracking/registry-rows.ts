@@ -2,7 +2,10 @@ import type { ProjectedEvent } from '../../runtime/engine/projection.ts';
 import type { Edited } from '../../schemas/events.ts';
 import { type Change, keyed } from './row-changes.ts';
 
-/** Models, versions and aliases: facts alone, requests mean nothing here. */
+/**
+ * Models, versions and aliases: facts alone, requests mean nothing here. As in MLflow, tags and aliases do not count as changes of a model or
+ * version (`updated_ms`).
+ */
 export function registryRows({ type, data, timeMs }: ProjectedEvent<'registry'>): readonly Change[] {
   switch (type) {
     case 'version-registered': {
@@ -39,7 +42,6 @@ export function registryRows({ type, data, timeMs }: ProjectedEvent<'registry'>)
         { table: 'alias_proposals', remove: { name, alias } },
         ...(previous === null || previous === version ? [] : [aliasMove(data, alias, previous, true, timeMs)]),
         aliasMove(data, alias, version, false, timeMs),
-        model(name, timeMs, ['updated_ms']),
       ];
     }
     case 'edited':
@@ -54,7 +56,6 @@ export function registryRows({ type, data, timeMs }: ProjectedEvent<'registry'>)
 
 function modelEdits(data: Edited, timeMs: number): readonly Change[] {
   const { model: name, edit, key, value, tags, versions, keys } = data;
-  const touched = model(name, timeMs, ['updated_ms']);
   switch (edit) {
     case 'create':
       return [
@@ -68,12 +69,11 @@ function modelEdits(data: Edited, timeMs: number): readonly Change[] {
     case 'describe':
       return [model(name, timeMs, ['description', 'updated_ms'], value)];
     case 'tag':
-      return [touched, { table: 'registered_model_tags', row: { name, key, value }, set: 'all' }];
+      return [{ table: 'registered_model_tags', row: { name, key, value }, set: 'all' }];
     case 'untag':
-      return [touched, { table: 'registered_model_tags', remove: { name, key } }];
+      return [{ table: 'registered_model_tags', remove: { name, key } }];
     case 'remove-alias':
       return [
-        touched,
         { table: 'aliases', remove: { name, alias: key } },
         ...versions.map((version) => aliasMove(data, key, version, true, timeMs)),
       ];
@@ -102,16 +102,17 @@ function modelEdits(data: Edited, timeMs: number): readonly Change[] {
 function versionEdits(edited: Edited, timeMs: number): readonly Change[] {
   const { model: name, edit, key, value, versions, keys } = edited;
   const version = edited.version ?? 0;
-  const touched = changedVersion(name, version, timeMs, ['updated_ms']);
+  const touched = model(name, timeMs, ['updated_ms']);
   switch (edit) {
     case 'describe':
       return [changedVersion(name, version, timeMs, ['description', 'updated_ms'], { description: value })];
     case 'tag':
-      return [touched, { table: 'model_version_tags', row: { name, version, key, value }, set: 'all' }];
+      return [{ table: 'model_version_tags', row: { name, version, key, value }, set: 'all' }];
     case 'untag':
-      return [touched, { table: 'model_version_tags', remove: { name, version, key } }];
+      return [{ table: 'model_version_tags', remove: { name, version, key } }];
     case 'stage':
       return [
+        touched,
         changedVersion(name, version, timeMs, ['stage', 'updated_ms'], { stage: value }),
         stageMove(edited, value, version, timeMs),
         ...versions.map((other) => stageMove(edited, 'Archived', other, timeMs)),
@@ -119,6 +120,7 @@ function versionEdits(edited: Edited, timeMs: number): readonly Change[] {
       ];
     case 'delete':
       return [
+        touched,
         { table: 'model_versions', remove: { name, version } },
         ...keys.map((alias): Change => ({ table: 'aliases', remove: { name, alias } })),
         ...keys.map((alias) => aliasMove(edited, alias, version, true, timeMs)),

@@ -10,6 +10,7 @@ import { editAliasRule } from './aliases.ts';
 import { heldByRules, signatureTag } from './alias-rules.ts';
 import { aboutKey, holderKey, holderPrefix, modelKey, versionKey, versionPrefix } from './keys.ts';
 import { offer } from './renames.ts';
+import { isStage, stageProblem } from './stages.ts';
 import {
   type About,
   edited,
@@ -23,8 +24,6 @@ import {
 } from './rows.ts';
 
 type CodedDecision = Decision & { readonly code?: string };
-
-const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 
 /** Of one model. */
 export const versionsMax = 100_000;
@@ -145,11 +144,7 @@ function editVersion(request: EditRequested, facts: VersionFacts, known: ModelSt
       return changed([{ ...facts, tags }], known, state, request);
     }
     case 'stage': {
-      if (!(stages as readonly string[]).includes(value)) {
-        return {
-          refused: `Invalid Model Version stage: ${value.slice(0, 40)}. Value must be one of ${stages.join(', ')}.`,
-        };
-      }
+      if (!isStage(value)) return { refused: stageProblem(value) };
       const others = request.archive
         ? versionsOf(state, model)
             .filter((other) => other.version !== facts.version && other.stage === value && other.deleted !== true)

@@ -8,6 +8,7 @@ import type { TrackingRows } from '../tables.ts';
 import { artifactPath, pathOfUrl } from './artifact-paths.ts';
 import type { Room } from './calls.ts';
 import { runIdOf } from './checks.ts';
+import { registeredFiles } from './registered-files.ts';
 import { directory, fileAt, filesUnder } from './listing.ts';
 import type { ExtensionParts } from '../../gateway/extension.ts';
 import { piecesOf, rangeOf } from './byte-ranges.ts';
@@ -33,7 +34,14 @@ export function artifacts({ read, tracking }: Room): void {
   });
 
   read('GET', base, async ({ fields }) => {
-    const place = await placeOf(tracking, artifactPath((fields.optional('path') ?? '').replace(/\/$/, '')));
+    const location = artifactPath((fields.optional('path') ?? '').replace(/\/$/, ''));
+    const registered = await registeredFiles(tracking, location);
+    if (registered !== undefined) {
+      // As of any file, nothing lies below it.
+      const files = /\/.*\//.test(location) ? [] : registered;
+      return filled({ files: files.map((file) => ({ path: file.path, is_dir: false, file_size: file.sizeBytes })) });
+    }
+    const place = await placeOf(tracking, location);
     if (place === undefined) return {};
     const path = artifactPath(place.path);
     const database = await tracking.fresh('tracking');
@@ -65,6 +73,7 @@ export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway:
   app.get(`${base}/*`, { config: { access: 'read' }, schema }, async (request, reply) => {
     const file = await knownFile(tracking, pathOfUrl(request.raw.url ?? '', `${base}/`));
     const { path } = file;
+    if (file.text !== undefined) return await reply.type('application/octet-stream').send(file.text);
     reply.header(
       'content-disposition',
       `attachment; filename*=UTF-8''${encodeURIComponent(path.split('/').at(-1) ?? '')}`,
@@ -104,8 +113,12 @@ export function artifactBytes(app: FastifyInstance, tracking: Tracking, gateway:
   });
 }
 
+type KnownFile = Pick<TrackingRows['artifacts'], 'path' | 'hash' | 'size_bytes'> & { readonly text?: string };
+
 /** NOT_FOUND unless there is one at the location. */
-export async function knownFile(tracking: Tracking, location: string): Promise<TrackingRows['artifacts']> {
+export async function knownFile(tracking: Tracking, location: string): Promise<KnownFile> {
+  const [registered, ...others] = (await registeredFiles(tracking, location)) ?? [];
+  if (registered !== undefined && others.length === 0) return { ...registered, size_bytes: registered.sizeBytes };
   const { ownerId, path } = await fileOf(tracking, location);
   const file = await fileAt(await tracking.fresh('tracking'), ownerId, path);
   if (file === undefined) throw new MillraceError('NOT_FOUND', `there is no artifact '${path}' of ${ownerId}`);

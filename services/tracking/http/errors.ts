@@ -42,7 +42,9 @@ export function answerErrors(app: FastifyInstance, { operations }: ExtensionPart
     return await reply.code(status).type('application/json').send(JSON.stringify({ error_code, message }));
   });
   app.setNotFoundHandler(async (request, reply) => {
-    const message = `there is nothing at ${request.method} ${request.url.split('?')[0]}`;
+    const [path = ''] = request.url.split('?', 1);
+    const why = /\/mlflow\/traces(?:\/|$)/.test(path) ? notKept : '';
+    const message = `there is nothing at ${request.method} ${path}${why}`;
     return await reply
       .code(404)
       .type('application/json')
@@ -63,5 +65,6 @@ function answerOf(error: FastifyError | Error): Answer {
   return { status, error_code: status === 413 ? 'INVALID_PARAMETER_VALUE' : 'BAD_REQUEST', message: error.message };
 }
 
+const notKept = ': this server keeps no traces; mlflow.tracing.disable() stops the client from sending them';
 const internal = [500, 'INTERNAL_ERROR'] as const;
 const inside = 'the call failed for a reason inside of the platform; its log has the details';

@@ -52,11 +52,12 @@ export function experiments(room: Room): void {
 
   read(['POST', 'GET'], '/mlflow/experiments/search', async ({ fields }) => await search(tracking, fields));
 
-  const change = (path: string, what: string, of: (fields: Fields) => { key?: string; value?: string }): void => {
+  type Change = { readonly key?: string; readonly value?: string };
+  const change = (path: string, what: string, of: (fields: Fields) => Change | Promise<Change>): void => {
     write('POST', `/mlflow/experiments/${path}`, `experiment.${what}`, async (call) => {
       const experimentId = idIn(call.fields, 'experiment_id');
       try {
-        await changeExperiment(room, call, experimentId, what, of(call.fields));
+        await changeExperiment(room, call, experimentId, what, await of(call.fields));
       } finally {
         tracking.forgetExperiment(experimentId);
       }
@@ -72,7 +73,14 @@ export function experiments(room: Room): void {
     key: checkKey(fields.text('key'), 'Experiment tag'),
     value: checkLength(fields.optional('value') ?? '', limits.experimentTagValue, 'Experiment tag value'),
   }));
-  change('delete-experiment-tag', 'delete-tag', (fields) => ({ key: checkKey(fields.text('key'), 'Experiment tag') }));
+  change('delete-experiment-tag', 'delete-tag', async (fields) => {
+    const [id, key] = [idIn(fields, 'experiment_id'), checkKey(fields.text('key'), 'Experiment tag')];
+    const database = await tracking.fresh('experiments');
+    const tags = database.selectFrom('experiment_tags').select('key').where('experiment_id', '=', id);
+    if ((await tags.where('key', '=', key).executeTakeFirst()) === undefined)
+      throw new MillraceError('NOT_FOUND', `No tag with name: ${key} in experiment with id ${id}`);
+    return { key };
+  });
 }
 
 async function changeExperiment(

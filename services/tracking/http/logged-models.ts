@@ -5,7 +5,7 @@ import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts
 import type { ModelChanged } from '../../../schemas/events.ts';
 import { filled, metricAnswer } from '../run-answers.ts';
 import { runName } from '../run-name.ts';
-import { loggedModelDomain } from '../search/domains.ts';
+import { loggedModelDomain, type MetricDataset } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
 import type { LoggedModelRow, Tracking } from '../tracking.ts';
 import type { TrackingRows } from '../tables.ts';
@@ -64,17 +64,39 @@ export function loggedModels({ read, log, tracking }: Room): void {
   log('PATCH', '/mlflow/logged-models/:model_id', ({ fields, operation: { actor } }) =>
     change(fields, actor, { status: statusOf(fields) }),
   );
-  log('DELETE', '/mlflow/logged-models/:model_id', ({ fields, operation: { actor } }) =>
-    change(fields, actor, { deleted: true }),
-  );
+  log('DELETE', '/mlflow/logged-models/:model_id', async ({ fields, operation: { actor } }) => {
+    const { lifecycle } = await anyLoggedModel(await tracking.fresh('tracking'), idIn(fields, 'model_id'));
+    // As MLflow has it, one that is deleted may be deleted.
+    return lifecycle === 'active' ? await change(fields, actor, { deleted: true }) : {};
+  });
   log('PATCH', '/mlflow/logged-models/:model_id/tags', ({ fields, operation: { actor } }) =>
     change(fields, actor, { tags: pairsOf(fields.objects('tags'), 'Tag', limits.tagValue) }),
   );
-  log('DELETE', '/mlflow/logged-models/:model_id/tags/:tag_key', ({ fields, operation: { actor } }) =>
-    change(fields, actor, { removedTags: [fields.text('tag_key')] }),
-  );
+  log('DELETE', '/mlflow/logged-models/:model_id/tags/:tag_key', async ({ fields, operation: { actor } }) => {
+    const [modelId, key] = [idIn(fields, 'model_id'), fields.text('tag_key')];
+    const database = await tracking.fresh('tracking');
+    const tags = database.selectFrom('logged_model_tags').select('key').where('model_id', '=', modelId);
+    if ((await tags.where('key', '=', key).executeTakeFirst()) === undefined)
+      throw new MillraceError('NOT_FOUND', `No tag with key '${key}' found for model with ID '${modelId}'.`);
+    return await change(fields, actor, { removedTags: [key] });
+  });
   log('POST', '/mlflow/logged-models/:model_id/params', async ({ fields, operation: { actor } }) => {
-    await change(fields, actor, { params: pairsOf(fields.objects('params'), 'Parameter', limits.paramValue) });
+    const modelId = idIn(fields, 'model_id');
+    const params = pairsOf(fields.objects('params'), 'Parameter', limits.paramValue);
+    await tracking.inTurn.run(modelId, async () => {
+      const database = await tracking.fresh('tracking');
+      const known = await database
+        .selectFrom('logged_model_params')
+        .select(['key', 'value'])
+        .where('model_id', '=', modelId)
+        .execute();
+      const changed = known.find(({ key, value }) => Object.hasOwn(params, key) && params[key] !== value);
+      if (changed !== undefined)
+        throw invalidArgument(
+          `Changing param values is not allowed. Param '${changed.key}' of model '${modelId}' is '${changed.value}'.`,
+        );
+      await change(fields, actor, { params });
+    });
     return {};
   });
   read('POST', '/mlflow/logged-models/search', async ({ fields }) => await search(tracking, fields));
@@ -88,22 +110,30 @@ export function loggedModels({ read, log, tracking }: Room): void {
 
 /** NOT_FOUND for one that is deleted, too. */
 export async function loggedModelOf(database: Kysely<TrackingRows>, id: string): Promise<LoggedModelRow> {
+  const row = await anyLoggedModel(database, id);
+  if (row.lifecycle === 'active') return row;
+  throw new MillraceError('NOT_FOUND', `Logged model with ID '${id}' not found: it is deleted.`);
+}
+
+async function anyLoggedModel(database: Kysely<TrackingRows>, id: string): Promise<LoggedModelRow> {
   const row = await database.selectFrom('logged_models').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined || row.lifecycle !== 'active') {
-    throw new MillraceError('NOT_FOUND', `Logged model with ID '${id}' not found.`);
-  }
+  if (row === undefined) throw new MillraceError('NOT_FOUND', `Logged model with ID '${id}' not found.`);
   return row;
 }
 
 async function search(tracking: Tracking, fields: Fields): Promise<object> {
   const experimentIds = fields.texts('experiment_ids');
   const max = fields.maxResults(50, 50_000);
+  const orders = fields.objects('order_by');
   const database = await tracking.fresh('tracking', 'registry');
   const { rows, token } = await searchPage<LoggedModelRow>(database, {
-    domain: loggedModelDomain,
+    domain: loggedModelDomain(
+      fields.objects('datasets').map((dataset) => datasetOf(dataset.text('dataset_name'), dataset)),
+      orders.map((order) => datasetOf(order.optional('dataset_name') ?? '', order)),
+    ),
     table: 'logged_models',
     filter: fields.optional('filter') ?? '',
-    orderBy: fields.objects('order_by').map((order) => {
+    orderBy: orders.map((order) => {
       const direction = order.has('ascending') && !order.flag('ascending') ? 'DESC' : 'ASC';
       return `${order.text('field_name')} ${direction}`;
     }),
@@ -121,6 +151,10 @@ async function search(tracking: Tracking, fields: Fields): Promise<object> {
   const models: object[] = [];
   for (const row of rows) models.push(await shown(database, row));
   return filled({ models, ...(token === '' ? {} : { next_page_token: token }) });
+}
+
+function datasetOf(name: string, fields: Fields): MetricDataset {
+  return { name, digest: fields.optional('dataset_digest') ?? '' };
 }
 
 async function shown(database: Kysely<TrackingRows>, row: LoggedModelRow): Promise<object> {

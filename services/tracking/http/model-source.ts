@@ -1,10 +1,12 @@
 /** Where the files of a new model version lie, and what they are: found in the tables, never on this machine. */
 import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts';
 import type { VersionRequested } from '../../../schemas/events.ts';
+import { onnxFile } from '../../../schemas/codec/onnx-mlmodel.ts';
 import type { Tracking } from '../tracking.ts';
 import { artifactPath } from './artifact-paths.ts';
 import { type Place, placeOf, scheme } from './artifacts.ts';
 import { fileAt, filesUnder } from './listing.ts';
+import { registeredFiles, sourceOf } from './registered-files.ts';
 import { loggedModelOf } from './logged-models.ts';
 
 interface Source {
@@ -20,6 +22,17 @@ interface Source {
  * hash. A source on another store is kept as an address and never opened.
  */
 export async function modelSource(tracking: Tracking, source: string): Promise<Source> {
+  const [, model, number] = /^models:\/([^/]+)\/([1-9]\d{0,8})$/.exec(source) ?? [];
+  // A copy of a version has the files of that one, whatever becomes of it.
+  if (model !== undefined) return await modelSource(tracking, await sourceOfVersion(tracking, model, Number(number)));
+  const registered = source.startsWith(scheme)
+    ? await registeredFiles(tracking, source.slice(scheme.length))
+    : undefined;
+  const onnxBytes = registered?.find(({ path }) => path === onnxFile);
+  if (onnxBytes !== undefined) {
+    const { hash, sizeBytes } = onnxBytes;
+    return { uri: source, artifact: { name: onnxFile, hash, sizeBytes, codec: 'onnx' }, signature: undefined };
+  }
   const place = await localPlace(tracking, source);
   if (place === undefined) return { uri: source, artifact: await listed(tracking, source, []), signature: undefined };
   const { uri, ownerId, path } = place;
@@ -30,10 +43,18 @@ export async function modelSource(tracking: Tracking, source: string): Promise<S
   const onnx = files.filter((each) => each.path.endsWith('.onnx'));
   const [only] = onnx;
   if (only !== undefined && onnx.length === 1) {
-    const artifact = { name: 'model.onnx', hash: only.hash, sizeBytes: only.size_bytes, codec: 'onnx' };
+    const artifact = { name: onnxFile, hash: only.hash, sizeBytes: only.size_bytes, codec: 'onnx' };
     return { uri, artifact, signature };
   }
   return { uri, artifact: await listed(tracking, uri, files), signature };
+}
+
+async function sourceOfVersion(tracking: Tracking, name: string, version: number): Promise<string> {
+  const database = await tracking.fresh('registry');
+  const versions = database.selectFrom('model_versions').selectAll().where('name', '=', name);
+  const row = await versions.where('version', '=', version).executeTakeFirst();
+  if (row !== undefined) return sourceOf(row);
+  throw new MillraceError('NOT_FOUND', `Model Version (name=${name}, version=${version}) not found`);
 }
 
 const mlmodelBytesMax = 1024 * 1024;

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
 import { filled } from '../run-answers.ts';
 import type { TrackingRows } from '../tables.ts';
+import { sourceOf } from './registered-files.ts';
 
 type Database = Kysely<TrackingRows>;
 type ModelRow = TrackingRows['registered_models'];
@@ -65,7 +66,7 @@ export async function versionAnswers(database: Database, rows: readonly VersionR
       user_id: row.user_id,
       current_stage: row.stage,
       ...(row.description === '' ? {} : { description: row.description }),
-      source: row.source,
+      source: sourceOf(row),
       run_id: row.run_id,
       run_link: row.run_link,
       ...(row.model_id === '' ? {} : { model_id: row.model_id }),

@@ -5,6 +5,7 @@ import { invalidArgument, MillraceError } from '../../../runtime/ports/errors.ts
 import { isLatest } from '../../../schemas/codec/model-names.ts';
 import type { EditRequested } from '../../../schemas/events.ts';
 import { signatureTag } from '../../../topologies/registry/alias-rules.ts';
+import { isStage, stageProblem } from '../../../topologies/registry/stages.ts';
 import { filled } from '../run-answers.ts';
 import { modelVersionDomain, registeredModelDomain } from '../search/domains.ts';
 import { searchPage } from '../search/search.ts';
@@ -13,6 +14,7 @@ import type { Call, Room } from './calls.ts';
 import { checkKey, checkLength, idIn, limits, pairsOf } from './checks.ts';
 import type { Fields } from './fields.ts';
 import { modelSource } from './model-source.ts';
+import { sourceOf } from './registered-files.ts';
 import { modelAnswers, versionAnswers } from './registry-answers.ts';
 
 type Database = Kysely<TrackingRows>;
@@ -25,6 +27,10 @@ export function registeredModels(room: Room): void {
     const model = call.fields.text('name');
     const value = checkLength(call.fields.optional('description') ?? '', limits.description, 'Description');
     const tags = pairsOf(call.fields.objects('tags'), 'Registered model tag', limits.registryTagValue);
+    if (tags['mlflow.prompt.is_prompt']?.toLowerCase() === 'true')
+      throw invalidArgument(
+        `Prompt '${model.slice(0, 80)}' is not registered: this server keeps models, and no prompts`,
+      );
     return {
       registered_model: await shownModel(await editModel(room, call, { model, edit: 'create', value, tags }), model),
     };
@@ -85,7 +91,9 @@ export function registeredModels(room: Room): void {
 
   read(['GET', 'POST'], '/mlflow/registered-models/get-latest-versions', async ({ fields }) => {
     const name = fields.text('name');
-    const stages = fields.texts('stages').map((stage) => stage.toLowerCase());
+    const wantedStages = fields.texts('stages').map(stageOf);
+    const unknown = wantedStages.find((stage) => !isStage(stage));
+    if (unknown !== undefined) throw invalidArgument(stageProblem(unknown));
     const database = await tracking.fresh('registry');
     await shownModel(database, name);
     const rows = await database
@@ -95,7 +103,7 @@ export function registeredModels(room: Room): void {
       .orderBy('version', 'desc')
       .execute();
     const latest = rows.filter((row, index) => rows.findIndex(({ stage }) => stage === row.stage) === index);
-    const wanted = latest.filter(({ stage }) => stages.length === 0 || stages.includes(stage.toLowerCase()));
+    const wanted = latest.filter(({ stage }) => wantedStages.length === 0 || wantedStages.includes(stage));
     return filled({ model_versions: await versionAnswers(database, wanted) });
   });
 
@@ -199,7 +207,7 @@ export function modelVersions(room: Room): void {
   read('GET', '/mlflow/model-versions/get-download-uri', async ({ fields }) => {
     const row = await versionRow(await tracking.fresh('registry'), fields.text('name'), versionOf(fields));
     const model = row.source.startsWith('models:/');
-    return { artifact_uri: model ? (await modelSource(tracking, row.source)).uri : row.source };
+    return { artifact_uri: model ? (await modelSource(tracking, row.source)).uri : sourceOf(row) };
   });
 
   read(['GET', 'POST'], '/mlflow/model-versions/search', async ({ fields }) => {
@@ -238,7 +246,8 @@ export async function registerVersion(
   const { uri, artifact, signature } = await modelSource(tracking, source);
   const known = (name: string): string | null => ((fields.optional(name) ?? '') === '' ? null : idIn(fields, name));
   const database = await tracking.fresh('tracking');
-  const modelId = known('model_id') ?? /^models:\/(m-[\w-]{1,200})$/.exec(source)?.[1] ?? null;
+  const loggedModel = /^models:\/(m-[\w-]{1,200})$/.exec(source)?.[1];
+  const modelId = known('model_id') ?? loggedModel ?? null;
   // Clients of 3.x name the logged model, which knows its run.
   const runId = known('run_id') ?? (await sourceRunOf(database, modelId));
   // What a client says of the signature is no fact of the file.
@@ -255,7 +264,7 @@ export async function registerVersion(
     alias: null,
     description: checkLength(fields.optional('description') ?? '', limits.description, 'Description'),
     actor,
-    source: source.startsWith('models:/') ? source : uri,
+    source: loggedModel === undefined ? uri : source,
     runLink: fields.optional('run_link') ?? '',
     modelId,
     number,
@@ -353,7 +362,7 @@ function versionOf(fields: Fields): number {
   const version = fields.integer('version');
   if (version === undefined) throw invalidArgument("Missing value for required parameter 'version'.");
   if (version >= 1 && version <= 2 ** 31 - 1) return version;
-  throw invalidArgument(`Invalid model version ${version}: it must be a whole number from 1 on`);
+  throw new MillraceError('NOT_FOUND', `Model Version (version=${version}) not found: versions are numbered from 1 on`);
 }
 
 function tagOf(fields: Fields): { key: string; value: string } {

@@ -190,12 +190,22 @@ const loggedModelAttributes: Readonly<Record<string, Attribute>> = {
   last_updated_timestamp: number('logged_models.updated_ms'),
 };
 
-export const loggedModelDomain: Domain = {
+/** What a metric of a logged model was measured on; without a digest any of the name, without a name anything. */
+export interface MetricDataset {
+  readonly name: string;
+  readonly digest: string;
+}
+
+/**
+ * @param datasets on one of which the metrics of a filter were measured; none: on anything
+ * @param orders by the index of the order
+ */
+export const loggedModelDomain = (datasets: readonly MetricDataset[], orders: readonly MetricDataset[]): Domain => ({
   entities: new Set(['attribute', 'attributes', 'attr', ...metricEntities, ...paramEntities, ...tagEntities]),
   condition(comparison) {
     const { entity, name } = comparison.key;
     if (metricEntities.includes(entity)) {
-      const rows = sql`select 1 from logged_model_metrics as m where m.model_id = logged_models.id and m.key = ${name}`;
+      const rows = sql`select 1 from logged_model_metrics as m where m.model_id = logged_models.id and m.key = ${name} and ${measuredOn(datasets)}`;
       return sql<SqlBool>`exists (${rows} and ${compareNumber(sql`m.is_nan = 0 and m.value`, comparison)})`;
     }
     const table = paramEntities.includes(entity) ? 'logged_model_params' : 'logged_model_tags';
@@ -205,12 +215,22 @@ export const loggedModelDomain: Domain = {
     }
     return compareAttribute(comparison, loggedModelAttributes);
   },
-  order({ entity, name }) {
+  order({ entity, name }, index) {
     if (!metricEntities.includes(entity)) return orderAttribute({ entity, name }, loggedModelAttributes);
-    const value = sql`(select max(m.value) from logged_model_metrics as m where m.model_id = logged_models.id and m.key = ${name} and m.is_nan = 0)`;
+    const on = measuredOn(orders.slice(index, index + 1));
+    const value = sql`(select max(m.value) from logged_model_metrics as m where m.model_id = logged_models.id and m.key = ${name} and m.is_nan = 0 and ${on})`;
     return { value, type: 'number', nullable: true };
   },
-};
+});
+
+function measuredOn(datasets: readonly MetricDataset[]): Condition {
+  const named = datasets.filter(({ name }) => name !== '');
+  if (named.length === 0) return sql<SqlBool>`1 = 1`;
+  const each = named.map(({ name, digest }) =>
+    digest === '' ? sql`m.dataset_name = ${name}` : sql`(m.dataset_name = ${name} and m.dataset_digest = ${digest})`,
+  );
+  return sql<SqlBool>`(${sql.join(each, sql` or `)})`;
+}
 
 function taggedDomain(
   attributeNames: readonly string[],

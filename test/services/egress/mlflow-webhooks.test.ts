@@ -136,5 +136,7 @@ describe("MLflow's webhook calls", () => {
       bad,
     );
     expect(await refused({ url: `${receiver.url}/x`, name: 'a/b' })).toMatchObject(bad);
+    // Never a status that a client tries again for minutes.
+    expect(await refused({ url: 'https://nobody.invalid/x' })).toMatchObject(bad);
   });
 });

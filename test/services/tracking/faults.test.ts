@@ -27,6 +27,15 @@ const model = async (name: string, versions: number): Promise<void> => {
   }
 };
 
+it('for what is not kept here is told so', async () => {
+  for (const path of ['/api/2.0/mlflow/traces', '/api/3.0/mlflow/traces/tr-1', '/api/3.0/mlflow/traces/search']) {
+    expect(await fixture.call('POST', path, {})).toMatchObject({
+      status: 404,
+      body: { error_code: 'ENDPOINT_NOT_FOUND', message: expect.stringContaining('keeps no traces') },
+    });
+  }
+});
+
 describe('a call', () => {
   const point = { key: 'm', value: 1, timestamp: 1, step: 0 };
   it.each([

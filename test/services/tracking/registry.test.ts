@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { eventually } from '../../../runtime/testing/index.ts';
 import { openTracking, type TrackingFixture } from './tracking-fixture.ts';
 
 let fixture: TrackingFixture;
@@ -217,7 +219,151 @@ describe('registered models', () => {
   });
 });
 
+describe('a version', () => {
+  it('that a flow has registered is a folder that clients load', async () => {
+    const { runtime } = fixture.test;
+    const { hash, sizeBytes } = await runtime.parts.blobs.put(Buffer.from('an ONNX file'));
+    const data = {
+      ...{ model: 'of a flow', requestId: 'flow-1', runId: 'f'.repeat(32), taskId: 'train', flow: 'wine' },
+      ...{ artifact: { name: 'onnx', hash, sizeBytes, codec: 'onnx' }, metrics: {}, tags: {}, alias: null },
+      ...{ description: '', actor: 'ada', source: '', runLink: '', modelId: null, number: null },
+    };
+    await runtime.publish([{ topic: 'registry', type: 'version-requested', key: 'of a flow', data, id: 'flow-1' }]);
+    const made = await eventually('it is registered', async () => {
+      const found = await fixture.get('model-versions/get', { name: 'of a flow', version: '1' });
+      return found.status === 200 ? found.body.model_version : undefined;
+    });
+    expect(made.source).toBe(`mlflow-artifacts:/registered/${hash}`);
+    const folder = '/api/2.0/mlflow-artifacts/artifacts';
+    const list = async (path: string) => (await fixture.call('GET', `${folder}?path=${path}`)).body;
+    expect(await list(`registered/${hash}`)).toEqual({
+      files: [
+        { path: 'MLmodel', is_dir: false, file_size: expect.any(Number) },
+        { path: 'model.onnx', is_dir: false, file_size: sizeBytes },
+      ],
+    });
+    expect(await list(`registered/${hash}/model.onnx`)).toEqual({});
+    expect((await fixture.raw('GET', `${folder}/registered/${hash}/model.onnx`)).text).toBe('an ONNX file');
+    const mlmodel = await fixture.raw('GET', `${folder}/registered/${hash}/MLmodel`);
+    expect(parse(mlmodel.text)).toMatchObject({
+      flavors: { onnx: { data: 'model.onnx' }, python_function: { loader_module: 'mlflow.onnx' } },
+    });
+    // Nothing else is reached by its hash, and nothing is put there.
+    const other = await runtime.parts.blobs.put(Buffer.from('a secret'));
+    for (const path of [`registered/${other.hash}/model.onnx`, `registered/${hash}/other`, `registered/${hash}`]) {
+      expect((await fixture.raw('GET', `${folder}/${path}`)).status, path).toBe(404);
+    }
+    expect((await fixture.raw('PUT', `${folder}/registered/${hash}/model.onnx`, 'x')).status).toBe(404);
+
+    await fixture.post('registered-models/create', { name: 'copy of it' });
+    const copied = { name: 'copy of it', source: 'models:/of a flow/1' };
+    expect((await fixture.post('model-versions/create', copied)).body.model_version).toMatchObject({
+      version: '1',
+      source: made.source,
+    });
+    expect((await fixture.call('GET', '/api/v1/models/copy of it')).body.versions[0].artifact).toMatchObject({ hash });
+  });
+
+  it('is copied to another model, and stays whole when what was copied is deleted', async () => {
+    await registered('first of all', 1);
+    await fixture.post('registered-models/create', { name: 'second' });
+    const copy = { name: 'second', source: 'models:/first of all/1' };
+    expect((await fixture.post('model-versions/create', copy)).status).toBe(200);
+    await fixture.call('DELETE', 'registered-models/delete', { name: 'first of all' });
+    const uri = await fixture.get('model-versions/get-download-uri', { name: 'second', version: '1' });
+    const folder = uri.body.artifact_uri.replace('mlflow-artifacts:/', '/api/2.0/mlflow-artifacts/artifacts/');
+    expect((await fixture.raw('GET', `${folder}/model.pkl`)).text).toBe('first of all 1');
+    expect(await fixture.post('model-versions/create', copy)).toMatchObject({
+      status: 404,
+      body: { error_code: 'RESOURCE_DOES_NOT_EXIST' },
+    });
+  });
+
+  it('is changed by descriptions and stages, as MLflow counts it, and not by tags and aliases', async () => {
+    await registered('timed', 1);
+    const times = async () => {
+      const { body } = await fixture.get('model-versions/get', { name: 'timed', version: '1' });
+      return [body.model_version.last_updated_timestamp, (await model('timed')).last_updated_timestamp];
+    };
+    const before = await times();
+    const version = { name: 'timed', version: '1' };
+    await fixture.post('model-versions/set-tag', { ...version, key: 'a', value: 'b' });
+    await fixture.call('DELETE', 'model-versions/delete-tag', { ...version, key: 'a' });
+    await fixture.post('registered-models/set-tag', { name: 'timed', key: 'a', value: 'b' });
+    await fixture.call('DELETE', 'registered-models/delete-tag', { name: 'timed', key: 'a' });
+    await fixture.post('registered-models/alias', { ...version, alias: 'champion' });
+    await fixture.call('DELETE', 'registered-models/alias', { name: 'timed', alias: 'champion' });
+    expect(await times()).toEqual(before);
+    await fixture.post('model-versions/transition-stage', { ...version, stage: 'staging' });
+    const [ofVersion = 0, ofModel = 0] = await times();
+    expect([ofVersion > (before[0] ?? 0), ofModel > (before[1] ?? 0)]).toEqual([true, true]);
+  });
+
+  it.each(['0', '-1', '99'])('number %s is not there', async (version) => {
+    await fixture.post('registered-models/create', { name: 'numbered' });
+    expect(await fixture.get('model-versions/get', { name: 'numbered', version })).toMatchObject({
+      status: 404,
+      body: { error_code: 'RESOURCE_DOES_NOT_EXIST' },
+    });
+  });
+});
+
+it('prompts are refused before anything of them is made', async () => {
+  const tags = [{ key: 'mlflow.prompt.is_prompt', value: 'true' }];
+  expect(await fixture.post('registered-models/create', { name: 'a prompt', tags })).toMatchObject({
+    status: 400,
+    body: { error_code: 'INVALID_PARAMETER_VALUE', message: expect.stringContaining('no prompts') },
+  });
+  expect((await fixture.get('registered-models/get', { name: 'a prompt' })).status).toBe(404);
+});
+
 describe('logged models', () => {
+  it('are searched by metrics of a data set, in the filter as in the order', async () => {
+    const experiment_id = await fixture.experiment('measured on data sets');
+    const run_id = await fixture.run(experiment_id);
+    const ids: string[] = [];
+    for (const [name, auc, test] of [
+      ['a', 0.9, 0.1],
+      ['b', 0.8, 0.7],
+    ] as const) {
+      const { model_id } = (await fixture.post('logged-models', { experiment_id, name })).body.model.info;
+      ids.push(model_id);
+      const metric = { run_id, key: 'auc', timestamp: 1, model_id };
+      await fixture.post('runs/log-metric', { ...metric, value: auc, dataset_name: 'train', dataset_digest: 't1' });
+      await fixture.post('runs/log-metric', { ...metric, value: test, dataset_name: 'test', dataset_digest: 't2' });
+    }
+    const found = async (more: object): Promise<string[]> => {
+      const { models = [] } = (await fixture.post('logged-models/search', { experiment_ids: [experiment_id], ...more }))
+        .body;
+      return models.map(({ info }: { info: { name: string } }) => info.name);
+    };
+    const filter = 'metrics.auc > 0.5';
+    expect((await found({ filter })).sort()).toEqual(['a', 'b']);
+    expect(await found({ filter, datasets: [{ dataset_name: 'test' }] })).toEqual(['b']);
+    expect(await found({ filter, datasets: [{ dataset_name: 'test', dataset_digest: 'other' }] })).toEqual([]);
+    expect(await found({ filter, datasets: [{ dataset_name: 'nobody' }] })).toEqual([]);
+    const order = { field_name: 'metrics.auc', ascending: false };
+    expect(await found({ order_by: [order] })).toEqual(['a', 'b']);
+    expect(await found({ order_by: [{ ...order, dataset_name: 'test', dataset_digest: 't2' }] })).toEqual(['b', 'a']);
+  });
+
+  it('keep parameters for ever; a tag that is not there is missing; a deleted one may be deleted', async () => {
+    const { model_id } = (await fixture.post('logged-models', { experiment_id: '0', name: 'kept' })).body.model.info;
+    const params = (value: string) =>
+      fixture.post(`logged-models/${model_id}/params`, { params: [{ key: 'depth', value }] });
+    expect((await params('3')).status).toBe(200);
+    expect((await params('3')).status).toBe(200);
+    expect(await params('4')).toMatchObject({ status: 400, body: { error_code: 'INVALID_PARAMETER_VALUE' } });
+    expect(await fixture.call('DELETE', `logged-models/${model_id}/tags/none`)).toMatchObject({
+      status: 404,
+      body: { error_code: 'RESOURCE_DOES_NOT_EXIST' },
+    });
+    for (let times = 0; times < 2; times += 1) {
+      expect(await fixture.call('DELETE', `logged-models/${model_id}`)).toEqual({ status: 200, body: {} });
+    }
+    expect((await fixture.call('DELETE', `logged-models/m-${'0'.repeat(32)}`)).status).toBe(404);
+  });
+
   it('begin pending, become ready, are found and registered', async () => {
     const source_run_id = await fixture.run('0');
     const { body } = await fixture.post('logged-models', {

@@ -54,6 +54,7 @@ describe('experiments', () => {
       tags: [{ key: 'k', value: 'v' }],
     });
     await fixture.post('experiments/delete-experiment-tag', { experiment_id, key: 'k' });
+    expect(await fixture.post('experiments/delete-experiment-tag', { experiment_id, key: 'k' })).toMatchObject(missing);
     expect((await fixture.post('runs/create', { experiment_id })).status).toBe(200);
     await fixture.post('experiments/delete', { experiment_id });
     expect(await fixture.post('runs/create', { experiment_id })).toMatchObject({
