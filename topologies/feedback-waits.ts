@@ -5,7 +5,7 @@
 import type { DueTimer, Effects, Output, StateView, TimerSpec } from '../runtime/engine/topology.ts';
 import type { FeedbackReceived } from '../schemas/events.ts';
 import { type Entry, givenOf, keyOf, type Open, type Rewarded, type Wait, waitsOf } from './feedback-entries.ts';
-import { againstFirst, closed, judged, type Outcome, repeated, type Verdict } from './feedback-judging.ts';
+import { againstFirst, closed, judged, type Outcome, repeated } from './feedback-judging.ts';
 import { endOf } from './feedback-windows.ts';
 import { judgementProblem } from './prediction-answer.ts';
 

@@ -5,7 +5,7 @@ const shownMax = 100;
 
 /** Of a prediction: row by row, each feedback before what came of it. */
 export async function addFeedbackOf(walk: Walk, predictionId: string): Promise<void> {
-  const { reader, database, links } = walk;
+  const { reader, links } = walk;
   const { rows, more } = await feedbackRows(walk, 'prediction_id', predictionId);
   for (const row of rows) {
     const received = row.kind === 'received';
