@@ -172,7 +172,7 @@ describe('histories find', () => {
     await red(upgrade, healthy, /says two things|gaps|were answered as/);
   });
 
-  it('a log keeper that deletes what a rebuild still needs', { timeout: 60_000 }, async () => {
+  it('a log keeper that deletes what a rebuild still needs', { timeout: 240_000 }, async () => {
     const greedy: Alter = (parts) => ({
       ...parts,
       log: {
@@ -183,7 +183,16 @@ describe('histories find', () => {
         },
       },
     });
-    await red(deletionAndUpgrade, greedy, /in vain|gaps|were answered as|the state counts|were counted as/);
+    // Whether records lie beyond the newest snapshot when it deletes is a matter of time: not every play can tell.
+    const message = /in vain|gaps|were answered as|the state counts|were counted as/;
+    const plays = 40;
+    let said: unknown;
+    for (let play = 0; play < plays && said === undefined; play++)
+      said = await playHistory(deletionAndUpgrade, {}, greedy).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    expect(said, `${plays} plays were green`).toMatchObject({ message: expect.stringMatching(message) as string });
   });
 
   it('a store that ignores whether it went back', async () => {
